@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The driver interface: what a GPU vendor includes to write a vGPU driver.
+ *
+ * A driver is a shared object with one exported symbol (see
+ * VGPU_DRIVER_MODULE()). It offers *types*; the core asks it to create
+ * *instances* (vGPUs) of them. An instance *describes* itself as data (ids,
+ * BARs and their areas, interrupts, capabilities); the core owns config
+ * space, BAR sizing, sparse mmap, eventfds, the DMA map and the session with
+ * the client. What is left for the driver is what its registers do.
+ *
+ * Conventions
+ *   - int results are 0 (or a count) and negative errno values on failure;
+ *     outputs named ret_* are untouched on failure.
+ *   - Every structure that crosses the interface starts with its size as the
+ *     driver was compiled with, so that either side may be the newer one.
+ *   - All ops of one instance run on one thread, its event loop: a driver
+ *     needs no lock for its own state. Functions that other threads may call
+ *     say so. No op may block, or run longer than a few milliseconds.
+ *   - Guest-visible state lives in memory that the core hands out
+ *     (vgpu_device_state()), never in globals and not in the driver's own
+ *     allocations; it holds offsets, never pointers.
+ */
+#ifndef VGPU_DRIVER_H
+#define VGPU_DRIVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VGPU_API __attribute__((visibility("default")))
+#define VGPU_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+
+/** VGPU_DRIVER_ABI - bumped when the interface changes incompatibly. */
+#define VGPU_DRIVER_ABI 1u
+
+struct vgpu_device;
+struct vgpu_core; /* the core's half of an instance; opaque */
+
+/**
+ * vgpu_container_of() - from a pointer to a member back to what embeds it
+ * @ptr: pointer to the member; not evaluated twice
+ * @type: the embedding structure
+ * @member: the member's name in @type
+ */
+#define vgpu_container_of(ptr, type, member) \
+	((type *)((char *)(ptr) - offsetof(type, member)))
+
+/* ------------------------------------------------------------------ */
+/* Regions                                                             */
+/* ------------------------------------------------------------------ */
+
+#define VGPU_NUM_BARS 6
+
+/**
+ * enum vgpu_region_index - regions of a PCI device
+ *
+ * Numbered as VFIO numbers them (VFIO_PCI_*_REGION_INDEX in <linux/vfio.h>).
+ */
+enum vgpu_region_index {
+	VGPU_REGION_BAR0 = 0,
+	VGPU_REGION_BAR1,
+	VGPU_REGION_BAR2,
+	VGPU_REGION_BAR3,
+	VGPU_REGION_BAR4,
+	VGPU_REGION_BAR5,
+	VGPU_REGION_ROM,
+	VGPU_REGION_CONFIG,
+	VGPU_REGION_VGA,
+	VGPU_NUM_REGIONS,
+};
+
+/**
+ * struct vgpu_mmio_ops - the registers of a trapped area
+ * @struct_size: sizeof(struct vgpu_mmio_ops)
+ * @min_access: smallest access the ops take, in bytes: 1, 2, 4 or 8
+ * @max_access: largest access the ops take, in bytes: 1, 2, 4 or 8
+ * @read: value of the register at @offset, from the area's start
+ * @write: store @value to the register at @offset, from the area's start
+ * @read_bulk: optional; fill @buf from @offset on, for areas that are read in
+ *             bulk (an EDID, a log). Takes any offset and length inside the
+ *             area; where it is set, @read may be NULL.
+ * @write_bulk: optional counterpart of @read_bulk
+ *
+ * The ops see only naturally aligned accesses of a size between @min_access
+ * and @max_access, inside the area. The core makes them so: a larger or
+ * misaligned access is split in ascending order, a smaller read is cut out of
+ * the register, and a smaller write reads the register, replaces the bytes
+ * and writes it back - unless @flags has VGPU_MMIO_NO_PARTIAL_WRITE, in which
+ * case it is ignored. A NULL @read reads as all-ones, a NULL @write ignores.
+ */
+struct vgpu_mmio_ops {
+	uint32_t struct_size;
+	uint32_t flags;
+	uint32_t min_access;
+	uint32_t max_access;
+	uint64_t (*read)(struct vgpu_device *dev, uint64_t offset, unsigned size);
+	void (*write)(struct vgpu_device *dev, uint64_t offset, uint64_t value,
+		      unsigned size);
+	void (*read_bulk)(struct vgpu_device *dev, uint64_t offset, void *buf,
+			  size_t len);
+	void (*write_bulk)(struct vgpu_device *dev, uint64_t offset,
+			   const void *buf, size_t len);
+};
+
+/** VGPU_MMIO_NO_PARTIAL_WRITE - writes below @min_access are ignored. */
+#define VGPU_MMIO_NO_PARTIAL_WRITE (1u << 0)
+
+/**
+ * enum vgpu_area_kind - how the client reaches an area
+ * @VGPU_AREA_TRAPPED: every access comes to the driver's vgpu_mmio_ops
+ * @VGPU_AREA_MAPPED: memory that the client maps straight; no message, no op.
+ *                    The driver sees it through vgpu_device_memory().
+ * @VGPU_AREA_MEMORY: plain memory behind messages: reads and writes are
+ *                    served by the core, the client can't map it.
+ */
+enum vgpu_area_kind {
+	VGPU_AREA_TRAPPED = 0,
+	VGPU_AREA_MAPPED = 1,
+	VGPU_AREA_MEMORY = 2,
+};
+
+/**
+ * struct vgpu_area - a part of a BAR
+ * @struct_size: sizeof(struct vgpu_area)
+ * @kind: who serves it
+ * @offset: from the BAR's start, bytes; page-aligned if @kind is mapped
+ * @size: bytes; a multiple of the page size if @kind is mapped
+ * @ops: the registers, for trapped areas only; must outlive the instance
+ *
+ * Bytes of a BAR that no area covers read as all-ones and ignore writes.
+ * Areas must not overlap.
+ */
+struct vgpu_area {
+	uint32_t struct_size;
+	uint32_t kind;
+	uint64_t offset;
+	uint64_t size;
+	const struct vgpu_mmio_ops *ops;
+};
+
+#define VGPU_BAR_IO       (1u << 0) /* I/O space; the default is memory */
+#define VGPU_BAR_64       (1u << 1) /* 64-bit: takes the next BAR as well */
+#define VGPU_BAR_PREFETCH (1u << 2) /* prefetchable memory */
+
+/**
+ * struct vgpu_bar - a base address register and what lies behind it
+ * @size: bytes, a power of two (memory >= 16, I/O 4..256); 0: no such BAR
+ * @flags: VGPU_BAR_*
+ * @n_areas: number of @areas
+ * @areas: what the BAR is made of; copied
+ */
+struct vgpu_bar {
+	uint64_t size;
+	uint32_t flags;
+	uint32_t n_areas;
+	const struct vgpu_area *areas;
+};
+
+/**
+ * struct vgpu_pci_cap - a vendor's own PCI capability
+ * @id: capability id (0x09, vendor-specific, for nearly everybody)
+ * @len: bytes, including the two of id and next pointer; 2..192
+ * @data: the body after these two bytes, @len - 2 bytes; copied
+ * @writable: mask of bits that the guest may write, same length as @data;
+ *            NULL: read-only; copied
+ */
+struct vgpu_pci_cap {
+	uint8_t id;
+	uint8_t len;
+	const uint8_t *data;
+	const uint8_t *writable;
+};
+
+/**
+ * struct vgpu_pci_desc - what the PCI function looks like
+ * @struct_size: sizeof(struct vgpu_pci_desc)
+ * @vendor_id: PCI vendor id
+ * @device_id: PCI device id
+ * @subsystem_vendor_id: PCI subsystem vendor id
+ * @subsystem_id: PCI subsystem id
+ * @class_code: 24 bits: base class, sub-class, programming interface
+ * @revision: revision id
+ * @intx_pin: 0: no INTx, 1..4: INTA..INTD
+ * @pm: has the power management capability (D0 and D3hot)
+ * @express: is a PCIe endpoint (4096 bytes of config space, FLR)
+ * @msi_vectors: 0: no MSI, or 1, 2, 4, 8, 16, 32
+ * @msix_vectors: 0: no MSI-X, or 1..2048
+ * @msix_bar: memory BAR that holds table and PBA; its pages are trapped
+ * @msix_table_offset: in that BAR, 8-byte aligned
+ * @msix_pba_offset: in that BAR, 8-byte aligned
+ * @n_caps: number of @caps
+ * @caps: vendor's capabilities, in the order of the list
+ * @rom: option ROM image, or NULL; must outlive the instance
+ * @rom_size: its length in bytes, at most 16 MiB
+ * @bars: the six base address registers
+ */
+struct vgpu_pci_desc {
+	uint32_t struct_size;
+	uint16_t vendor_id;
+	uint16_t device_id;
+	uint16_t subsystem_vendor_id;
+	uint16_t subsystem_id;
+	uint32_t class_code;
+	uint8_t revision;
+	uint8_t intx_pin;
+	bool pm;
+	bool express;
+	uint16_t msi_vectors;
+	uint16_t msix_vectors;
+	uint32_t msix_bar;
+	uint32_t msix_table_offset;
+	uint32_t msix_pba_offset;
+	uint32_t n_caps;
+	const struct vgpu_pci_cap *caps;
+	const void *rom;
+	uint64_t rom_size;
+	struct vgpu_bar bars[VGPU_NUM_BARS];
+};
+
+/* ------------------------------------------------------------------ */
+/* State                                                               */
+/* ------------------------------------------------------------------ */
+
+/**
+ * struct vgpu_field - one field of an instance's state
+ * @name: stable for ever; what a saved state calls it
+ * @offset: bytes from the start of the state
+ * @size: bytes of one element
+ * @count: number of elements, 1 for a scalar
+ * @since: version of the table in which the field appeared
+ */
+struct vgpu_field {
+	const char *name;
+	uint32_t offset;
+	uint32_t size;
+	uint32_t count;
+	uint32_t since;
+};
+
+/** VGPU_FIELD() - describe member @m of state structure @type */
+#define VGPU_FIELD(type, m, version)                             \
+	{                                                        \
+		.name = #m, .offset = offsetof(type, m),         \
+		.size = sizeof(((type *)0)->m), .count = 1,      \
+		.since = (version)                               \
+	}
+
+/** VGPU_FIELD_ARRAY() - describe array member @m of state structure @type */
+#define VGPU_FIELD_ARRAY(type, m, version)                          \
+	{                                                           \
+		.name = #m, .offset = offsetof(type, m),            \
+		.size = sizeof(((type *)0)->m[0]),                  \
+		.count = sizeof(((type *)0)->m) /                   \
+			 sizeof(((type *)0)->m[0]),                 \
+		.since = (version)                                  \
+	}
+
+/**
+ * struct vgpu_state_desc - the guest-visible state of an instance
+ * @struct_size: sizeof(struct vgpu_state_desc)
+ * @version: version of the table, >= 1
+ * @size: bytes of the state structure
+ * @n_fields: number of @fields
+ * @fields: every field that the guest can notice; must outlive the instance
+ */
+struct vgpu_state_desc {
+	uint32_t struct_size;
+	uint32_t version;
+	uint32_t size;
+	uint32_t n_fields;
+	const struct vgpu_field *fields;
+};
+
+/* ------------------------------------------------------------------ */
+/* Instances                                                           */
+/* ------------------------------------------------------------------ */
+
+/**
+ * enum vgpu_reset_reason - why an instance is reset
+ * @VGPU_RESET_CLIENT: the client asked (VFIO_USER_DEVICE_RESET)
+ * @VGPU_RESET_FLR: the guest wrote Initiate Function Level Reset
+ * @VGPU_RESET_PM: D3hot to D0 without No_Soft_Reset
+ * @VGPU_RESET_NEW_CLIENT: another client connected: the state and all memory
+ *                         were zeroed before, nothing of the last one is left
+ */
+enum vgpu_reset_reason {
+	VGPU_RESET_CLIENT = 0,
+	VGPU_RESET_FLR = 1,
+	VGPU_RESET_PM = 2,
+	VGPU_RESET_NEW_CLIENT = 3,
+};
+
+/**
+ * struct vgpu_device_ops - what the core asks of an instance
+ * @struct_size: sizeof(struct vgpu_device_ops)
+ * @destroy: mandatory. Release what the driver holds, call
+ *           vgpu_device_fini(), free the embedding structure.
+ * @reset: mandatory. Bring the registers to their power-on values. Memory of
+ *         mapped areas keeps its contents. Also called once after creation,
+ *         with VGPU_RESET_NEW_CLIENT.
+ * @client_gone: optional. The client went away; drop what is its own. The
+ *               device is reset when another one comes.
+ */
+struct vgpu_device_ops {
+	uint32_t struct_size;
+	uint32_t reserved;
+	void (*destroy)(struct vgpu_device *dev);
+	void (*reset)(struct vgpu_device *dev, enum vgpu_reset_reason reason);
+	void (*client_gone)(struct vgpu_device *dev);
+};
+
+/**
+ * struct vgpu_device - an instance; embed it and use vgpu_container_of()
+ * @ops: the driver's ops
+ * @core: private to the core
+ */
+struct vgpu_device {
+	const struct vgpu_device_ops *ops;
+	struct vgpu_core *core;
+};
+
+struct vgpu_type;
+
+/**
+ * struct vgpu_create_args - what an instance is to be made of
+ * @struct_size: sizeof(struct vgpu_create_args)
+ * @uuid: the instance's name, 16 bytes as printed; it means nothing else
+ * @type: which of the driver's types
+ * @core: pass on to vgpu_device_init()
+ */
+struct vgpu_create_args {
+	uint32_t struct_size;
+	uint8_t uuid[16];
+	const struct vgpu_type *type;
+	struct vgpu_core *core;
+};
+
+/**
+ * vgpu_device_init() - register an instance with the core
+ * @dev: embedded in the driver's structure
+ * @ops: must outlive the instance
+ * @args: as passed to the driver's create op
+ * @pci: what the function looks like; copied (but see @rom and @ops in it)
+ * @state: the instance's state; NULL if it has none
+ *
+ * Afterwards vgpu_device_state() and vgpu_device_memory() work. The first
+ * reset op follows when create has returned.
+ *
+ * Return: 0; -EINVAL for a description that no PCI function could have (what
+ * is wrong is logged); -ENOMEM; -E2BIG for a limit of the core.
+ */
+VGPU_API int vgpu_device_init(struct vgpu_device *dev,
+			      const struct vgpu_device_ops *ops,
+			      const struct vgpu_create_args *args,
+			      const struct vgpu_pci_desc *pci,
+			      const struct vgpu_state_desc *state);
+
+/**
+ * vgpu_device_fini() - undo vgpu_device_init()
+ * @dev: the instance; a zeroed one is fine
+ *
+ * No op is called afterwards.
+ */
+VGPU_API void vgpu_device_fini(struct vgpu_device *dev);
+
+/**
+ * vgpu_device_state() - the instance's state
+ * @dev: the instance
+ *
+ * Owned by the core, zeroed at creation and before VGPU_RESET_NEW_CLIENT;
+ * the address is stable while the process lives.
+ */
+VGPU_API void *vgpu_device_state(struct vgpu_device *dev);
+
+/**
+ * vgpu_device_memory() - memory behind a mapped or memory area
+ * @dev: the instance
+ * @region: VGPU_REGION_BAR0..5
+ * @offset: in the region, bytes
+ * @len: bytes that will be used from there
+ *
+ * The client writes it at any moment: read each value once. The address is
+ * stable, the contents are zeroed before VGPU_RESET_NEW_CLIENT.
+ *
+ * Return: the address, or NULL if [@offset, @offset + @len) is not inside one
+ * mapped or memory area.
+ */
+VGPU_API void *vgpu_device_memory(struct vgpu_device *dev, unsigned region,
+				  uint64_t offset, uint64_t len);
+
+/* ------------------------------------------------------------------ */
+/* Interrupts                                                          */
+/* ------------------------------------------------------------------ */
+
+/**
+ * enum vgpu_irq_index - interrupt types of a PCI device
+ *
+ * Numbered as VFIO numbers them (VFIO_PCI_*_IRQ_INDEX in <linux/vfio.h>).
+ */
+enum vgpu_irq_index {
+	VGPU_IRQ_INTX = 0,
+	VGPU_IRQ_MSI,
+	VGPU_IRQ_MSIX,
+	VGPU_IRQ_ERR,
+	VGPU_IRQ_REQ,
+	VGPU_NUM_IRQS,
+};
+
+/**
+ * vgpu_irq_signal() - send one message of MSI, MSI-X, ERR or REQ
+ * @dev: the instance
+ * @index: VGPU_IRQ_MSI and so on, not VGPU_IRQ_INTX
+ * @vector: 0-based
+ *
+ * Any thread. A vector of an enabled index that has no eventfd yet becomes
+ * pending and is sent when it gets one; an index that the client has not
+ * enabled drops it.
+ *
+ * Return: 0; -EINVAL: no such vector.
+ */
+VGPU_API int vgpu_irq_signal(struct vgpu_device *dev,
+			     enum vgpu_irq_index index, unsigned vector);
+
+/**
+ * vgpu_intx_set() - drive the level of the interrupt pin
+ * @dev: the instance
+ * @asserted: the level
+ *
+ * Any thread. The core does masking, resampling and the Interrupt Disable
+ * and Interrupt Status bits.
+ */
+VGPU_API void vgpu_intx_set(struct vgpu_device *dev, bool asserted);
+
+/**
+ * vgpu_irq_enabled() - which of INTx, MSI, MSI-X the guest has chosen
+ * @dev: the instance
+ *
+ * Any thread. Return: VGPU_IRQ_MSIX, VGPU_IRQ_MSI or VGPU_IRQ_INTX.
+ */
+VGPU_API enum vgpu_irq_index vgpu_irq_enabled(struct vgpu_device *dev);
+
+/* ------------------------------------------------------------------ */
+/* Log                                                                 */
+/* ------------------------------------------------------------------ */
+
+/** enum vgpu_log_level - syslog's priorities that are in use here */
+enum vgpu_log_level {
+	VGPU_LOG_ERROR = 3,
+	VGPU_LOG_WARNING = 4,
+	VGPU_LOG_INFO = 6,
+	VGPU_LOG_DEBUG = 7,
+};
+
+/**
+ * vgpu_log() - one line, prefixed with the instance and its type
+ * @dev: the instance, or NULL
+ * @level: a driver uses VGPU_LOG_DEBUG, and warnings where the operator can
+ *         do something
+ * @fmt: printf's; no newline at the end
+ *
+ * Any thread. Rate-limited per instance, so a guest can't fill the disk.
+ */
+VGPU_API void vgpu_log(struct vgpu_device *dev, enum vgpu_log_level level,
+		       const char *fmt, ...) VGPU_PRINTF(3, 4);
+
+/* ------------------------------------------------------------------ */
+/* Types and the module                                                */
+/* ------------------------------------------------------------------ */
+
+/**
+ * struct vgpu_type - a flavour of vGPU that the driver offers
+ * @struct_size: sizeof(struct vgpu_type)
+ * @vram_size: bytes of video memory one instance takes
+ * @name: <driver>-<flavour>, [a-z0-9.-], at most 63 bytes
+ * @description: one line for people
+ * @xres: preferred width in pixels, 0: no display
+ * @yres: preferred height in pixels
+ * @data: the driver's own
+ */
+struct vgpu_type {
+	uint32_t struct_size;
+	uint32_t reserved;
+	uint64_t vram_size;
+	const char *name;
+	const char *description;
+	uint32_t xres;
+	uint32_t yres;
+	const void *data;
+};
+
+/**
+ * struct vgpu_driver - a driver module
+ * @struct_size: sizeof(struct vgpu_driver)
+ * @abi_version: VGPU_DRIVER_ABI
+ * @name: [a-z0-9-], at most 31 bytes
+ * @version: the driver's own version, for people
+ * @description: one line for people
+ * @types: array of @n_types pointers
+ * @n_types: at least 1
+ * @create: make an instance: allocate, vgpu_device_init(), fill in @ret_dev
+ */
+struct vgpu_driver {
+	uint32_t struct_size;
+	uint32_t abi_version;
+	const char *name;
+	const char *version;
+	const char *description;
+	const struct vgpu_type *const *types;
+	size_t n_types;
+	int (*create)(const struct vgpu_create_args *args,
+		      struct vgpu_device **ret_dev);
+};
+
+/** VGPU_DRIVER_SYMBOL - name of the symbol that a module exports */
+#define VGPU_DRIVER_SYMBOL "vgpu_driver_entry"
+
+/** VGPU_DRIVER_MODULE() - export @drv, a struct vgpu_driver, from the module */
+#define VGPU_DRIVER_MODULE(drv)                                       \
+	extern const struct vgpu_driver *const vgpu_driver_entry;     \
+	VGPU_API const struct vgpu_driver *const vgpu_driver_entry = &(drv)
+
+#ifdef __cplusplus
+}
+#endif
+#endif

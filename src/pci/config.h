@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * PCI configuration space of one function: header, capabilities, BARs.
+ *
+ * Built from the driver's description. The bytes live in the instance's
+ * arena; the masks that say what the guest may write are a cache, rebuilt
+ * from the description. Sources: PCI Local Bus Specification 3.0 chapter 6,
+ * PCI Express Base Specification chapter 7, PCI Power Management 1.2,
+ * <linux/pci_regs.h> for names.
+ *
+ * One thread: the instance's loop.
+ */
+#ifndef PCI_CONFIG_H
+#define PCI_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vgpu/driver.h>
+
+struct arena;
+struct pci_config;
+
+#define PCI_CONFIG_SIZE     256u  /* conventional */
+#define PCI_CONFIG_EXT_SIZE 4096u /* PCI Express */
+#define PCI_MAX_MSIX        2048u
+#define PCI_MAX_ROM_SIZE    (16ull << 20)
+
+/**
+ * struct pci_config_ops - what a config write leads to
+ * @command: memory or I/O decode, bus mastering or Interrupt Disable changed;
+ *           @command is the register's new value
+ * @reset: the guest asked for a reset (VGPU_RESET_FLR or VGPU_RESET_PM). The
+ *         device then calls pci_config_reset() itself.
+ */
+struct pci_config_ops {
+	void (*command)(uint16_t command, void *user);
+	void (*reset)(enum vgpu_reset_reason reason, void *user);
+};
+
+/**
+ * pci_config_check() - can such a function exist?
+ * @desc: size-checked and copied to our version of the structure
+ * @ret_why: on failure, a sentence for the driver's author; static
+ *
+ * BAR sizes and flags, 64-bit pairs, areas (alignment, overlap, inside),
+ * MSI-X table and PBA (in a memory BAR, no overlap with each other or with
+ * areas of the driver, aligned), vectors, capabilities that fit, ROM.
+ *
+ * Return: 0 or -EINVAL.
+ */
+int pci_config_check(const struct vgpu_pci_desc *desc, const char **ret_why);
+
+/**
+ * pci_config_new() - build the space, or find it in @arena
+ * @arena: blocks "pci.config"
+ * @desc: checked; what is needed of it is copied
+ */
+int pci_config_new(struct arena *arena, const struct vgpu_pci_desc *desc,
+		   const struct pci_config_ops *ops, void *user,
+		   struct pci_config **ret_config);
+void pci_config_free(struct pci_config *config);
+
+/* PCI_CONFIG_SIZE, or PCI_CONFIG_EXT_SIZE for PCI Express */
+uint32_t pci_config_size(const struct pci_config *config);
+
+/* Any offset and length inside the space; the caller checks the range. */
+void pci_config_read(struct pci_config *config, uint32_t offset, void *buf,
+		     size_t len);
+void pci_config_write(struct pci_config *config, uint32_t offset,
+		      const void *buf, size_t len);
+
+/* Power-on values; of a reset by FLR or D3hot sticky bits stay as the
+ * specifications want them. BAR contents become 0. */
+void pci_config_reset(struct pci_config *config, enum vgpu_reset_reason reason);
+
+uint16_t pci_config_command(const struct pci_config *config);
+/* Status register, bit 3 */
+void pci_config_set_intx_status(struct pci_config *config, bool pending);
+/* 0..3: D0..D3hot; always D0 without the PM capability */
+unsigned pci_config_power_state(const struct pci_config *config);
+bool pci_config_msi_enabled(const struct pci_config *config);
+bool pci_config_msix_enabled(const struct pci_config *config);
+/* Message Control, Function Mask (PCI 3.0, 6.8.2.3) */
+bool pci_config_msix_masked(const struct pci_config *config);
+/* Vectors the guest enabled (Multiple Message Enable), 1..32 */
+unsigned pci_config_msi_count(const struct pci_config *config);
+/* Guest's address of a BAR as programmed; 0 if there is no such BAR. */
+uint64_t pci_config_bar_address(const struct pci_config *config, unsigned bar);
+/* Offset of capability @id in the list, 0 if there is none. */
+unsigned pci_config_find_cap(const struct pci_config *config, uint8_t id);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A connection: messages in, replies out, over a UNIX stream socket.
+ *
+ * Receives as much as there is with one call and hands over whole messages in
+ * order; replies collect in a buffer and leave together when the batch is
+ * done. No allocation per message. Both buffers live in the instance's arena,
+ * so that a successor process finds what was received, what was applied and
+ * what was not yet sent.
+ *
+ * Bounds: a reply is only begun when the transmit buffer has room for it; a
+ * client that does not read its replies is therefore not read from either.
+ *
+ * Framing on the way out: QEMU fails on a header that arrives in two pieces.
+ * A send starts at a message's start, and one send carries either whole
+ * messages up to CONN_SEND_CHUNK bytes (which the kernel takes or leaves as
+ * one piece) or one larger message whose header is in the first piece.
+ *
+ * All calls on the loop's thread.
+ */
+#ifndef TRANSPORT_CONN_H
+#define TRANSPORT_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "../util/loop.h"
+#include "../vfio-user/proto.h"
+
+struct arena;
+struct conn;
+
+#define CONN_SEND_CHUNK (32u << 10)
+#define CONN_MAX_FDS    VFIO_USER_MAX_MSG_FDS
+
+/**
+ * struct conn_message - a whole message as it came
+ * @data: header included, in wire order; valid during the callback
+ * @size: of @data
+ * @fds: file descriptors that came with it. The callback takes one by
+ *       replacing it with -1; the connection closes those that are left.
+ * @n_fds: number of @fds
+ */
+struct conn_message {
+	struct vfio_user_header header; /* host order */
+	uint8_t *data;
+	size_t size;
+	int *fds;
+	size_t n_fds;
+};
+
+/**
+ * struct conn_ops - who is served
+ * @message: a message is here. Return 0 when it is done with; -EAGAIN to get
+ *           it again once replies have left (conn_reply() returned NULL);
+ *           any other negative errno ends the connection.
+ * @closed: the connection is over: @err is 0 (the peer closed) or a negative
+ *          errno. Called once, from the loop; free the connection there or
+ *          later.
+ */
+struct conn_ops {
+	int (*message)(struct conn *conn, struct conn_message *msg, void *user);
+	void (*closed)(struct conn *conn, int err, void *user);
+};
+
+/**
+ * conn_new() - serve a connected socket
+ * @fd: owned by the connection from here on, also on failure
+ * @arena: where the buffers live: blocks "conn.rx", "conn.tx", "conn.state"
+ */
+int conn_new(struct loop *loop, int fd, struct arena *arena,
+	     const struct conn_ops *ops, void *user, struct conn **ret_conn);
+
+/* Close at once and free; NULL is fine. */
+void conn_free(struct conn *conn);
+
+/* Send what is queued, read and drop what the peer still sends for at most
+ * CONN_DRAIN_MS (a close with unread input makes QEMU abort), then close and
+ * call closed(). Safe in message(). */
+#define CONN_DRAIN_MS 200
+void conn_shutdown(struct conn *conn, int err);
+
+/**
+ * conn_reply() - room for a message
+ * @max: bytes at most, <= VFIO_USER_MAX_MSG_SIZE
+ *
+ * Return: where to write it, until conn_commit(); NULL: no room now, return
+ * -EAGAIN from message().
+ */
+void *conn_reply(struct conn *conn, size_t max);
+
+/**
+ * conn_commit() - queue the message that was written to conn_reply()'s room
+ * @size: bytes written; 0: nothing to send after all
+ * @fds: sent with it; duplicated if they can't be sent at once, stay the
+ *       caller's
+ */
+int conn_commit(struct conn *conn, size_t size, const int *fds, size_t n_fds);
+
+/**
+ * struct conn_stats - counters since the connection began
+ */
+struct conn_stats {
+	uint64_t rx_calls, rx_bytes, rx_messages, rx_fds;
+	uint64_t tx_calls, tx_bytes, tx_messages;
+	uint64_t stalls; /* times that the transmit buffer was full */
+};
+void conn_get_stats(const struct conn *conn, struct conn_stats *ret_stats);
+
+/* SO_PEERCRED of the client. */
+int conn_peer(const struct conn *conn, pid_t *ret_pid, uid_t *ret_uid);
+
+#endif
