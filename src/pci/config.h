@@ -8,7 +8,8 @@
  * PCI Express Base Specification chapter 7, PCI Power Management 1.2,
  * <linux/pci_regs.h> for names.
  *
- * One thread: the instance's loop.
+ * One thread, the instance's loop, builds, reads, writes and resets. The
+ * functions below pci_config_reset() may be called by any thread.
  */
 #ifndef PCI_CONFIG_H
 #define PCI_CONFIG_H
@@ -22,17 +23,23 @@
 struct arena;
 struct pci_config;
 
-#define PCI_CONFIG_SIZE     256u  /* conventional */
+#define PCI_CONFIG_SIZE	    256u  /* conventional */
 #define PCI_CONFIG_EXT_SIZE 4096u /* PCI Express */
-#define PCI_MAX_MSIX        2048u
+#define PCI_MAX_MSIX	    2048u
+#define PCI_MIN_ROM_BAR	    2048u /* PCI 3.0, 6.2.5.2 */
 #define PCI_MAX_ROM_SIZE    (16ull << 20)
+#define PCI_MAX_BAR32	    (1ull << 31) /* largest that 32 bits can decode */
+#define PCI_MAX_BAR	    (1ull << 40) /* largest at all: 1 TiB */
 
 /**
  * struct pci_config_ops - what a config write leads to
  * @command: memory or I/O decode, bus mastering or Interrupt Disable changed;
  *           @command is the register's new value
  * @reset: the guest asked for a reset (VGPU_RESET_FLR or VGPU_RESET_PM). The
- *         device then calls pci_config_reset() itself.
+ *         device then calls pci_config_reset() itself, now or later.
+ *
+ * Both mandatory, both called after the write has taken place. They may call
+ * everything here except pci_config_free().
  */
 struct pci_config_ops {
 	void (*command)(uint16_t command, void *user);
@@ -44,9 +51,11 @@ struct pci_config_ops {
  * @desc: size-checked and copied to our version of the structure
  * @ret_why: on failure, a sentence for the driver's author; static
  *
- * BAR sizes and flags, 64-bit pairs, areas (alignment, overlap, inside),
- * MSI-X table and PBA (in a memory BAR, no overlap with each other or with
- * areas of the driver, aligned), vectors, capabilities that fit, ROM.
+ * Ids and class, BAR sizes and flags, 64-bit pairs, areas (their ops,
+ * alignment, overlap, inside), MSI-X table and PBA (in a memory BAR, no
+ * overlap with each other or with areas of the driver, aligned), vectors,
+ * capabilities that fit, ROM. It does not limit the number of areas, nor what
+ * memory they take.
  *
  * Return: 0 or -EINVAL.
  */
@@ -54,41 +63,73 @@ int pci_config_check(const struct vgpu_pci_desc *desc, const char **ret_why);
 
 /**
  * pci_config_new() - build the space, or find it in @arena
- * @arena: blocks "pci.config"
- * @desc: checked; what is needed of it is copied
+ * @arena: block "pci.config"; must outlive the space
+ * @desc: checked by pci_config_check(); what is needed of it is copied
+ * @ops: must outlive the space
+ * @user: handed to @ops
+ *
+ * A new block gets the power-on values. A block that is there keeps what the
+ * guest wrote, if it is the space of such a function.
+ *
+ * Return: 0; -ESTALE: what is in the arena belongs to a function of another
+ * shape, or holds what no guest could have written; what arena_block() returns;
+ * -ENOMEM.
  */
 int pci_config_new(struct arena *arena, const struct vgpu_pci_desc *desc,
 		   const struct pci_config_ops *ops, void *user,
 		   struct pci_config **ret_config);
+/* NULL is fine. The bytes stay in the arena. */
 void pci_config_free(struct pci_config *config);
 
 /* PCI_CONFIG_SIZE, or PCI_CONFIG_EXT_SIZE for PCI Express */
 uint32_t pci_config_size(const struct pci_config *config);
 
-/* Any offset and length inside the space; the caller checks the range. */
+/**
+ * pci_config_read() - copy bytes of the space
+ * pci_config_write() - write as the guest does
+ * @offset: any
+ * @len: any
+ *
+ * The caller answers for the range; outside the space reads give all-ones and
+ * writes do nothing. Bytes that nothing implements are 0. A write takes place
+ * as a row of dword transactions with byte enables, in ascending order, each
+ * followed by its effects: that is what hardware sees of one.
+ */
 void pci_config_read(struct pci_config *config, uint32_t offset, void *buf,
 		     size_t len);
 void pci_config_write(struct pci_config *config, uint32_t offset,
 		      const void *buf, size_t len);
 
-/* Power-on values; of a reset by FLR or D3hot sticky bits stay as the
- * specifications want them. BAR contents become 0. */
+/**
+ * pci_config_reset() - power-on values
+ * @reason: FLR and D3hot keep the bits that the specification calls sticky
+ *          and the set-up of the link (PCIe 6.6.2); the others keep nothing
+ *
+ * BAR contents become 0, as does Interrupt Status: the device lowers its line
+ * as well. Calls none of the ops.
+ */
 void pci_config_reset(struct pci_config *config, enum vgpu_reset_reason reason);
 
 uint16_t pci_config_command(const struct pci_config *config);
 /* Status register, bit 3 */
 void pci_config_set_intx_status(struct pci_config *config, bool pending);
-/* 0..3: D0..D3hot; always D0 without the PM capability */
+/* 0 or 3: D0 or D3hot; always D0 without the PM capability */
 unsigned pci_config_power_state(const struct pci_config *config);
 bool pci_config_msi_enabled(const struct pci_config *config);
 bool pci_config_msix_enabled(const struct pci_config *config);
 /* Message Control, Function Mask (PCI 3.0, 6.8.2.3) */
 bool pci_config_msix_masked(const struct pci_config *config);
-/* Vectors the guest enabled (Multiple Message Enable), 1..32 */
+/* Vectors the guest enabled (Multiple Message Enable), 1..32; never more than
+ * there are, and 1 without MSI */
 unsigned pci_config_msi_count(const struct pci_config *config);
-/* Guest's address of a BAR as programmed; 0 if there is no such BAR. */
+/* Guest's address of a BAR as programmed; 0 if there is no such BAR. The
+ * ROM's is VGPU_REGION_ROM. */
 uint64_t pci_config_bar_address(const struct pci_config *config, unsigned bar);
-/* Offset of capability @id in the list, 0 if there is none. */
+/* Offset of the first capability @id in the list, 0 if there is none. */
 unsigned pci_config_find_cap(const struct pci_config *config, uint8_t id);
+
+/* Bytes that the ROM BAR decodes for an image of @rom_size bytes: a power of
+ * two; 0 for no image, or one above PCI_MAX_ROM_SIZE. */
+uint64_t pci_rom_bar_size(uint64_t rom_size);
 
 #endif
