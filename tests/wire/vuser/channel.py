@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Frames over a UNIX stream socket: raw bytes out in any pieces, strict frames in."""
 import array
+import fcntl
 import os
 import select
 import socket
+import struct
+import termios
 import time
 
 from . import proto
@@ -64,16 +67,23 @@ class Channel:
                 raise Closed("send: " + str(e)) from e
             view, anc = view[sent:], []
 
-    def send_pieces(self, data, cuts, fds=(), pause=0.0):
-        """Send data cut at the given offsets, each piece by its own sendmsg."""
+    def wait_taken(self, timeout=PATIENCE):
+        """Wait until the server has read everything that was sent."""
+        deadline = time.monotonic() + timeout
+        while struct.unpack("i", fcntl.ioctl(self.sock, termios.TIOCOUTQ, b"\0" * 4))[0]:
+            if time.monotonic() > deadline:
+                raise Timeout("the server does not read")
+            time.sleep(0)
+
+    def send_pieces(self, data, cuts, fds=()):
+        """Send data cut at the given offsets; each piece is read before the next is sent."""
         last = 0
         for cut in [*cuts, len(data)]:
             if cut > last:
                 self.send(data[last:cut], fds)
+                self.wait_taken()
                 fds = ()
                 last = cut
-                if pause:
-                    time.sleep(pause)
 
     def _recv_some(self, want, deadline, what):
         """One recvmsg of at most want bytes: (bytes, fds)."""

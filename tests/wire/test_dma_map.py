@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: MIT
+"""VFIO_USER_DMA_MAP."""
+import errno
+import fcntl
+import os
+import socket
+
+import pytest
+
+from vuser import proto
+from vuser.client import WireError
+from vuser.proto import Cmd
+
+PAGE = 4096
+MIB = 1 << 20
+TOP = 1 << 64
+
+
+def request(address=0, size=MIB, offset=0, flags=proto.DMA_RW, argsz=32):
+    return proto.DMA_MAP.pack(argsz, flags, offset, address, size)
+
+
+def test_with_memory(client, memfd):
+    client.dma_map(0, MIB, memfd(MIB))
+
+
+def test_without_memory(client):
+    client.dma_map(0xFFFC0000, 0x40000, flags=proto.DMA_READABLE)
+
+
+@pytest.mark.parametrize("flags", [proto.DMA_READABLE, proto.DMA_WRITEABLE, proto.DMA_RW])
+@pytest.mark.parametrize("with_fd", [True, False], ids=["fd", "no-fd"])
+def test_permissions(client, memfd, flags, with_fd):
+    client.dma_map(MIB, MIB, memfd(MIB) if with_fd else None, flags=flags)
+
+
+def test_read_only_file_for_a_readable_map(client, keep, memfd):
+    fd = memfd(MIB)
+    ro = keep(os.open(f"/proc/self/fd/{fd}", os.O_RDONLY))
+    client.dma_map(0, MIB, ro, flags=proto.DMA_READABLE)
+
+
+def test_read_only_file_for_a_writeable_map(client, refused, keep, memfd):
+    fd = memfd(MIB)
+    ro = keep(os.open(f"/proc/self/fd/{fd}", os.O_RDONLY))
+    refused(client, {errno.EACCES, errno.EINVAL, errno.EPERM}, Cmd.DMA_MAP, request(), (ro,))
+
+
+def test_parts_of_one_file(client, memfd):
+    """QEMU passes the same file again for each piece around the holes below 1 MiB."""
+    fd = memfd(4 * MIB)
+    client.dma_map(0, 0xC0000, fd)
+    client.dma_map(0xC0000, 0x20000, flags=proto.DMA_READABLE)
+    client.dma_map(0x100000, 3 * MIB, fd, offset=0x100000)
+    client.dma_map(1 << 32, MIB, fd, offset=0)
+
+
+@pytest.mark.parametrize("flags", [0, 4, 7, 0x80000003], ids=hex)
+def test_flags_that_mean_nothing(client, refused, flags):
+    refused(client, errno.EINVAL, Cmd.DMA_MAP, request(flags=flags))
+
+
+@pytest.mark.parametrize("argsz", [0, 16, 31])
+def test_argsz_below_the_structure(client, refused, argsz):
+    refused(client, errno.EINVAL, Cmd.DMA_MAP, request(argsz=argsz))
+
+
+@pytest.mark.parametrize("size", [0, 8, 24, 31])
+def test_short_request(client, refused, size):
+    refused(client, errno.EINVAL, Cmd.DMA_MAP, request()[:size])
+
+
+def test_long_request(client, refused):
+    refused(client, errno.EINVAL, Cmd.DMA_MAP, request() + bytes(8))
+
+
+@pytest.mark.parametrize("address, size", [
+    (0, 0),
+    (MIB, 0),
+    (TOP - PAGE, 2 * PAGE),
+    (TOP - MIB, TOP - MIB),
+    (PAGE, TOP - PAGE + 1),
+    (TOP - 1, 1),
+    (1, PAGE),
+    (PAGE - 1, PAGE),
+    (0, PAGE + 1),
+    (0, 1),
+    (0, TOP - 1),
+], ids=hex)
+def test_range_empty_wrapping_or_unaligned(client, refused, address, size):
+    refused(client, errno.EINVAL, Cmd.DMA_MAP, request(address, size))
+
+
+@pytest.mark.parametrize("offset", [1, PAGE - 1, PAGE + 8, TOP - PAGE, (1 << 63) - PAGE, TOP - MIB], ids=hex)
+def test_file_offset_unaligned_or_out_of_range(client, refused, memfd, offset):
+    refused(client, {errno.EINVAL, errno.EOVERFLOW}, Cmd.DMA_MAP, request(offset=offset), (memfd(2 * MIB),))
+
+
+@pytest.mark.parametrize("address, size", [
+    (4 * MIB, MIB),
+    (4 * MIB, PAGE),
+    (4 * MIB - PAGE, 2 * PAGE),
+    (5 * MIB - PAGE, PAGE),
+    (5 * MIB - PAGE, MIB),
+    (4 * MIB + PAGE, PAGE),
+    (3 * MIB, 4 * MIB),
+    (0, 1 << 40),
+], ids=hex)
+@pytest.mark.parametrize("with_fd", [True, False], ids=["fd", "no-fd"])
+def test_overlap(client, refused, memfd, address, size, with_fd):
+    client.dma_map(4 * MIB, MIB, memfd(MIB))
+    refused(client, errno.EEXIST, Cmd.DMA_MAP, request(address, size), (memfd(MIB),) if with_fd and size <= MIB else ())
+    client.dma_unmap(4 * MIB, MIB)
+
+
+def test_neighbours_do_not_overlap(client, memfd):
+    fd = memfd(3 * MIB)
+    client.dma_map(4 * MIB, MIB, fd)
+    client.dma_map(3 * MIB, MIB, fd)
+    client.dma_map(5 * MIB, MIB, fd)
+
+
+def test_refused_map_leaves_the_range_free(client, refused, memfd):
+    refused(client, errno.EINVAL, Cmd.DMA_MAP, request(flags=0), (memfd(MIB),))
+    client.dma_map(0, MIB, memfd(MIB))
+
+
+def test_two_fds(client, refused, memfd):
+    refused(client, errno.EINVAL, Cmd.DMA_MAP, request(), (memfd(MIB), memfd(MIB)))
+
+
+def test_many_fds(client, refused, memfd):
+    refused(client, errno.EINVAL, Cmd.DMA_MAP, request(), (memfd(MIB),) * 200)
+
+
+def _wrong_fds(keep):
+    left, right = os.pipe()
+    keep(left), keep(right)
+    sock = socket.socket(socket.AF_UNIX)
+    return {
+        "pipe": left,
+        "eventfd": keep(os.eventfd(0)),
+        "socket": keep(sock.detach()),
+        "directory": keep(os.open("/", os.O_RDONLY)),
+        "null": keep(os.open("/dev/null", os.O_RDWR)),
+        "path": keep(os.open("/", os.O_PATH)),
+        "write-only": keep(os.open("/dev/null", os.O_WRONLY)),
+        "proc": keep(os.open("/proc/self/status", os.O_RDONLY)),
+    }
+
+
+@pytest.mark.parametrize("kind", ["pipe", "eventfd", "socket", "directory", "null", "path", "write-only", "proc"])
+def test_fd_that_is_no_memory(client, refused, keep, kind):
+    fd = _wrong_fds(keep)[kind]
+    refused(client, {errno.EINVAL, errno.ENODEV, errno.EACCES, errno.EBADF}, Cmd.DMA_MAP, request(), (fd,))
+
+
+def test_file_shorter_than_the_map(client, memfd):
+    """Refused or taken; what lies behind the end of the file must not kill the server."""
+    fd = memfd(PAGE)
+    try:
+        client.dma_map(0, MIB, fd)
+    except WireError as e:
+        assert e.errno == errno.EINVAL
+    client.barrier()
+
+
+def test_truncated_later(client, memfd):
+    fd = memfd(MIB)
+    client.dma_map(0, MIB, fd)
+    os.ftruncate(fd, 0)
+    client.barrier()
+    client.dma_unmap(0, MIB)
+
+
+def test_sealed_memory(client, memfd):
+    fd = memfd(MIB)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+    client.dma_map(0, MIB, fd)
+
+
+def test_huge_range_without_memory(client):
+    client.dma_map(1 << 40, 1 << 46)
+    client.dma_unmap(1 << 40, 1 << 46)
+
+
+def test_last_page_of_the_address_space(client):
+    """Ends at 2^64 exactly: taken or refused, but not by an overflow."""
+    try:
+        client.dma_map(TOP - PAGE, PAGE)
+        client.dma_unmap(TOP - PAGE, PAGE)
+    except WireError as e:
+        assert e.errno == errno.EINVAL
+    client.barrier()
+
+
+def test_as_many_as_advertised(client, refused):
+    """max_dma_maps maps fit, the next one is ENOSPC, and one unmapped makes room for one."""
+    limit = client.caps.get("max_dma_maps", 65535)
+    batch = 1024
+    for first in range(0, limit, batch):
+        ids = range(first, min(first + batch, limit))
+        client.channel.send(b"".join(
+            proto.message(n & 0xFFFF, Cmd.DMA_MAP, request(n * 2 * PAGE, PAGE)) for n in ids))
+        for n in ids:
+            client.wait(n & 0xFFFF, Cmd.DMA_MAP)
+    refused(client, errno.ENOSPC, Cmd.DMA_MAP, request(limit * 2 * PAGE, PAGE))
+    client.dma_unmap(2 * PAGE, PAGE)
+    client.dma_map(limit * 2 * PAGE, PAGE)
+
+
+def test_before_anything_is_known_of_the_device(client, memfd):
+    """QEMU pipelines its maps behind VERSION and asks what the device is afterwards."""
+    first = client.submit(Cmd.DMA_MAP, request(), (memfd(MIB),))
+    second = client.submit(Cmd.DMA_MAP, request(0xFFFC0000, 0x40000, flags=1))
+    client.get_info()
+    assert client.wait(first, Cmd.DMA_MAP).payload == b""
+    assert client.wait(second, Cmd.DMA_MAP).payload == b""
+
+
+def test_posted_map_and_its_error_are_silent(client, memfd):
+    client.post(Cmd.DMA_MAP, request(), (memfd(MIB),))
+    client.post(Cmd.DMA_MAP, request(), (memfd(MIB),))
+    client.barrier()
+    client.dma_unmap(0, MIB)
+
+
+def test_client_that_leaves_without_unmapping(bochs, memfd):
+    from vuser.profiles import QemuClient
+    for _ in range(3):
+        with QemuClient(bochs.path) as c:
+            c.negotiate()
+            for n in range(20):
+                c.dma_map(n * MIB, MIB, memfd(MIB))
+        bochs.wait_idle()
+        assert "wire-guest-ram" not in bochs.maps()
+
+
+def test_bar_that_the_client_mapped_comes_back(client, keep):
+    """QEMU maps a BAR's guest address without an fd once memory decode is on, one map per sparse area."""
+    info, fd = client.region_info(proto.BAR0)
+    keep(fd)
+    client.dma_map(0xE0000000, info.size)
+    client.dma_unmap(0xE0000000, info.size)
