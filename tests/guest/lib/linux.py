@@ -51,15 +51,23 @@ class LinuxGuest:
         """
         self.run('[ ! -e /tmp/card.pid ] || { kill $(cat /tmp/card.pid); wait; }; rm -f /tmp/card.*')
         self.run(f'testcard --hold {arguments} > /tmp/card.log & echo $! > /tmp/card.pid')
-        wait = (f'n=0; until grep -q -E "showing|error" /tmp/card.log; do n=$((n + 1)); '
-                f'[ $n -lt {timeout * 10} ] || break; usleep 100000; done; cat /tmp/card.log')
+        return self._card_shown(1, timeout)
+
+    def redraw_card(self, timeout=COMMAND_TIMEOUT):
+        """Draws the next frame of the card that is shown, in place."""
+        shown = int(self.run('grep -c showing /tmp/card.log'))
+        self.run('kill -USR1 $(cat /tmp/card.pid)')
+        return self._card_shown(shown + 1, timeout)
+
+    def _card_shown(self, count, timeout):
+        wait = (f'n=0; until [ $(grep -c showing /tmp/card.log) -ge {count} ] || '
+                f'grep -q error /tmp/card.log || [ $n -ge {timeout * 20} ]; do '
+                'n=$((n + 1)); usleep 50000; done; cat /tmp/card.log')
         said = self.run(wait, timeout + 10)
-        line = re.search(r'^testcard: showing (.*)', said, re.M)
-        if not line:
-            raise CommandFailed(f'testcard {arguments}: {said or "no word"}')
-        fields = dict(field.split('=') for field in line[1].split())
-        fields['log'] = said
-        return fields
+        lines = re.findall(r'^testcard: showing (.*)', said, re.M)
+        if len(lines) < count:
+            raise CommandFailed(f'testcard shows nothing; it said: {said or "no word"}')
+        return dict(field.split('=') for field in lines[-1].split())
 
     def close(self):
         self.vm.close()

@@ -46,3 +46,9 @@ def kernels():
 
 def kernel(release):
     return need(LAB / 'kernels' / release, 'scripts/lab')
+
+
+def driver(name):
+    """The loadable module of a driver of the build under test."""
+    found = sorted(p for p in (BUILD / 'drivers').rglob(f'*{name}*.so') if p.is_file())
+    return found[0] if found else need(BUILD / 'drivers' / name, 'make')

@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: MIT */
+#include "bare.h"
+
+const struct bare_test irq_tests[] = {
+	{ NULL, NULL },
+};

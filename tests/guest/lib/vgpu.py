@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""Starts vgpu-device, the server of one vGPU, and asks it things by vgpuctl."""
+
+import json
+import os
+import subprocess
+import time
+
+from . import paths
+from .process import Process
+
+START_TIMEOUT = 20
+CONTROL_TIMEOUT = 20
+
+
+class ServerFailed(Exception):
+    """vgpu-device did not start, or ended."""
+
+
+def _listens(path):
+    """Whether a UNIX socket listens there, found out without connecting."""
+    with open('/proc/net/unix', encoding='utf-8') as table:
+        for line in table:
+            fields = line.split()
+            # Flag 0x10000: listen() was called.
+            if fields[-1] == str(path) and int(fields[3], 16) & 0x10000:
+                return True
+    return False
+
+
+class VgpuDevice:
+    """One vgpu-device process with its sockets in `folder`."""
+
+    def __init__(self, folder, vgpu_type='bochs-16m', driver=None, arguments=()):
+        self.folder = folder
+        self.socket = folder / 'vfio-user.sock'
+        self.control = folder / 'control.sock'
+        driver = driver or paths.driver(vgpu_type.partition('-')[0])
+        command = [paths.program('vgpu-device'), '--type', vgpu_type, '--driver', driver,
+                   '--socket-path', self.socket, '--control-path', self.control, *arguments]
+        self.process = Process(command, folder / 'vgpu-device.log')
+        try:
+            self._wait_until_it_listens()
+        except BaseException:
+            self.process.close()
+            raise
+
+    def _wait_until_it_listens(self):
+        end = time.monotonic() + START_TIMEOUT
+        while not (_listens(self.socket) and _listens(self.control)):
+            if not self.process.running():
+                raise ServerFailed(f'vgpu-device ended at once:\n{self.log()}')
+            if time.monotonic() > end:
+                raise ServerFailed(f'vgpu-device does not listen:\n{self.log()}')
+            time.sleep(0.01)
+
+    def log(self):
+        return self.process.log()
+
+    def wait_for_log(self, text, timeout=10):
+        """The log, once `text` is in it."""
+        end = time.monotonic() + timeout
+        while text not in self.log():
+            if time.monotonic() > end or not self.process.running():
+                raise ServerFailed(f'no "{text}" in the log of vgpu-device:\n{self.log()}')
+            time.sleep(0.02)
+        return self.log()
+
+    def control_call(self, *arguments):
+        """What vgpuctl prints."""
+        command = [paths.program('vgpuctl'), '--control-path', self.control, *arguments]
+        done = subprocess.run([os.fspath(a) for a in command], capture_output=True, text=True,
+                              timeout=CONTROL_TIMEOUT, check=False)
+        if done.returncode:
+            raise ServerFailed(f'vgpuctl {arguments[0]}: {done.stderr}{done.stdout}')
+        return done.stdout
+
+    def stats(self):
+        return json.loads(self.control_call('--json', 'stats'))
+
+    def screenshot(self, to):
+        self.control_call('screenshot', '-o', to)
+        return to
+
+    def stop(self):
+        """Ends it as an operator would; it must go cleanly."""
+        status = self.process.terminate()
+        if status:
+            raise ServerFailed(f'vgpu-device ended with status {status}:\n{self.log()}')
+
+    def close(self):
+        self.process.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""Debian's kernels with their own bochs driver, on a vGPU."""
+
+import pytest
+
+from lib import card, paths, qemu
+from lib.linux import LinuxGuest
+
+# At least those of Debian 12, 13 and its backports: a lab without one of them
+# is a failure, not a shorter list.
+KERNELS = ['6.1', '6.12', 'newest']
+REGION_MESSAGES = ('region_read', 'region_write', 'region_write_multi')
+
+
+def boot(folder, kernel, device, **options):
+    release = paths.kernels()[-1] if kernel == 'newest' else kernel
+    return LinuxGuest(folder, release, qemu.vfio_user(device.socket), ['bochs'],
+                      [paths.guest_program('testcard')], **options)
+
+
+def check_screen(folder, device, shown):
+    """What the guest holds in its buffer is what it drew, and what the vGPU shows."""
+    assert shown['buffer'] == shown['drawn']
+    png = device.screenshot(folder / 'screen.png')
+    card.compare(png, shown['driver'], shown['frame'], shown['mode'])
+
+
+def region_messages(device):
+    requests = device.stats()['requests']
+    return sum(requests.get(kind, 0) for kind in REGION_MESSAGES)
+
+
+def test_lab_has_three_kernels():
+    kernels = paths.kernels()
+    assert {'6.1', '6.12'} < set(kernels)
+    assert int(kernels[-1].split('.')[0]) >= 7
+
+
+@pytest.mark.parametrize('kernel', KERNELS)
+def test_kernel(folder, server, kernel):
+    device = server()
+    with boot(folder, kernel, device) as guest:
+        guest.ready()
+        bound = guest.run('readlink /sys/bus/pci/devices/*/driver')
+        assert 'bochs-drm' in bound, bound + guest.run('dmesg | tail -20')
+
+        shown = guest.show_card()
+        assert shown['driver'] == 'bochs-drm'
+        assert shown['mode'] == '1024x768', 'the mode that the type prefers'
+        check_screen(folder, device, shown)
+
+        # Video memory is mapped: drawing costs no message. A driver that has
+        # to be told of changes may then write some registers, as many for a
+        # hundred pictures as for one.
+        few = 40 if shown['dirtyfb'] == 'yes' else 0
+        before = region_messages(device)
+        shown = guest.redraw_card()
+        assert region_messages(device) - before <= few
+        check_screen(folder, device, shown)
+        shown = guest.show_card('--fills 100 --frame 7')
+        before = region_messages(device)
+        shown = guest.redraw_card()
+        assert region_messages(device) - before <= few
+        check_screen(folder, device, shown)
+
+        # Two buffers in turn, odd and even number of flips.
+        for arguments in ('--frame 20 --flips 5', '--frame 40 --flips 6'):
+            shown = guest.show_card(arguments)
+            check_screen(folder, device, shown)
+        for mode in ('640x480', '1280x1024'):
+            shown = guest.show_card(f'--frame 60 --mode {mode}')
+            assert shown['mode'] == mode
+            check_screen(folder, device, shown)
+
+
+@pytest.mark.parametrize('kernel', ['6.12'])
+def test_reboot(folder, server, kernel):
+    device = server()
+    with boot(folder, kernel, device) as guest:
+        guest.ready()
+        check_screen(folder, device, guest.show_card('--frame 1'))
+        guest.commands.send('reboot -f')
+        guest.ready()
+        check_screen(folder, device, guest.show_card('--frame 2'))
+        guest.commands.send('echo b > /proc/sysrq-trigger')
+        guest.ready()
+        check_screen(folder, device, guest.show_card('--frame 3'))
+
+
+@pytest.mark.parametrize('kernel', ['newest'])
+def test_killed_vmm(folder, server, kernel):
+    """QEMU dies in mid-use, twice; each time the next one gets a fresh device."""
+    device = server()
+    for frame in (1, 2, 3):
+        own = folder / str(frame)
+        own.mkdir()
+        with boot(own, kernel, device) as guest:
+            guest.ready()
+            check_screen(folder, device, guest.show_card(f'--frame {frame}'))
+            guest.vm.process.kill()
+        assert device.process.running(), device.log()
+
+
+def test_driver_can_be_unbound_and_bound(folder, server):
+    device = server()
+    with boot(folder, '6.12', device) as guest:
+        guest.ready()
+        check_screen(folder, device, guest.show_card('--frame 1'))
+        guest.run('kill $(cat /tmp/card.pid); wait; rm /tmp/card.pid')
+        path = guest.run('ls -d /sys/bus/pci/drivers/bochs-drm/0000:*').strip()
+        address = path.rpartition('/')[2]
+        for frame in (2, 3):
+            guest.run(f'echo 0 > /sys/class/vtconsole/vtcon1/bind; '
+                      f'echo {address} > /sys/bus/pci/drivers/bochs-drm/unbind')
+            guest.run(f'echo 1 > /sys/bus/pci/devices/{address}/reset')
+            guest.run(f'echo {address} > /sys/bus/pci/drivers/bochs-drm/bind')
+            check_screen(folder, device, guest.show_card(f'--frame {frame}'))
+            guest.run('kill $(cat /tmp/card.pid); wait; rm /tmp/card.pid')
