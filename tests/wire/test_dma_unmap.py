@@ -100,7 +100,27 @@ def test_short_request(client, refused, size):
     refused(client, errno.EINVAL, Cmd.DMA_UNMAP, request()[:size])
 
 
-@pytest.mark.parametrize("flags", [1, 2, 4, 0x80000000], ids=hex)
+def test_unmap_all(client, refused, memfd):
+    """An extension that kernel VFIO has and rust-vmm names: everything goes, address and size are 0."""
+    fd = memfd(MIB)
+    for n in range(10):
+        client.dma_map(n * 16 * MIB, MIB, fd)
+    client.dma_unmap(0, 0, flags=proto.DMA_UNMAP_ALL)
+    client.dma_map(0, 256 * MIB)
+
+
+def test_unmap_all_of_nothing(client):
+    client.dma_unmap(0, 0, flags=proto.DMA_UNMAP_ALL)
+
+
+@pytest.mark.parametrize("address, size", [(0, MIB), (MIB, 0)], ids=hex)
+def test_unmap_all_takes_no_range(client, refused, address, size):
+    client.dma_map(0, MIB)
+    refused(client, errno.EINVAL, Cmd.DMA_UNMAP, request(address, size, proto.DMA_UNMAP_ALL))
+    client.dma_unmap(0, MIB)
+
+
+@pytest.mark.parametrize("flags", [1, 3, 4, 0x80000000], ids=hex)
 def test_flags_are_unused(client, refused, flags):
     client.dma_map(0, MIB)
     refused(client, errno.EINVAL, Cmd.DMA_UNMAP, request(flags=flags))

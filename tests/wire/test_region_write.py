@@ -123,11 +123,14 @@ def test_more_than_the_transfer_limit(client):
         assert "reset" not in str(e)
 
 
-def test_client_s_own_limit_does_not_bind_its_writes(bochs):
-    """max_data_xfer_size is what its sender can receive: the client's limit says nothing of what it may send."""
+def test_limit_in_the_reply_binds_the_client(bochs, refused):
+    """The server answers with the smaller of both limits, and means it."""
     with Client(bochs.path) as c:
-        c.version(0, 0, caps={"max_data_xfer_size": 4096})
-        c.region_write(proto.BAR0, 0, bytes(8192))
+        _, _, caps = c.version(0, 0, caps={"max_data_xfer_size": 4096})
+        limit = caps["max_data_xfer_size"]
+        assert limit == 4096
+        c.region_write(proto.BAR0, 0, bytes(limit))
+        refused(c, errno.EINVAL, Cmd.REGION_WRITE, request(0, proto.BAR0, bytes(limit + 1)))
 
 
 def test_full_duplex_bulk(client):

@@ -150,6 +150,9 @@ class Client:
         try:
             got_major, got_minor = proto.VERSION.unpack_from(frame.payload)
             text = frame.payload[proto.VERSION.size:]
+            if not text and not data:
+                # Who proposes no capability is offered none.
+                text = b'{"capabilities":{}}\0'
             if not text.endswith(b"\0") or b"\0" in text[:-1]:
                 raise ProtocolError(f"version JSON must end in its only NUL: {text!r}")
             doc = json.loads(text[:-1])

@@ -58,6 +58,7 @@ MIG_DATA = struct.Struct("<II")               # argsz, size
 DMA_READABLE = 1
 DMA_WRITEABLE = 2
 DMA_RW = 3
+DMA_UNMAP_ALL = 2  # VFIO_DMA_UNMAP_FLAG_ALL of linux/vfio.h; the specification reserves all flags
 
 DEVICE_RESET_SUPPORTED = 1
 DEVICE_PCI = 2
