@@ -179,6 +179,8 @@ def parse_region_info(payload):
                 raise ProtocolError(f"sparse mmap capability of version {version}")
             if areas is not None:
                 raise ProtocolError("two sparse mmap capabilities")
+            if len(body) < SPARSE_HEAD.size:
+                raise ProtocolError(f"sparse mmap capability of {len(body)} bytes")
             count, _ = SPARSE_HEAD.unpack_from(body)
             if SPARSE_HEAD.size + count * SPARSE_AREA.size > len(body):
                 raise ProtocolError(f"{count} sparse areas in {len(body)} bytes")
