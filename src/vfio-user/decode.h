@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "proto.h"
+#include "version.h"
 
 /**
  * vfio_user_frame() - look at what may be the start of a message
@@ -27,24 +28,13 @@ int64_t vfio_user_frame(const void *buf, size_t len,
 			struct vfio_user_header *ret_header);
 
 /**
- * struct vfio_user_caps - what VERSION negotiates
- * @twin_socket: the peer supports a separate socket for server requests
- */
-struct vfio_user_caps {
-	uint16_t major, minor;
-	uint32_t max_msg_fds;
-	uint32_t max_dma_maps;
-	uint64_t max_data_xfer_size;
-	uint64_t pgsizes;
-	bool write_multiple;
-	bool twin_socket;
-};
-
-/**
  * struct vfio_user_request - a request whose every field was checked as far
  * as that can be done without knowing the device
  * @header: in host order
- * @u: by header.command, in host order; pointers point into the message
+ * @u: by header.command, in host order; pointers point into the message, at
+ *     any alignment. What is left to the device: that regions, interrupts and
+ *     their ranges exist, that maps don't overlap, what an fd is.
+ *     DEVICE_FEATURE's data: see vfio_user_decode_feature().
  */
 struct vfio_user_request {
 	struct vfio_user_header header;
@@ -90,18 +80,20 @@ struct vfio_user_request {
  * @msg: the message, header included
  * @len: its size, as vfio_user_frame() gave it
  * @n_fds: file descriptors that came with it
- * @max_data_xfer: what was negotiated (the default before VERSION)
+ * @max_data_xfer: what was negotiated (the default before VERSION), bytes
  * @ret_req: filled in; header is valid on every failure too
  *
  * Return: 0; otherwise the errno for the error reply: -EOPNOTSUPP unknown
- * command; -EINVAL wrong size, argsz, flags, counts, number of fds; -E2BIG
- * count beyond @max_data_xfer.
+ * command, or one that only a server sends; -EINVAL wrong header flags, size,
+ * argsz, flags, counts, ranges that wrap, number of fds, a count beyond
+ * @max_data_xfer; of VERSION see vfio_user_decode_version().
  */
 int vfio_user_decode_request(const void *msg, size_t len, size_t n_fds,
 			     uint64_t max_data_xfer,
 			     struct vfio_user_request *ret_req);
 
-/* The i-th write of a WRITE_MULTI that was decoded; host order. */
+/* The i-th write of a WRITE_MULTI that was decoded; host order, but for data,
+ * whose bytes are as they came: the first count of them are written. */
 void vfio_user_write_single(const uint8_t *writes, uint64_t i,
 			    struct vfio_user_write_single *ret_write);
 

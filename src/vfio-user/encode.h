@@ -14,21 +14,22 @@ int vfio_user_encode_header(void *buf, size_t cap,
 			    const struct vfio_user_header *req,
 			    uint32_t payload);
 
-/* Header only, with the error bit. @err: positive or negative errno. */
+/* Header only, with the error bit. @err: positive or negative errno; 0, which
+ * is no reason, becomes EIO. */
 int vfio_user_encode_error(void *buf, size_t cap,
 			   const struct vfio_user_header *req, int err);
 
 /**
  * vfio_user_encode_version() - VERSION's reply
- * @caps: what we offer; its minor is what was agreed
- * @client: what the client asked for: only keys that it named are answered
- *          where that matters, and nothing beyond it
- * @twin_fd_index: index of the twin socket's fd, or -1
+ * @caps: what we offer
+ * @client: what the client proposed; the reply is what vfio_user_negotiate()
+ *          makes of both
+ * @twin_fd_index: index of the twin socket's fd, or -1: none was made
  *
- * The JSON, NUL included, is kept to VFIO_USER_QEMU_VERSION_MAX bytes (QEMU
- * 11.1 gives up on a reply that is longer than its own request).
+ * Only capabilities that the client named are in the JSON, and a client that
+ * sent none gets none. It is kept to VFIO_USER_QEMU_VERSION_MAX bytes, NUL
+ * included; -ENOBUFS also where @caps has numbers that long.
  */
-#define VFIO_USER_QEMU_VERSION_MAX 194
 int vfio_user_encode_version(void *buf, size_t cap,
 			     const struct vfio_user_header *req,
 			     const struct vfio_user_caps *caps,
@@ -56,6 +57,21 @@ int vfio_user_encode_region_info(void *buf, size_t cap,
 				 const struct vfio_user_sparse_area *areas,
 				 size_t n_areas, bool *ret_with_caps);
 
+/**
+ * vfio_user_encode_region_io_fds() - GET_REGION_IO_FDS' reply
+ * @argsz: the request's: with less room than all entries need, only the fixed
+ *         part is sent, with the argsz that is needed
+ * @index: the region
+ * @entries: host order; fd_index counts the fds sent with the reply
+ * @n_entries: 0: there is no such area
+ * @ret_with_fds: whether the whole reply (and so the fds) goes out
+ */
+int vfio_user_encode_region_io_fds(void *buf, size_t cap,
+				   const struct vfio_user_header *req,
+				   uint32_t argsz, uint32_t index,
+				   const struct vfio_user_ioeventfd *entries,
+				   size_t n_entries, bool *ret_with_fds);
+
 int vfio_user_encode_irq_info(void *buf, size_t cap,
 			      const struct vfio_user_header *req,
 			      const struct vfio_user_irq_info *info);
@@ -65,17 +81,26 @@ int vfio_user_encode_dma_unmap(void *buf, size_t cap,
 			       const struct vfio_user_header *req,
 			       const struct vfio_user_dma_unmap *unmap);
 
-/* REGION_READ: head only, the caller puts @count bytes of data behind it;
- * REGION_WRITE: the whole reply. */
-#define VFIO_USER_ACCESS_HEAD                   \
-	(sizeof(struct vfio_user_header) +      \
+/* REGION_READ: head only, the caller puts @count bytes of data behind it (the
+ * header's size includes them); REGION_WRITE: the whole reply. Return: bytes
+ * written, VFIO_USER_ACCESS_HEAD. */
+#define VFIO_USER_ACCESS_HEAD                                                  \
+	(sizeof(struct vfio_user_header) +                                     \
 	 sizeof(struct vfio_user_region_access))
 int vfio_user_encode_access(void *buf, size_t cap,
-			    const struct vfio_user_header *req,
-			    uint64_t offset, uint32_t region, uint32_t count);
+			    const struct vfio_user_header *req, uint64_t offset,
+			    uint32_t region, uint32_t count);
 
 int vfio_user_encode_write_multi(void *buf, size_t cap,
 				 const struct vfio_user_header *req,
 				 uint64_t done);
+
+/* MIG_DATA_READ: head only, the caller puts @size bytes of data behind it (the
+ * header's size includes them). MIG_DATA_WRITE's reply is a header. */
+#define VFIO_USER_MIG_DATA_HEAD                                                \
+	(sizeof(struct vfio_user_header) + sizeof(struct vfio_user_mig_data))
+int vfio_user_encode_mig_data(void *buf, size_t cap,
+			      const struct vfio_user_header *req,
+			      uint32_t size);
 
 #endif

@@ -39,7 +39,7 @@ enum vfio_user_command {
 #define VFIO_USER_TYPE_COMMAND 0x0u
 #define VFIO_USER_TYPE_REPLY   0x1u
 #define VFIO_USER_NO_REPLY     0x10u
-#define VFIO_USER_ERROR        0x20u
+#define VFIO_USER_ERROR	       0x20u
 
 /* "Header" in the specification */
 struct vfio_user_header {
@@ -63,7 +63,7 @@ struct vfio_user_dma_map {
 	uint64_t iova;
 	uint64_t size;
 };
-#define VFIO_USER_DMA_MAP_READ  (1u << 0)
+#define VFIO_USER_DMA_MAP_READ	(1u << 0)
 #define VFIO_USER_DMA_MAP_WRITE (1u << 1)
 
 struct vfio_user_dma_unmap {
@@ -133,7 +133,8 @@ struct vfio_user_ioeventfd {
 	uint64_t datamatch;
 };
 #define VFIO_USER_IO_FD_TYPE_IOEVENTFD 0u
-#define VFIO_USER_IOEVENTFD_DATAMATCH  (1u << 0) /* KVM_IOEVENTFD_FLAG_DATAMATCH */
+#define VFIO_USER_IOEVENTFD_DATAMATCH                                          \
+	(1u << 0) /* KVM_IOEVENTFD_FLAG_DATAMATCH */
 
 struct vfio_user_irq_info {
 	uint32_t argsz;
@@ -154,14 +155,14 @@ struct vfio_user_irq_set {
 	uint32_t count;
 	/* uint8_t data[count] with DATA_BOOL */
 };
-#define VFIO_USER_IRQ_SET_DATA_NONE      (1u << 0)
-#define VFIO_USER_IRQ_SET_DATA_BOOL      (1u << 1)
-#define VFIO_USER_IRQ_SET_DATA_EVENTFD   (1u << 2)
-#define VFIO_USER_IRQ_SET_DATA_MASK      0x07u
-#define VFIO_USER_IRQ_SET_ACTION_MASK    (1u << 3)
-#define VFIO_USER_IRQ_SET_ACTION_UNMASK  (1u << 4)
+#define VFIO_USER_IRQ_SET_DATA_NONE	 (1u << 0)
+#define VFIO_USER_IRQ_SET_DATA_BOOL	 (1u << 1)
+#define VFIO_USER_IRQ_SET_DATA_EVENTFD	 (1u << 2)
+#define VFIO_USER_IRQ_SET_DATA_MASK	 0x07u
+#define VFIO_USER_IRQ_SET_ACTION_MASK	 (1u << 3)
+#define VFIO_USER_IRQ_SET_ACTION_UNMASK	 (1u << 4)
 #define VFIO_USER_IRQ_SET_ACTION_TRIGGER (1u << 5)
-#define VFIO_USER_IRQ_SET_ACTIONS        0x38u
+#define VFIO_USER_IRQ_SET_ACTIONS	 0x38u
 
 struct vfio_user_region_access {
 	uint64_t offset;
@@ -193,9 +194,9 @@ struct vfio_user_device_feature {
 	uint32_t flags;
 	/* data */
 };
-#define VFIO_USER_FEATURE_MASK  0xffffu
-#define VFIO_USER_FEATURE_GET   (1u << 16)
-#define VFIO_USER_FEATURE_SET   (1u << 17)
+#define VFIO_USER_FEATURE_MASK	0xffffu
+#define VFIO_USER_FEATURE_GET	(1u << 16)
+#define VFIO_USER_FEATURE_SET	(1u << 17)
 #define VFIO_USER_FEATURE_PROBE (1u << 18)
 
 enum vfio_user_feature {
@@ -206,6 +207,52 @@ enum vfio_user_feature {
 	VFIO_USER_FEATURE_DMA_LOGGING_REPORT = 8,
 };
 
+/* "VFIO_DEVICE_FEATURE_MIGRATION" */
+struct vfio_user_migration {
+	uint64_t flags;
+};
+#define VFIO_USER_MIGRATION_STOP_COPY (1u << 0)
+#define VFIO_USER_MIGRATION_P2P	      (1u << 1)
+#define VFIO_USER_MIGRATION_PRE_COPY  (1u << 2)
+
+/* "VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE" */
+struct vfio_user_mig_state {
+	uint32_t device_state; /* enum vfio_user_device_state */
+	uint32_t data_fd;      /* unused in vfio-user */
+};
+
+enum vfio_user_device_state {
+	VFIO_USER_STATE_ERROR = 0,
+	VFIO_USER_STATE_STOP = 1,
+	VFIO_USER_STATE_RUNNING = 2,
+	VFIO_USER_STATE_STOP_COPY = 3,
+	VFIO_USER_STATE_RESUMING = 4,
+	VFIO_USER_STATE_RUNNING_P2P = 5,
+	VFIO_USER_STATE_PRE_COPY = 6,
+	VFIO_USER_STATE_PRE_COPY_P2P = 7,
+};
+
+/* "VFIO_DEVICE_FEATURE_DMA_LOGGING_START" */
+struct vfio_user_logging_start {
+	uint64_t page_size;
+	uint32_t num_ranges;
+	uint32_t reserved;
+	/* struct vfio_user_logging_range[num_ranges] */
+};
+
+struct vfio_user_logging_range {
+	uint64_t iova;
+	uint64_t length;
+};
+
+/* "VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT" */
+struct vfio_user_logging_report {
+	uint64_t iova;
+	uint64_t length;
+	uint64_t page_size;
+	/* uint64_t bitmap[], in the reply */
+};
+
 struct vfio_user_mig_data {
 	uint32_t argsz;
 	uint32_t size;
@@ -213,19 +260,24 @@ struct vfio_user_mig_data {
 };
 
 /* Defaults of "VFIO_USER_VERSION", Capabilities, where a peer says nothing */
-#define VFIO_USER_DEFAULT_MAX_MSG_FDS   1u
+#define VFIO_USER_DEFAULT_MAX_MSG_FDS	1u
 #define VFIO_USER_DEFAULT_MAX_DATA_XFER 1048576u
-#define VFIO_USER_DEFAULT_MAX_DMA_MAPS  65535u
-#define VFIO_USER_DEFAULT_PGSIZES       4096u
+#define VFIO_USER_DEFAULT_MAX_DMA_MAPS	65535u
+#define VFIO_USER_DEFAULT_PGSIZES	4096u
 
 /* What we accept at most; the larger message is refused before it is read. */
-#define VFIO_USER_MAX_DATA_XFER 1048576u /* bytes of data in one message */
-#define VFIO_USER_MAX_MSG_FDS   253u     /* SCM_MAX_FD of Linux */
-#define VFIO_USER_MAX_VERSION_JSON 4096u /* bytes, NUL included */
+#define VFIO_USER_MAX_DATA_XFER	     1048576u /* bytes of data in one message */
+#define VFIO_USER_MAX_MSG_FDS	     253u     /* SCM_MAX_FD of Linux */
+#define VFIO_USER_MAX_VERSION_JSON   4096u    /* bytes, NUL included */
+#define VFIO_USER_MAX_JSON_DEPTH     8	/* objects and arrays inside others */
+#define VFIO_USER_MAX_SINGLE_WRITE   8u /* bytes of one WRITE_MULTI entry */
+#define VFIO_USER_MAX_LOGGING_RANGES 1024u /* of one DMA_LOGGING_START */
+/* What a DMA map's address, size and file offset are multiples of. */
+#define VFIO_USER_DMA_ALIGN 4096u
 /* The largest message we take: a header, a data message's head, the data. */
-#define VFIO_USER_MAX_MSG_SIZE                                            \
-	((uint32_t)(sizeof(struct vfio_user_header) +                     \
-		    sizeof(struct vfio_user_region_access) +              \
+#define VFIO_USER_MAX_MSG_SIZE                                                 \
+	((uint32_t)(sizeof(struct vfio_user_header) +                          \
+		    sizeof(struct vfio_user_region_access) +                   \
 		    VFIO_USER_MAX_DATA_XFER))
 
 #endif
