@@ -53,32 +53,40 @@ struct conn_message {
 
 /**
  * struct conn_ops - who is served
- * @message: a message is here. Return 0 when it is done with; -EAGAIN to get
- *           it again once replies have left (conn_reply() returned NULL);
- *           any other negative errno ends the connection.
- * @closed: the connection is over: @err is 0 (the peer closed) or a negative
- *          errno. Called once, from the loop; free the connection there or
- *          later.
+ * @message: a message is here. Return 0 when it is done with; -EAGAIN, with
+ *           no file descriptor taken, to get it again once replies have left
+ *           (conn_reply() returned NULL); any other negative errno ends the
+ *           connection by conn_shutdown().
+ * @room: (optional) conn_reply() returned NULL outside of message(), where
+ *        no -EAGAIN can be returned, and now it is worth trying again
+ * @closed: the connection is over: @err is 0 (the peer closed between two
+ *          messages), -ECONNRESET (it went in the middle of one, or without
+ *          reading what it was sent), what conn_shutdown() was given, or the
+ *          errno of the socket. Called once, from the loop; free the
+ *          connection there or later.
  */
 struct conn_ops {
 	int (*message)(struct conn *conn, struct conn_message *msg, void *user);
+	void (*room)(struct conn *conn, void *user);
 	void (*closed)(struct conn *conn, int err, void *user);
 };
 
 /**
  * conn_new() - serve a connected socket
  * @fd: owned by the connection from here on, also on failure
- * @arena: where the buffers live: blocks "conn.rx", "conn.tx", "conn.state"
+ * @arena: where the buffers live: blocks "conn.rx", "conn.tx", "conn.state".
+ *         One connection at a time per arena; each begins afresh.
  */
 int conn_new(struct loop *loop, int fd, struct arena *arena,
 	     const struct conn_ops *ops, void *user, struct conn **ret_conn);
 
-/* Close at once and free; NULL is fine. */
+/* Close at once and free, without closed(); NULL is fine. Safe in the
+ * connection's own callbacks. */
 void conn_free(struct conn *conn);
 
-/* Send what is queued, read and drop what the peer still sends for at most
- * CONN_DRAIN_MS (a close with unread input makes QEMU abort), then close and
- * call closed(). Safe in message(). */
+/* Send what is queued, read and drop what the peer still sends until it
+ * closes, for at most CONN_DRAIN_MS (a close with unread input makes QEMU
+ * abort), then close and call closed(@err). Safe in message(). */
 #define CONN_DRAIN_MS 200
 void conn_shutdown(struct conn *conn, int err);
 
@@ -86,16 +94,25 @@ void conn_shutdown(struct conn *conn, int err);
  * conn_reply() - room for a message
  * @max: bytes at most, <= VFIO_USER_MAX_MSG_SIZE
  *
- * Return: where to write it, until conn_commit(); NULL: no room now, return
- * -EAGAIN from message().
+ * Return: where to write it, until conn_commit(); NULL: no room now, or the
+ * connection is being shut down. In message(): return -EAGAIN; elsewhere:
+ * try again in room().
  */
 void *conn_reply(struct conn *conn, size_t max);
 
 /**
  * conn_commit() - queue the message that was written to conn_reply()'s room
- * @size: bytes written; 0: nothing to send after all
- * @fds: sent with it; duplicated if they can't be sent at once, stay the
- *       caller's
+ * @size: bytes written, the same number that the message's header has; 0:
+ *        nothing to send after all
+ * @fds: sent with it; duplicated, stay the caller's
+ *
+ * In message() it leaves with the batch's other replies, elsewhere at once if
+ * the socket has room.
+ *
+ * Return: 0: queued, or the connection is over, which closed() will say;
+ * -EINVAL: @size is not the header's or beyond the room, too many @fds;
+ * -EAGAIN: file descriptors of earlier messages still wait, as many as may
+ * (treat it like no room); other errno of dup().
  */
 int conn_commit(struct conn *conn, size_t size, const int *fds, size_t n_fds);
 

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of a connection share: conn.c (life and death), conn-rx.c
+ * (bytes to messages), conn-tx.c (messages to bytes), conn-fds.c (file
+ * descriptors that travel with them).
+ */
+#ifndef TRANSPORT_CONN_PRIVATE_H
+#define TRANSPORT_CONN_PRIVATE_H
+
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+#include "conn.h"
+
+/* Bytes taken by one receive call unless one message needs more: a whole
+ * 64 KiB data message with its head, and the bound on the work that a client
+ * can cause before the loop looks at others. */
+#define CONN_RX_CHUNK (68u << 10)
+/* Unfinished bytes up to here are moved to the buffer's start right away, so
+ * that small messages keep using the same few pages. */
+#define CONN_RX_TIDY 2048u
+/* The slack behind the largest message is what makes moving the head of one
+ * to the front free of overlap: see rx_room(). */
+#define CONN_RX_SIZE (VFIO_USER_MAX_MSG_SIZE + CONN_RX_CHUNK)
+#define CONN_TX_SIZE (VFIO_USER_MAX_MSG_SIZE + CONN_RX_CHUNK)
+
+/* File descriptors that wait: for the rest of their message on the way in,
+ * for room in the socket on the way out. Two messages' worth, since one
+ * receive can end an unfinished message and bring a next one with its own. */
+#define CONN_FDS_WAITING (2u * CONN_MAX_FDS)
+
+/* The kernel takes a send as one piece up to half of this, less a little. */
+#define CONN_MIN_SNDBUF (4u * CONN_SEND_CHUNK)
+
+#define CONN_STATE_VERSION 1u
+
+/*
+ * File descriptors in the order of the stream. Each has the position that
+ * ties it to a message; those of messages that are over may linger until the
+ * next call tidies up, so who adopts the state drops them by their position.
+ */
+struct conn_fds {
+	uint32_t head; /* index of the first */
+	uint32_t n;
+	int32_t fd[CONN_FDS_WAITING]; /* -1: taken by message() */
+	uint64_t pos[CONN_FDS_WAITING];
+};
+
+/**
+ * struct conn_state - block "conn.state": what a successor needs to go on
+ *
+ * All positions count bytes of the stream since the connection began; the
+ * byte at position p lies in block "conn.rx" at p - rx_base ("conn.tx" at
+ * p - tx_base). Every step below ends in one store that makes it count, so at
+ * any instant the state is one of before or after:
+ *
+ * - received: bytes (and rx_fds) are written, then rx_end moves over them.
+ * - begun: rx_begun moves to the end of the message that message() gets.
+ *   While rx_begun > rx_pos that request is in hand: it may be applied in
+ *   part. tx_before tells whether its reply is queued (tx_end > tx_before).
+ * - replied: the reply's bytes (and tx_fds) are written, then tx_end moves.
+ * - applied: rx_pos moves to the message's end.
+ * - sent: tx_pos moves over what the kernel took.
+ * - moved: bytes are copied to the start of the buffer, to where no live bytes
+ *   are, then rx_base (tx_base) changes.
+ *
+ * So a request is *received* if it ends at or before rx_end, *applied* at or
+ * before rx_pos. The one doubt that no memory can remove is about the
+ * instants after the kernel moved bytes and before rx_end or tx_pos says so:
+ * rx_busy and tx_busy (bytes asked for) mark them.
+ */
+struct conn_state {
+	uint64_t rx_base, rx_pos, rx_end, rx_begun;
+	uint64_t tx_base, tx_pos, tx_end, tx_before;
+	/* End of the message that was sent in part; at or before tx_pos: none
+	 * was. Set ahead of tx_pos. */
+	uint64_t tx_edge;
+	uint32_t rx_busy, tx_busy;
+	uint32_t closing; /* conn_shutdown() was called: only tx matters */
+	uint32_t reserved;
+	struct conn_fds rx_fds; /* pos: end of the received chunk it came with */
+	struct conn_fds tx_fds; /* pos: start of its message; ours to close */
+};
+
+enum conn_life {
+	CONN_OPEN,
+	CONN_CLOSING, /* conn_shutdown(): sending the rest, dropping input */
+	CONN_OVER,    /* socket closed, closed() due or called */
+};
+
+struct conn {
+	struct loop_poller poller; /* first: see conn_poll() */
+	struct loop *loop;
+	struct loop_source *io;
+	struct loop_source *timer; /* CONN_DRAIN_MS, and "soon" */
+	const struct conn_ops *ops;
+	void *user;
+	int fd;
+	enum conn_life life;
+	int end_err;    /* what closed() will be given */
+	unsigned depth; /* callbacks of the loop in progress, 0 or 1 */
+	bool in_batch;  /* in rx_dispatch(): replies are collected */
+	bool freed;     /* conn_free() came in a callback */
+	bool stalled;   /* message() said -EAGAIN */
+	bool want_room; /* room() is owed */
+	bool tx_blocked; /* the socket was full: wait for EPOLLOUT */
+	bool rx_eof;
+	bool tx_shut;
+	bool end_due;    /* closed() must be called when the stack is unwound */
+	uint32_t events; /* what epoll watches now */
+
+	struct conn_state *st;
+	uint8_t *rx;
+	uint8_t *tx;
+	size_t rx_need; /* size of the message at rx_pos; 0: not known yet */
+	size_t tx_room; /* given out by conn_reply() */
+	struct conn_stats stats;
+
+	union { /* aligned for the headers in it */
+		char buf[CMSG_SPACE(CONN_MAX_FDS * sizeof(int))];
+		struct cmsghdr align;
+	} control;
+};
+
+/* What is in the arena must be written in this order, since somebody may find
+ * it after a crash; other threads never look, so this is for the compiler. */
+static inline void conn_order(void)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* conn.c */
+/* The connection is over: close now, closed() when the stack is unwound. */
+void conn_end(struct conn *conn, int err);
+/* Let epoll watch for what we wait for now. */
+void conn_watch(struct conn *conn);
+
+/* conn-rx.c */
+/* One receive call and all messages that are complete then. True if anything
+ * came. */
+bool conn_rx(struct conn *conn);
+/* Go on with messages that are here after a stall. */
+void conn_rx_resume(struct conn *conn);
+/* Read and drop. 0: there may be more; -EAGAIN: not now; -EPIPE: never. */
+int conn_rx_drop(struct conn *conn);
+
+/* conn-tx.c */
+static inline bool conn_tx_pending(const struct conn *conn)
+{
+	return conn->st->tx_end != conn->st->tx_pos;
+}
+/* Send what the socket takes. 0: all of it; -EAGAIN: not all; otherwise the
+ * peer is gone. */
+int conn_tx_flush(struct conn *conn);
+
+/* conn-fds.c */
+/* Take the fds out of a received control message. -EMSGSIZE: too many, or the
+ * kernel could not give us all of them; then those that came are closed. */
+int conn_fds_receive(struct conn_fds *fds, const struct msghdr *msg,
+		     uint64_t pos, size_t *ret_n);
+/* How many of the first ones are at or before @pos */
+size_t conn_fds_until(const struct conn_fds *fds, uint64_t pos);
+/* Close the first @n and forget them. */
+void conn_fds_drop(struct conn_fds *fds, size_t n);
+/* Append duplicates. -EAGAIN: no room. */
+int conn_fds_dup(struct conn_fds *fds, const int *src, size_t n, uint64_t pos);
+/* Put @fds into @msg's control buffer. */
+void conn_fds_attach(struct conn *conn, struct msghdr *msg, const int *fds,
+		     size_t n);
+
+#endif
