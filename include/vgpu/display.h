@@ -28,9 +28,13 @@ extern "C" {
 #define VGPU_FORMAT_XRGB8888 VGPU_FOURCC('X', 'R', '2', '4')
 #define VGPU_FORMAT_BGRX8888 VGPU_FOURCC('B', 'X', '2', '4')
 #define VGPU_FORMAT_RGB888   VGPU_FOURCC('R', 'G', '2', '4')
+#define VGPU_FORMAT_BGR888   VGPU_FOURCC('B', 'G', '2', '4')
 #define VGPU_FORMAT_RGB565   VGPU_FOURCC('R', 'G', '1', '6')
 #define VGPU_FORMAT_XRGB1555 VGPU_FOURCC('X', 'R', '1', '5')
-#define VGPU_FORMAT_C8       VGPU_FOURCC('C', '8', ' ', ' ')
+#define VGPU_FORMAT_C8       VGPU_FOURCC('C', '8', ' ', ' ') /* has a palette */
+
+/** VGPU_FORMAT_BIG_ENDIAN - added to a 16-bit format: its words are so */
+#define VGPU_FORMAT_BIG_ENDIAN (1u << 31)
 
 /**
  * struct vgpu_plane - what is scanned out
@@ -64,10 +68,24 @@ struct vgpu_rect {
  * @plane: copied. All of it must lie in one mapped or memory area.
  *
  * Return: 0; -EINVAL for a plane that is not wholly in memory of the device
- * (it is then switched off: a guest may program nonsense); -ERANGE.
+ * (it is then switched off: a guest may program nonsense); -ERANGE: no such
+ * plane; -ENOMEM. To announce what is there already changes nothing.
  */
 VGPU_API int vgpu_plane_set(struct vgpu_device *dev, unsigned index,
 			    const struct vgpu_plane *plane);
+
+/**
+ * vgpu_plane_palette() - announce the colours of a VGPU_FORMAT_C8 plane
+ * @dev: the instance; loop thread
+ * @index: the plane
+ * @colours: what the values 0..255 look like, 0x00RRGGBB each; copied
+ *
+ * A palette stays when the plane's mode changes; it is black at first.
+ *
+ * Return: 0; -ERANGE: no such plane.
+ */
+VGPU_API int vgpu_plane_palette(struct vgpu_device *dev, unsigned index,
+				const uint32_t colours[256]);
 
 /**
  * vgpu_plane_damage() - say which pixels of a plane have changed
@@ -135,7 +153,8 @@ VGPU_API int vgpu_edid_build(const struct vgpu_edid_info *info,
  * @sequence: odd while the writer changes the record: read it, copy, read it
  *            again, and start over if it was odd or has changed (a seqlock)
  * @flags: VGPU_PLANE_*
- * @serial: grows with every vgpu_plane_set(); the mode may have changed
+ * @serial: grows with every change of what follows up to @offset, and of
+ *          @palette
  * @format: VGPU_FORMAT_*; 0: off
  * @width: pixels
  * @height: lines
@@ -146,6 +165,7 @@ VGPU_API int vgpu_edid_build(const struct vgpu_edid_info *info,
  *                A reader that fell more than VGPU_DAMAGE_SLOTS behind takes
  *                all as damaged.
  * @damage: the newest rectangles
+ * @palette: 0x00RRGGBB each, for VGPU_FORMAT_C8
  */
 struct vgpu_plane_shm {
 	uint32_t sequence;
@@ -160,6 +180,7 @@ struct vgpu_plane_shm {
 	uint64_t offset;
 	uint64_t damage_count;
 	struct vgpu_rect damage[VGPU_DAMAGE_SLOTS];
+	uint32_t palette[256];
 };
 
 /**
