@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+#include "space.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <vgpu/driver.h>
+
+#include "../state/arena.h"
+#include "../util/bytes.h"
+#include "reader.h"
+#include "space-private.h"
+
+_Static_assert(DMA_MAX_MAPS <= 1u << DMA_E_RANGE_BITS,
+	       "a table's entry has room for a range's number");
+_Static_assert(DMA_PROT_READ == DMA_E_READ && DMA_PROT_WRITE == DMA_E_WRITE,
+	       "protections go into entries as they are");
+
+static const struct vgpu_field range_fields[] = {
+	VGPU_FIELD(struct dma_ranges, used, 1),
+};
+
+static bool prot_valid(uint32_t prot)
+{
+	return prot && !(prot & ~(DMA_PROT_READ | DMA_PROT_WRITE));
+}
+
+/* Not empty, aligned, and its last byte is not before its first. */
+static bool extent_valid(uint64_t iova, uint64_t size)
+{
+	return size && !((iova | size) & (DMA_PAGE_SIZE - 1)) &&
+	       iova + (size - 1) >= iova;
+}
+
+static int table_enter(struct dma_space *space, uint32_t i,
+		       const struct dma_range *r)
+{
+	uint64_t flags = r->flags & (DMA_PROT_READ | DMA_PROT_WRITE);
+
+	if (!r->file)
+		return dma_table_set(&space->table, r->iova, r->size, NULL, i,
+				     flags | DMA_E_REMOTE);
+	return dma_table_set(&space->table, r->iova, r->size,
+			     space->files.files[r->file - 1].base + r->offset,
+			     i, flags);
+}
+
+static void count(struct dma_space *space, const struct dma_range *r)
+{
+	space->n_maps++;
+	space->n_remote += !r->file;
+	space->bytes += r->size;
+}
+
+/* After a predecessor: free slots into the list, live ones into the table. */
+static int adopt(struct dma_space *space)
+{
+	struct dma_range *r;
+	uint64_t at;
+	int err;
+
+	if (space->ranges->used > space->max_maps)
+		return -ESTALE;
+	for (uint32_t i = space->ranges->used; i-- > 0;) {
+		r = &space->ranges->range[i];
+		if (!(r->flags & DMA_RANGE_LIVE)) {
+			r->iova = space->free;
+			space->free = i + 1;
+			continue;
+		}
+		if (!extent_valid(r->iova, r->size) ||
+		    dma_table_next(&space->table, r->iova,
+				   r->iova + (r->size - 1), &at))
+			return -ESTALE;
+		if (r->file) {
+			if (r->file > space->files.n ||
+			    !space->files.files[r->file - 1].base ||
+			    !range_inside(
+				    r->offset, r->size,
+				    space->files.records[r->file - 1].len))
+				return -ESTALE;
+			space->files.files[r->file - 1].ranges++;
+		}
+		err = table_enter(space, i, r);
+		if (err)
+			return err;
+		count(space, r);
+	}
+	return 0;
+}
+
+int dma_space_new(struct arena *arena, const struct dma_limits *limits,
+		  struct dma_space **ret_space)
+{
+	struct dma_limits l = limits ? *limits : (struct dma_limits){ 0 };
+	struct dma_space *space = calloc(1, sizeof(*space));
+	void *p;
+	int err;
+
+	if (!space)
+		return -ENOMEM;
+	space->max_maps = l.max_maps ? MIN(l.max_maps, DMA_MAX_MAPS)
+				     : DMA_MAX_MAPS;
+	space->local = calloc(space->max_maps, sizeof(*space->local));
+	if (!space->local) {
+		free(space);
+		return -ENOMEM;
+	}
+	err = dma_table_init(&space->table, l.max_table_bytes
+						    ? l.max_table_bytes
+						    : DMA_MAX_TABLE_BYTES);
+	if (err)
+		goto fail;
+	err = dma_files_init(&space->files, arena,
+			     l.max_files ? l.max_files : DMA_MAX_FILES,
+			     l.allow_any_file, -1);
+	if (err)
+		goto fail;
+	err = arena_block(arena, "dma.ranges", DMA_RANGES_VERSION,
+			  sizeof(struct dma_ranges) +
+				  space->max_maps * sizeof(struct dma_range),
+			  &p);
+	if (err < 0)
+		goto fail;
+	space->ranges = p;
+	arena_describe(arena, "dma.ranges", range_fields,
+		       ARRAY_SIZE(range_fields));
+	err = adopt(space);
+	if (err)
+		goto fail;
+	*ret_space = space;
+	return 0;
+fail:
+	dma_files_fini(&space->files);
+	dma_table_fini(&space->table);
+	free(space->local);
+	free(space);
+	return err;
+}
+
+void dma_space_free(struct dma_space *space)
+{
+	if (!space)
+		return;
+	dma_space_unmap_all(space, NULL, NULL);
+	dma_files_fini(&space->files);
+	dma_table_fini(&space->table);
+	free(space->local);
+	free(space);
+}
+
+static uint32_t range_get(struct dma_space *space)
+{
+	uint32_t i = space->free;
+
+	if (!i)
+		return space->ranges->used++;
+	space->free = (uint32_t)space->ranges->range[i - 1].iova;
+	return i - 1;
+}
+
+static void range_put(struct dma_space *space, uint32_t i)
+{
+	struct dma_range *r = &space->ranges->range[i];
+
+	__atomic_store_n(&r->flags, 0, __ATOMIC_RELEASE);
+	r->iova = space->free;
+	space->free = i + 1;
+}
+
+int dma_space_map(struct dma_space *space, uint64_t iova, uint64_t size,
+		  uint32_t prot, int fd, uint64_t offset)
+{
+	uint32_t i, file = 0;
+	struct dma_range *r;
+	uint64_t at;
+	int err;
+
+	if (!extent_valid(iova, size) || !prot_valid(prot))
+		return -EINVAL;
+	if (fd >= 0 && (offset & (DMA_PAGE_SIZE - 1) ||
+			!range_inside(offset, size, INT64_MAX)))
+		return -EINVAL;
+	if (dma_table_next(&space->table, iova, iova + (size - 1), &at))
+		return -EEXIST;
+	if (space->n_maps == space->max_maps)
+		return -ENOSPC;
+	if (fd >= 0) {
+		err = dma_files_get(&space->files, fd, offset + size,
+				    prot & DMA_PROT_WRITE, &file);
+		if (err)
+			return err;
+		file++;
+	}
+	i = range_get(space);
+	r = &space->ranges->range[i];
+	r->iova = iova;
+	r->size = size;
+	r->offset = file ? offset : 0;
+	r->file = file;
+	__atomic_store_n(&r->flags, prot | DMA_RANGE_LIVE, __ATOMIC_RELEASE);
+	err = table_enter(space, i, r);
+	if (err) {
+		range_put(space, i);
+		if (file)
+			dma_files_put(&space->files, file - 1);
+		return err;
+	}
+	count(space, r);
+	return 0;
+}
+
+/* Does [iova, last] begin or end inside a range? */
+static bool cuts(const struct dma_space *space, uint64_t iova, uint64_t last)
+{
+	uint64_t e = dma_table_find(&space->table, iova);
+	const struct dma_range *r;
+
+	if (e && dma_space_range(space, e)->iova != iova)
+		return true;
+	e = dma_table_find(&space->table, last);
+	if (!e)
+		return false;
+	r = dma_space_range(space, e);
+	return r->iova + (r->size - 1) != last;
+}
+
+static void range_release(struct dma_space *space, uint32_t i)
+{
+	struct dma_range *r = &space->ranges->range[i];
+
+	space->n_maps--;
+	space->n_remote -= !r->file;
+	space->bytes -= r->size;
+	if (r->file)
+		dma_files_put(&space->files, r->file - 1);
+	range_put(space, i);
+}
+
+/* The ranges leave the table; they are not free before readers have left. The
+ * arena changes only then, so that a successor finds them whole. */
+static uint32_t take_out(struct dma_space *space, uint64_t iova, uint64_t last)
+{
+	uint32_t head = 0;
+	uint64_t at, e;
+
+	while ((e = dma_table_next(&space->table, iova, last, &at))) {
+		uint32_t i = dma_entry_range(e);
+		struct dma_range *r = &space->ranges->range[i];
+		uint64_t end = r->iova + (r->size - 1);
+
+		dma_table_clear(&space->table, r->iova, r->size);
+		space->local[i].next = head;
+		head = i + 1;
+		if (end >= last)
+			break;
+		iova = end + 1;
+	}
+	return head;
+}
+
+static void unmap(struct dma_space *space, uint64_t iova, uint64_t last)
+{
+	uint32_t i = take_out(space, iova, last), next;
+
+	dma_synchronize();
+	dma_table_reap(&space->table);
+	for (; i; i = next) {
+		next = space->local[i - 1].next;
+		range_release(space, i - 1);
+	}
+}
+
+int dma_space_unmap(struct dma_space *space, uint64_t iova, uint64_t size,
+		    dma_unmapped_fn done, void *user)
+{
+	uint64_t last = iova + (size - 1), at;
+
+	(void)done; /* nothing can hold a range yet */
+	(void)user;
+	if (!extent_valid(iova, size))
+		return -EINVAL;
+	if (!dma_table_next(&space->table, iova, last, &at))
+		return -ENOENT;
+	if (cuts(space, iova, last))
+		return -EINVAL;
+	unmap(space, iova, last);
+	return 0;
+}
+
+int dma_space_unmap_all(struct dma_space *space, dma_unmapped_fn done,
+			void *user)
+{
+	(void)done;
+	(void)user;
+	if (space->n_maps)
+		unmap(space, 0, UINT64_MAX);
+	return 0;
+}
+
+uint32_t dma_space_count(const struct dma_space *space)
+{
+	return space->n_maps;
+}
+
+void dma_space_get_stats(const struct dma_space *space,
+			 struct dma_space_stats *ret_stats)
+{
+	struct dma_space_stats s = {
+		.maps = space->n_maps,
+		.remote_maps = space->n_remote,
+		.bytes = space->bytes,
+		.table_bytes = space->table.bytes,
+	};
+
+	for (uint32_t i = 0; i < space->files.n; i++) {
+		if (!space->files.files[i].base)
+			continue;
+		s.files++;
+		s.replaced_pages += space->files.files[i].replaced;
+	}
+	*ret_stats = s;
+}
+
+int dma_space_find(const struct dma_space *space, uint64_t iova,
+		   struct dma_found *ret_found)
+{
+	uint64_t e = dma_table_find(&space->table, iova);
+	const struct dma_range *r;
+
+	if (!e)
+		return -ENOENT;
+	r = dma_space_range(space, e);
+	ret_found->ptr = e & DMA_E_REMOTE ? NULL : dma_entry_ptr(e, iova);
+	ret_found->len = r->iova + r->size - iova;
+	ret_found->prot = (uint32_t)e & (DMA_PROT_READ | DMA_PROT_WRITE);
+	return 0;
+}

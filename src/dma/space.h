@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The DMA space of an instance: what memory its client has given, by IOVA.
+ *
+ * Semantics are VFIO type1v2's (<linux/vfio.h>, VFIO_IOMMU_MAP_DMA and
+ * VFIO_IOMMU_UNMAP_DMA), with one difference: an unmap that finds nothing is
+ * -ENOENT, where type1 succeeds with size 0. vfio-user's reply has no place to
+ * say "0 bytes", and a client that unmaps what is not there has lost count.
+ *
+ * Mapping is not pinning: nothing is touched, the pages need not even exist.
+ *
+ * Ranges and files live in the arena (blocks "dma.ranges", "dma.files"); the
+ * table that look-ups use is a cache, rebuilt from them.
+ *
+ * Threads: map, unmap and free on the instance's loop. Look-ups from any
+ * thread, between dma_enter() and dma_leave() (reader.h).
+ */
+#ifndef DMA_SPACE_H
+#define DMA_SPACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct arena;
+struct dma_space;
+
+#define DMA_MAX_MAPS  (1u << 20)
+#define DMA_MAX_FILES 1024u /* distinct files, an fd each */
+#define DMA_MAX_TABLE_BYTES                                                    \
+	(256ull << 20) /* look-up tables: 64 Ki ranges of                      \
+			  one page in each 2 MiB */
+
+#define DMA_PROT_READ  (1u << 0) /* the device may read; VFIO's numbers */
+#define DMA_PROT_WRITE (1u << 1)
+
+/**
+ * struct dma_limits - what a client may use up; 0: the default
+ * @max_maps: live ranges, at most and by default DMA_MAX_MAPS
+ * @max_files: distinct files behind them, default DMA_MAX_FILES
+ * @max_table_bytes: memory of the look-up tables, default DMA_MAX_TABLE_BYTES
+ * @allow_any_file: take memory from files that are on neither tmpfs nor
+ *                  hugetlbfs; a file system that hangs then hangs the process
+ */
+struct dma_limits {
+	uint32_t max_maps;
+	uint32_t max_files;
+	uint64_t max_table_bytes;
+	bool allow_any_file;
+};
+
+/**
+ * dma_space_new() - an empty space, or the one that @arena holds
+ * @limits: NULL: defaults. Ranges that are already there may exceed them.
+ *
+ * Return: 0; -ESTALE: the arena names files that are not there any more;
+ * -ENOMEM, -ENOSPC.
+ */
+int dma_space_new(struct arena *arena, const struct dma_limits *limits,
+		  struct dma_space **ret_space);
+
+/* Unmaps everything first. NULL is fine. */
+void dma_space_free(struct dma_space *space);
+
+/**
+ * dma_space_map() - enter a range
+ * @iova: multiple of 4096
+ * @size: multiple of 4096, not 0; @iova + @size may be 2^64, not more
+ * @prot: DMA_PROT_READ and/or DMA_PROT_WRITE
+ * @fd: file behind it, stays the caller's (close it); -1: none, reached by
+ *      messages only
+ * @offset: in the file, multiple of 4096; ignored without one
+ *
+ * Return: 0; on failure nothing changed:
+ * -EINVAL: misaligned, empty, wrapping, @prot; a descriptor of something else
+ *          than a file on tmpfs or hugetlbfs; a file that ends before
+ *          @offset + @size
+ * -EBADF: @fd is none
+ * -EACCES: @fd is not open for what @prot needs, or sealed
+ * -EEXIST: overlaps a range that is there
+ * -ENOSPC: a limit of struct dma_limits, or BUSGUARD_MAX, DMA_MAX_WINDOWS
+ * -ENOMEM, -EMFILE
+ */
+int dma_space_map(struct dma_space *space, uint64_t iova, uint64_t size,
+		  uint32_t prot, int fd, uint64_t offset);
+
+/**
+ * dma_unmapped_fn - an unmap that was held is done: send its reply
+ * @err: 0
+ */
+typedef void (*dma_unmapped_fn)(int err, void *user);
+
+/**
+ * dma_space_unmap() - take ranges out
+ * @iova: multiple of 4096
+ * @size: multiple of 4096, not 0
+ * @done: called later, from the loop, if the result is -EINPROGRESS; never
+ *        otherwise
+ *
+ * [@iova, @iova + @size) may span many ranges and holes between them, but
+ * must not cut one. Once it is done, nobody uses memory of these ranges.
+ *
+ * Return: 0: done; -EINPROGRESS: gone from the map, but memory of it is still
+ * in use (pinned, or held): @done will say when it is not; -EINVAL:
+ * misaligned, empty, wrapping, or cuts a range in two; -ENOENT: nothing is
+ * mapped there. On failure nothing changed.
+ */
+int dma_space_unmap(struct dma_space *space, uint64_t iova, uint64_t size,
+		    dma_unmapped_fn done, void *user);
+
+/* The same for all there is; 0 if that is nothing. */
+int dma_space_unmap_all(struct dma_space *space, dma_unmapped_fn done,
+			void *user);
+
+/* Live ranges */
+uint32_t dma_space_count(const struct dma_space *space);
+
+/**
+ * struct dma_space_stats - what a space holds
+ * @maps: live ranges, and those of them without a file
+ * @bytes: in live ranges
+ * @files: mapped into this process
+ * @table_bytes: memory of look-up tables
+ * @replaced_pages: lost since the files were truncated by the client
+ */
+struct dma_space_stats {
+	uint32_t maps, remote_maps;
+	uint64_t bytes;
+	uint32_t files;
+	uint64_t table_bytes;
+	uint32_t replaced_pages;
+};
+void dma_space_get_stats(const struct dma_space *space,
+			 struct dma_space_stats *ret_stats);
+
+/**
+ * struct dma_found - what dma_space_find() saw
+ * @ptr: the address's memory; NULL: by messages only
+ * @len: bytes from there to the range's end
+ * @prot: DMA_PROT_*
+ */
+struct dma_found {
+	void *ptr;
+	uint64_t len;
+	uint32_t prot;
+};
+
+/**
+ * dma_space_find() - look an address up
+ *
+ * Any thread, between dma_enter() and dma_leave(); @ptr is good until then.
+ *
+ * Return: 0; -ENOENT: nothing is mapped there.
+ */
+int dma_space_find(const struct dma_space *space, uint64_t iova,
+		   struct dma_found *ret_found);
+
+/**
+ * enum dma_sharing - how the client's memory is set up
+ * @DMA_SHARING_UNKNOWN: there is no range yet, or the client's mappings can't
+ *                       be seen (another user's process)
+ * @DMA_SHARING_NONE: no range has a file: QEMU without a shared
+ *                    memory-backend
+ * @DMA_SHARING_PRIVATE: the client has the file mapped privately, so that it
+ *                       sees nothing of what we write: QEMU with share=off
+ * @DMA_SHARING_SHARED: all is well
+ */
+enum dma_sharing {
+	DMA_SHARING_UNKNOWN,
+	DMA_SHARING_NONE,
+	DMA_SHARING_PRIVATE,
+	DMA_SHARING_SHARED,
+};
+
+/**
+ * dma_space_sharing() - can client and device see each other's writes?
+ * @client: the client's process, for /proc/PID/maps
+ *
+ * For a clear line in the log once the client has set its memory up. Reads a
+ * file of /proc: not for every message.
+ */
+enum dma_sharing dma_space_sharing(const struct dma_space *space, pid_t client);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * IOVA -> memory: a page table of two levels, 2 MiB leaves on the first and
+ * 4 KiB ones on the second where a range needs them.
+ *
+ * One flat first level covers a window of 2^48 bytes; it is reserved address
+ * space of which only touched pages are memory. Addresses from 2^48 on live
+ * in further windows, found by a short search.
+ *
+ * The loop's thread changes the table. Any thread looks up, inside
+ * dma_enter()/dma_leave(); second-level tables that became empty are reused
+ * only after dma_synchronize().
+ *
+ * The table is a cache: it is rebuilt from the ranges in the arena.
+ */
+#ifndef DMA_TABLE_H
+#define DMA_TABLE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DMA_PAGE_SHIFT	12u
+#define DMA_PAGE_SIZE	(1ull << DMA_PAGE_SHIFT)
+#define DMA_BLOCK_SHIFT 21u
+#define DMA_BLOCK_SIZE	(1ull << DMA_BLOCK_SHIFT)
+
+#define DMA_WINDOW_SHIFT 48u
+#define DMA_WINDOW_TOPS	 (1ull << (DMA_WINDOW_SHIFT - DMA_BLOCK_SHIFT))
+#define DMA_MAX_WINDOWS	 8u /* each reserves 1 GiB of address space */
+
+/*
+ * An entry: bits 63..28 hold bits 47..12 of a pointer, bits 27..4 the number
+ * of the range. The pointer of a leaf is where its 2 MiB block would begin,
+ * also in a second-level table, so that one addition serves both.
+ */
+#define DMA_E_READ	  (1ull << 0)
+#define DMA_E_WRITE	  (1ull << 1)
+#define DMA_E_TABLE	  (1ull << 2)
+#define DMA_E_REMOTE	  (1ull << 3) /* no memory here: by messages only */
+#define DMA_E_RANGE_SHIFT 4u
+#define DMA_E_RANGE_BITS  24u
+#define DMA_E_PTR_SHIFT	  28u
+
+typedef _Atomic uint64_t dma_entry;
+
+struct dma_table {
+	dma_entry *low; /* the window of address 0; always there */
+	_Atomic uint32_t n_windows;
+	struct dma_window {
+		_Atomic uint64_t prefix; /* iova >> DMA_WINDOW_SHIFT */
+		dma_entry *top;
+		uint16_t *counts;  /* per page of @top: entries in use */
+		uint64_t *used;	   /* bit per page of @top: counts[i] != 0 */
+		uint64_t *touched; /* bit per page of @top: it is memory */
+	} windows[DMA_MAX_WINDOWS];
+
+	uint64_t bytes; /* of memory in tables */
+	uint64_t max_bytes;
+	struct dma_chunk *chunks; /* second-level tables */
+	dma_entry *free;	  /* ready for use */
+	dma_entry *limbo;	  /* readers may still be in them */
+	uint32_t n_spare;	  /* in @free, with memory */
+	uint32_t n_spare_tops;	  /* empty pages of first levels, with memory */
+};
+
+static inline void *dma_entry_block(uint64_t e)
+{
+	return (void *)(uintptr_t)((e >> DMA_E_PTR_SHIFT) << DMA_PAGE_SHIFT);
+}
+
+static inline uint32_t dma_entry_range(uint64_t e)
+{
+	return (uint32_t)(e >> DMA_E_RANGE_SHIFT) &
+	       ((1u << DMA_E_RANGE_BITS) - 1);
+}
+
+static inline void *dma_entry_ptr(uint64_t e, uint64_t iova)
+{
+	return (char *)dma_entry_block(e) + (iova & (DMA_BLOCK_SIZE - 1));
+}
+
+dma_entry *dma_table_high(const struct dma_table *table, uint64_t iova);
+
+/**
+ * dma_table_find() - what is at an address
+ *
+ * Any thread, in a reader's section.
+ *
+ * Return: a leaf's entry, or 0.
+ */
+static inline uint64_t dma_table_find(const struct dma_table *table,
+				      uint64_t iova)
+{
+	dma_entry *top = table->low;
+	uint64_t e;
+
+	if (__builtin_expect(iova >> DMA_WINDOW_SHIFT, 0)) {
+		top = dma_table_high(table, iova);
+		if (!top)
+			return 0;
+	}
+	top += (iova >> DMA_BLOCK_SHIFT) & (DMA_WINDOW_TOPS - 1);
+	e = atomic_load_explicit(top, memory_order_acquire);
+	if (e & DMA_E_TABLE) {
+		dma_entry *leaf = dma_entry_block(e);
+
+		e = atomic_load_explicit(&leaf[(iova >> DMA_PAGE_SHIFT) & 511],
+					 memory_order_acquire);
+	}
+	return e;
+}
+
+/* @max_bytes: of table memory; mapping fails with -ENOSPC beyond. */
+int dma_table_init(struct dma_table *table, uint64_t max_bytes);
+void dma_table_fini(struct dma_table *table);
+
+/**
+ * dma_table_next() - the first mapped address in [iova, last]
+ * @ret_iova: it; in the middle of a range if @iova is
+ *
+ * Return: its entry, 0 if there is none.
+ */
+uint64_t dma_table_next(const struct dma_table *table, uint64_t iova,
+			uint64_t last, uint64_t *ret_iova);
+
+/**
+ * dma_table_set() - enter a range where nothing is mapped
+ * @iova: page-aligned, as @size
+ * @ptr: memory behind @iova; NULL with DMA_E_REMOTE
+ * @range: its number, below 2^DMA_E_RANGE_BITS
+ * @flags: DMA_E_READ, DMA_E_WRITE, DMA_E_REMOTE
+ *
+ * Return: 0; -ENOMEM or -ENOSPC (@max_bytes, DMA_MAX_WINDOWS): nothing
+ * changed.
+ */
+int dma_table_set(struct dma_table *table, uint64_t iova, uint64_t size,
+		  void *ptr, uint32_t range, uint64_t flags);
+
+/* Take a range out that was set so. Readers may still be using it. */
+void dma_table_clear(struct dma_table *table, uint64_t iova, uint64_t size);
+
+/* After dma_synchronize(): tables taken out before it are free. */
+void dma_table_reap(struct dma_table *table);
+
+#endif
