@@ -290,3 +290,11 @@ int vfio_user_encode_version(void *buf, size_t cap,
 	memcpy(p + 4, t.buf, json);
 	return size;
 }
+
+bool vfio_user_ignores_errors(const struct vfio_user_caps *client)
+{
+	/* How to know rust-vmm: protocol 0.1, and one fd a message. */
+	return client->minor >= 1 &&
+	       (client->named & VFIO_USER_KEY_MAX_MSG_FDS) &&
+	       client->max_msg_fds == 1;
+}

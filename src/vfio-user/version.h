@@ -81,4 +81,8 @@ int vfio_user_negotiate(const struct vfio_user_caps *ours,
 			const struct vfio_user_caps *client,
 			struct vfio_user_caps *ret_agreed);
 
+/* Does this client read good replies only, whatever the error bit says? It
+ * must never be sent an error that a guest can provoke. (quirks.h) */
+bool vfio_user_ignores_errors(const struct vfio_user_caps *client);
+
 #endif
