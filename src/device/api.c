@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* The public functions of <vgpu/driver.h>. */
+#include <errno.h>
+
+#include "build.h"
+#include "irq.h"
+#include "region.h"
+#include "sized.h"
+
+/* The interface's first version had these. */
+#define MIN_OPS_SIZE \
+	(offsetof(struct vgpu_device_ops, reset) + sizeof(void *))
+
+int vgpu_device_init(struct vgpu_device *dev, const struct vgpu_device_ops *ops,
+		     const struct vgpu_create_args *args,
+		     const struct vgpu_pci_desc *pci,
+		     const struct vgpu_state_desc *state)
+{
+	struct vgpu_core *core = args->core;
+	int err;
+
+	if (core->initialised) {
+		log_error(core->name, "vgpu_device_init() was called twice");
+		return -EALREADY;
+	}
+	if (sized_copy(&core->ops, sizeof(core->ops), ops, MIN_OPS_SIZE) < 0 ||
+	    !core->ops.destroy || !core->ops.reset) {
+		log_error(core->name, "the driver's ops were refused: destroy "
+			  "and reset are mandatory, struct_size must fit");
+		return -EINVAL;
+	}
+	dev->ops = ops;
+	dev->core = core;
+	err = build(core, pci, state);
+	if (err)
+		dev->core = NULL;
+	return err;
+}
+
+void vgpu_device_fini(struct vgpu_device *dev)
+{
+	if (!dev->core)
+		return;
+	if (dev->core->initialised)
+		build_undo(dev->core);
+	dev->core = NULL;
+}
+
+void *vgpu_device_state(struct vgpu_device *dev)
+{
+	return dev->core->state;
+}
+
+void *vgpu_device_memory(struct vgpu_device *dev, unsigned region,
+			 uint64_t offset, uint64_t len)
+{
+	if (region >= VGPU_NUM_BARS)
+		return NULL;
+	return region_memory(&dev->core->regions[region], offset, len);
+}
+
+int vgpu_irq_signal(struct vgpu_device *dev, enum vgpu_irq_index index,
+		    unsigned vector)
+{
+	return irqs_signal(dev->core->irqs, index, vector);
+}
+
+void vgpu_intx_set(struct vgpu_device *dev, bool asserted)
+{
+	irqs_set_level(dev->core->irqs, asserted);
+}
+
+enum vgpu_irq_index vgpu_irq_enabled(struct vgpu_device *dev)
+{
+	return irqs_enabled(dev->core->irqs);
+}
+
+void vgpu_log(struct vgpu_device *dev, enum vgpu_log_level level,
+	      const char *fmt, ...)
+{
+	struct vgpu_core *core = dev ? dev->core : NULL;
+	bool allowed = true;
+	va_list ap;
+
+	if (!log_wants((enum log_level)level))
+		return;
+	if (core) {
+		pthread_mutex_lock(&core->log_lock);
+		allowed = log_allowed(&core->driver_log, core->name);
+		pthread_mutex_unlock(&core->log_lock);
+	}
+	if (!allowed)
+		return;
+	va_start(ap, fmt);
+	log_vline((enum log_level)level, core ? core->name : NULL, fmt, ap);
+	va_end(ap);
+}

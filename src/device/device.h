@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An instance: what the core keeps for one vGPU.
+ *
+ * Built in two steps: device_create() makes the empty core and asks the
+ * driver's create op; the driver calls vgpu_device_init() with its
+ * description, which builds config space, regions, interrupts and state.
+ *
+ * One thread, the loop's, unless a function says otherwise.
+ */
+#ifndef DEVICE_DEVICE_H
+#define DEVICE_DEVICE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <vgpu/driver.h>
+
+#include "../util/log.h"
+#include "../util/loop.h"
+#include "../vfio-user/proto.h"
+#include "region.h"
+
+struct arena;
+struct dma_space;
+struct irqs;
+struct module;
+struct msix;
+struct pci_config;
+struct session;
+struct vgpu_core;
+
+#define DEVICE_NAME_MAX 96 /* bytes of an instance's name in the log */
+
+/**
+ * struct device_stats - counters since the instance was made
+ * @requests: messages served, by enum vfio_user_command; 0: unknown ones
+ * @errors: of these, answered with an error
+ * @irqs: interrupts sent by eventfd, by enum vgpu_irq_index; any thread
+ * @read_bytes: bytes of REGION_READ
+ * @write_bytes: bytes of REGION_WRITE and WRITE_MULTI
+ * @clients: connections served
+ * @refused: connections refused because there was a client already
+ * @resets: by enum vgpu_reset_reason
+ */
+struct device_stats {
+	uint64_t requests[VFIO_USER_NUM_COMMANDS];
+	uint64_t errors[VFIO_USER_NUM_COMMANDS];
+	atomic_uint_fast64_t irqs[VGPU_NUM_IRQS];
+	uint64_t read_bytes, write_bytes;
+	uint64_t clients, refused;
+	uint64_t resets[4];
+};
+
+/**
+ * struct device_extension - a layer above that keeps something per instance
+ * @renewed: all state and memory was replaced for a new client
+ * @free: the instance is going away
+ */
+struct device_extension {
+	void (*renewed)(struct vgpu_core *core, void *data);
+	void (*free)(void *data);
+};
+
+struct vgpu_core {
+	struct vgpu_device *dev; /* the driver's; NULL until it is made */
+	struct loop *loop;
+	struct arena *arena;
+	const struct module *module;
+	const struct vgpu_type *type;
+	uint8_t uuid[16];
+	char name[DEVICE_NAME_MAX];
+
+	struct vgpu_device_ops ops; /* our versions of the driver's */
+	struct vgpu_pci_desc desc;
+	bool initialised;          /* vgpu_device_init() has succeeded */
+	struct pci_config *config;
+	struct region regions[VGPU_NUM_REGIONS];
+	struct msix *msix;
+	struct irqs *irqs;
+	struct dma_space *dma;
+	void *state;
+	size_t state_size;
+
+	bool used; /* a client was here: renew before the next one */
+	struct session *session;
+
+	/* display sits above this layer: it hangs itself in here */
+	const struct device_extension *display_ext;
+	void *display;
+
+	struct device_stats stats;
+	pthread_mutex_t log_lock;
+	struct log_limit driver_log; /* under log_lock: lines of vgpu_log() */
+	struct log_limit client_log; /* lines that the client causes */
+};
+
+/**
+ * struct device_config - what to make
+ * @module: the driver's module; must outlive the instance
+ * @type: one of its types
+ */
+struct device_config {
+	struct loop *loop;
+	const struct module *module;
+	const struct vgpu_type *type;
+	uint8_t uuid[16];
+};
+
+/**
+ * device_create() - make an instance, reset and ready for a client
+ *
+ * Return: 0 or what failed (it is logged); nothing is left behind then.
+ */
+int device_create(const struct device_config *config,
+		  struct vgpu_core **ret_core);
+
+/* Ends the session, too. NULL is fine. */
+void device_destroy(struct vgpu_core *core);
+
+/**
+ * device_accept() - serve a client
+ * @fd: connected socket; owned from here on
+ *
+ * There is one client at a time: another one gets an error reply to its
+ * VERSION, and the first is not disturbed.
+ */
+int device_accept(struct vgpu_core *core, int fd);
+
+/* Say goodbye to the client, if there is one: replies are sent, what it still
+ * sends is drained, then the connection closes. Asynchronous. */
+void device_disconnect(struct vgpu_core *core);
+
+/* Reset registers, config space and interrupt state; mapped memory stays. */
+void device_reset(struct vgpu_core *core, enum vgpu_reset_reason reason);
+
+/* The client's credentials, -ENOTCONN if there is none. */
+int device_client(const struct vgpu_core *core, int *ret_pid, unsigned *ret_uid);
+
+#endif

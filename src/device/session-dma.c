@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+#include "session-dma.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "../dma/space.h"
+#include "../pci/config.h"
+#include "../util/bytes.h"
+#include "../vfio-user/encode.h"
+
+/* ------------------------------------------------------------------ */
+/* Maps                                                                */
+/* ------------------------------------------------------------------ */
+
+int do_dma_map(struct session *s, struct exchange *x)
+{
+	const struct vfio_user_dma_map *map = &x->req.u.dma_map;
+	int err;
+
+	if (dma_space_count(s->core->dma) >= s->state->caps.max_dma_maps)
+		return -ENOSPC;
+	err = dma_space_map(s->core->dma, map->iova, map->size, map->flags,
+			    x->msg->n_fds ? x->msg->fds[0] : -1, map->offset);
+	return err ? err : reply_empty(x);
+}
+
+/* ------------------------------------------------------------------ */
+/* Unmaps, whose replies may have to wait                              */
+/* ------------------------------------------------------------------ */
+
+/* A DMA_UNMAP whose memory is still in use. */
+struct held_unmap {
+	struct list link;        /* in session->held; empty once it is over */
+	struct session *session; /* NULL: the client has gone */
+	struct vfio_user_header header;
+	struct vfio_user_dma_unmap unmap;
+	int err;
+	bool done;
+};
+
+/* Send what is done, in order, as far as there is room. */
+static void send_held(struct session *s)
+{
+	list_for_each_safe(n, &s->held) {
+		struct held_unmap *h = list_entry(n, struct held_unmap, link);
+		int size;
+		void *buf;
+
+		if (!h->done)
+			continue;
+		if (!(h->header.flags & VFIO_USER_NO_REPLY)) {
+			buf = conn_reply(s->conn, SMALL_REPLY_MAX);
+			if (!buf)
+				return; /* session_dma_room() goes on */
+			size = h->err ? vfio_user_encode_error(
+						buf, SMALL_REPLY_MAX,
+						&h->header, h->err) :
+					vfio_user_encode_dma_unmap(
+						buf, SMALL_REPLY_MAX,
+						&h->header, &h->unmap);
+			conn_commit(s->conn, (size_t)size, NULL, 0);
+		}
+		list_remove(&h->link);
+		free(h);
+	}
+}
+
+void session_dma_room(struct conn *conn, void *user)
+{
+	(void)conn;
+	send_held(user);
+}
+
+static void on_unmapped(int err, void *user)
+{
+	struct held_unmap *h = user;
+
+	if (!h->session) {
+		free(h);
+		return;
+	}
+	h->err = err;
+	h->done = true;
+	send_held(h->session);
+}
+
+int do_dma_unmap(struct session *s, struct exchange *x)
+{
+	const struct vfio_user_dma_unmap *unmap = &x->req.u.dma_unmap;
+	struct held_unmap *h = calloc(1, sizeof(*h));
+	int err;
+
+	if (!h)
+		return -ENOMEM;
+	list_init(&h->link);
+	h->session = s;
+	h->header = x->req.header;
+	h->unmap = *unmap;
+	if (unmap->flags & VFIO_USER_DMA_UNMAP_ALL)
+		err = dma_space_unmap_all(s->core->dma, on_unmapped, h);
+	else
+		err = dma_space_unmap(s->core->dma, unmap->iova, unmap->size,
+				      on_unmapped, h);
+	if (err == -EINPROGRESS) {
+		list_insert(&s->held, &h->link);
+		return 0; /* no reply now */
+	}
+	free(h);
+	if (err)
+		return err;
+	return vfio_user_encode_dma_unmap(x->buf, x->room, &x->req.header,
+					  unmap);
+}
+
+static void forget(int err, void *user)
+{
+	(void)err;
+	(void)user;
+}
+
+void session_dma_end(struct session *s)
+{
+	list_for_each_safe(n, &s->held) {
+		struct held_unmap *h = list_entry(n, struct held_unmap, link);
+
+		list_remove(&h->link);
+		if (h->done)
+			free(h);
+		else
+			h->session = NULL; /* on_unmapped() frees it */
+	}
+	dma_space_unmap_all(s->core->dma, forget, NULL);
+}
+
+/* ------------------------------------------------------------------ */
+/* Advice                                                              */
+/* ------------------------------------------------------------------ */
+
+#define ADVICE                                                              \
+	"start QEMU with -object memory-backend-memfd,id=ram,size=SIZE,"    \
+	"share=on -machine memory-backend=ram"
+
+/* Called when a VMM resets the device: its memory is set up by then. */
+void session_explain_memory(struct session *s)
+{
+	struct vgpu_core *core = s->core;
+	pid_t pid;
+	uid_t uid;
+
+	if (s->state->told_memory || conn_peer(s->conn, &pid, &uid) < 0)
+		return;
+	switch (dma_space_sharing(core->dma, pid)) {
+	case DMA_SHARING_UNKNOWN:
+		return; /* nothing mapped yet: look again at the next reset */
+	case DMA_SHARING_SHARED:
+		break;
+	case DMA_SHARING_NONE:
+		log_warning(core->name,
+			    "guest memory is not shared with the vGPU (no file "
+			    "descriptor came with it), DMA will be slow or "
+			    "fail: " ADVICE);
+		break;
+	case DMA_SHARING_PRIVATE:
+		log_warning(core->name,
+			    "guest memory is private to the VM (share=off), "
+			    "the guest won't see what the vGPU writes: " ADVICE);
+		break;
+	}
+	s->state->told_memory = 1;
+}
+
+/* ------------------------------------------------------------------ */
+/* Our requests to the client                                          */
+/* ------------------------------------------------------------------ */
+
+int session_reply_received(struct session *s, struct conn_message *msg)
+{
+	/* We have asked for nothing, so it answers nothing. */
+	if (log_allowed(&s->core->client_log, s->core->name))
+		log_warning(s->core->name,
+			    "client sent a reply (id %u) that answers no "
+			    "request", msg->header.id);
+	return 0;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the session share. */
+#ifndef DEVICE_SESSION_PRIVATE_H
+#define DEVICE_SESSION_PRIVATE_H
+
+#include "../transport/conn.h"
+#include "../util/cleanup.h"
+#include "../util/list.h"
+#include "../vfio-user/decode.h"
+#include "device.h"
+
+/* In the arena, block "session": what was agreed. */
+struct session_state {
+	struct vfio_user_caps caps;
+	uint32_t client_max_fds; /* fds the client takes in one message */
+	uint8_t negotiated;      /* VERSION was answered */
+	uint8_t never_errs;      /* quirks.h: it does not look at errors */
+	uint8_t told_memory;     /* its memory set-up was looked at */
+};
+
+/* Room for any reply but those with data of a region. */
+#define SMALL_REPLY_MAX                                                        \
+	(sizeof(struct vfio_user_header) +                                     \
+	 sizeof(struct vfio_user_region_info) +                                \
+	 sizeof(struct vfio_user_sparse_mmap) +                                \
+	 REGION_MAX_AREAS * sizeof(struct vfio_user_sparse_area))
+
+struct session {
+	struct vgpu_core *core;
+	struct conn *conn;
+	struct session_state *state;
+	struct list held; /* replies to DMA_UNMAP that wait */
+	uint8_t scratch[SMALL_REPLY_MAX]; /* for replies that nobody wants */
+};
+
+/**
+ * struct exchange - one request and the reply to it
+ * @buf: room for the reply
+ * @room: bytes of it
+ * @wanted: whether it will be sent
+ * @reply_fd: goes with the reply, stays its owner's; -1: none
+ */
+struct exchange {
+	struct vfio_user_request req;
+	struct conn_message *msg;
+	uint8_t *buf;
+	size_t room;
+	bool wanted;
+	int reply_fd;
+};
+
+/* A reply without payload. */
+int reply_empty(struct exchange *x);
+
+#endif

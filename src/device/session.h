@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A session: one client on one instance, from its VERSION to its end.
+ *
+ * Takes checked requests from the connection, does what they say on the
+ * device, and writes the replies. One thread: the instance's loop.
+ */
+#ifndef DEVICE_SESSION_H
+#define DEVICE_SESSION_H
+
+#include <sys/types.h>
+
+struct vgpu_core;
+struct session;
+
+/* @fd: owned from here on. */
+int session_new(struct vgpu_core *core, int fd, struct session **ret_session);
+
+/* End at once; NULL is fine. */
+void session_free(struct session *session);
+
+/* Drain and close; the session frees itself when that is done. */
+void session_shutdown(struct session *session, int err);
+
+int session_peer(const struct session *session, pid_t *ret_pid, uid_t *ret_uid);
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* Driver modules that do not fit, and structures of other versions. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "device/module.h"
+#include "device/sized.h"
+#include "util/log.h"
+
+static char last_line[1024];
+
+static void keep(enum log_level level, const char *subject, const char *line)
+{
+	(void)level;
+	snprintf(last_line, sizeof(last_line), "%s: %s", subject, line);
+}
+
+static int no_create(const struct vgpu_create_args *args,
+		     struct vgpu_device **ret_dev)
+{
+	(void)args;
+	(void)ret_dev;
+	return -ENODEV;
+}
+
+static struct vgpu_type type = { .struct_size = sizeof(type),
+				 .name = "test-1", .description = "a test" };
+static const struct vgpu_type *types[] = { &type };
+
+static struct vgpu_driver good(void)
+{
+	return (struct vgpu_driver){
+		.struct_size = sizeof(struct vgpu_driver),
+		.abi_version = VGPU_DRIVER_ABI,
+		.name = "test", .version = "1", .description = "test",
+		.types = types, .n_types = 1, .create = no_create,
+	};
+}
+
+static void refused(const struct vgpu_driver *d, int err, const char *says)
+{
+	struct module *m = NULL;
+
+	last_line[0] = 0;
+	assert_int_equal(module_from_driver(d, &m), err);
+	assert_null(m);
+	assert_non_null(strstr(last_line, says));
+}
+
+static void a_good_one_is_taken(void **state)
+{
+	struct vgpu_driver d = good();
+	struct module *m;
+
+	(void)state;
+	assert_int_equal(module_from_driver(&d, &m), 0);
+	assert_int_equal(module_n_types(m), 1);
+	assert_string_equal(module_type(m, 0)->name, "test-1");
+	assert_ptr_equal(module_find_type(m, "test-1"), module_type(m, 0));
+	assert_null(module_find_type(m, "test-2"));
+	module_close(m);
+	module_close(NULL);
+}
+
+static void misfits_are_refused_with_a_reason(void **state)
+{
+	struct vgpu_driver d;
+
+	(void)state;
+	d = good();
+	d.abi_version++;
+	refused(&d, -EPROTO, "recompile");
+	d = good();
+	d.struct_size = 16;
+	refused(&d, -EPROTO, "struct_size");
+	d = good();
+	d.name = "Not A Name";
+	refused(&d, -EINVAL, "name");
+	d = good();
+	d.create = NULL;
+	refused(&d, -EINVAL, "create");
+	d = good();
+	d.n_types = 0;
+	refused(&d, -EINVAL, "types");
+	type.name = "Bad/../Type";
+	d = good();
+	refused(&d, -EINVAL, "a type");
+	type.name = "test-1";
+	type.struct_size = 4;
+	refused(&d, -EPROTO, "struct_size");
+	type.struct_size = sizeof(type);
+}
+
+static void other_sizes_of_a_structure(void **state)
+{
+	struct { uint32_t size, a, b; } ours;
+	struct { uint32_t size, a; } older = { sizeof(older), 7 };
+	struct { uint32_t size, a, b, c; } newer = { sizeof(newer), 7, 8, 0 };
+
+	(void)state;
+	assert_int_equal(sized_copy(&ours, sizeof(ours), &older, 8), 0);
+	assert_int_equal(ours.size, sizeof(ours));
+	assert_int_equal(ours.a, 7);
+	assert_int_equal(ours.b, 0);
+	assert_int_equal(sized_copy(&ours, sizeof(ours), &newer, 8), 0);
+	assert_int_equal(ours.b, 8);
+	newer.c = 1; /* uses something that we don't know */
+	assert_int_equal(sized_copy(&ours, sizeof(ours), &newer, 8), -E2BIG);
+	assert_int_equal(sized_copy(&ours, sizeof(ours), &older, 12), -EINVAL);
+	assert_int_equal(sized_copy(&ours, sizeof(ours), NULL, 8), -EINVAL);
+	older.size = 0xffffffff;
+	assert_int_equal(sized_copy(&ours, sizeof(ours), &older, 8), -EINVAL);
+}
+
+static int count_modules(struct module *m, void *user)
+{
+	(void)m;
+	++*(int *)user;
+	return 0;
+}
+
+static void files_that_are_no_drivers(void **state)
+{
+	char dir[] = "/tmp/vgpu-module-XXXXXX", path[64];
+	struct module *m;
+	int n = 0;
+	FILE *f;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(module_open("/nonexistent/x.so", &m), -ENOENT);
+	snprintf(path, sizeof(path), "%s/junk.so", dir);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs("not an object", f);
+	fclose(f);
+	assert_int_equal(module_open(path, &m), -ENOEXEC);
+	assert_non_null(strstr(last_line, "can't be loaded"));
+	assert_int_equal(module_scan(dir, count_modules, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(module_scan("/nonexistent", count_modules, &n), -ENOENT);
+	unlink(path);
+	rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_good_one_is_taken),
+		cmocka_unit_test(misfits_are_refused_with_a_reason),
+		cmocka_unit_test(other_sizes_of_a_structure),
+		cmocka_unit_test(files_that_are_no_drivers),
+	};
+
+	log_setup(keep, LOG_LEVEL_DEBUG);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
