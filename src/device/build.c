@@ -138,8 +138,8 @@ static int build_irqs(struct vgpu_core *core)
 			[VGPU_IRQ_INTX] = desc->intx_pin ? 1 : 0,
 			[VGPU_IRQ_MSI] = desc->msi_vectors,
 			[VGPU_IRQ_MSIX] = desc->msix_vectors,
-			/* VFIO: ERR is PCI Express's error message */
-			[VGPU_IRQ_ERR] = desc->express ? 1 : 0,
+			/* QEMU warns about a device without ERR */
+			[VGPU_IRQ_ERR] = 1,
 			[VGPU_IRQ_REQ] = 1,
 		},
 		.sent = on_sent,

@@ -136,7 +136,7 @@ static int do_region_read(struct session *s, struct exchange *x)
 {
 	const __typeof__(x->req.u.access) *a = &x->req.u.access;
 	uint8_t *data = x->buf + VFIO_USER_ACCESS_HEAD;
-	int err;
+	int err, head;
 
 	err = region_read(s->core, a->region, a->offset, data, a->count);
 	if (err && s->state->never_errs) {
@@ -146,8 +146,9 @@ static int do_region_read(struct session *s, struct exchange *x)
 	if (err)
 		return err;
 	s->core->stats.read_bytes += a->count;
-	return vfio_user_encode_access(x->buf, x->room, &x->req.header,
+	head = vfio_user_encode_access(x->buf, x->room, &x->req.header,
 				       a->offset, a->region, a->count);
+	return head < 0 ? head : head + (int)a->count;
 }
 
 static int do_region_write(struct session *s, struct exchange *x)
