@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The calling side of the control socket, blocking: for programs that ask and
+ * wait, as vgpuctl does. One thread per client.
+ */
+#ifndef CONTROL_CLIENT_H
+#define CONTROL_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "channel.h"
+
+struct json_object;
+struct control_client;
+
+/* How long one reply may take, milliseconds. */
+#define CONTROL_CALL_TIMEOUT_MS 10000
+
+/* Longest reply that is read, bytes. */
+#define CONTROL_MAX_REPLY (128u << 20)
+
+/**
+ * struct control_result - a reply
+ * @parameters: an object, never NULL
+ * @error: name of an error, or NULL; it lives with @parameters' result
+ * @continues: more replies follow: control_client_next()
+ * @fds: those that came with it; take one by replacing it with -1
+ */
+struct control_result {
+	struct json_object *parameters;
+	char *error;
+	bool continues;
+	int fds[CONTROL_MAX_FDS];
+	size_t n_fds;
+};
+
+/* Closes what was not taken. A zeroed one is fine. */
+void control_result_release(struct control_result *result);
+
+/**
+ * control_client_connect() - connect to a control socket
+ *
+ * Return: 0; -ENAMETOOLONG; errno of connect(): -ENOENT (no such socket),
+ * -ECONNREFUSED (nobody listens there), -EACCES; -ETIMEDOUT: nobody accepts.
+ */
+int control_client_connect(const char *path,
+			   struct control_client **ret_client);
+void control_client_free(struct control_client *client);
+
+/**
+ * control_client_call() - call a method and wait for its (first) reply
+ * @method: "interface.Method"
+ * @parameters: stays the caller's; NULL: none
+ * @more: ask for a stream
+ * @ret_result: filled on 0, also when the reply is an error
+ *
+ * Return: 0; -ETIMEDOUT; -ECONNRESET: the server hung up; -EBADMSG: it sent
+ * no varlink reply; -EMSGSIZE: more than CONTROL_MAX_REPLY; others of the
+ * socket. After a failure the client is of no use any more.
+ */
+int control_client_call(struct control_client *client, const char *method,
+			struct json_object *parameters, bool more,
+			struct control_result *ret_result);
+
+/**
+ * control_client_next() - wait for the next reply of a stream
+ * @timeout_ms: -1: for ever. -ETIMEDOUT leaves the client usable.
+ */
+int control_client_next(struct control_client *client, int timeout_ms,
+			struct control_result *ret_result);
+
+/* Connect, call once, hang up. */
+int control_call(const char *path, const char *method,
+		 struct json_object *parameters,
+		 struct control_result *ret_result);
+
+#endif
