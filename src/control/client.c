@@ -200,6 +200,8 @@ static int take_reply(struct control_client *client, size_t len,
 	if (params && !json_object_is_type(params, json_type_object))
 		goto out;
 	error = json_get_string(root, "error", NULL);
+	if (!error && json_member(root, "error"))
+		goto out;
 	err = -ENOMEM;
 	res.parameters = params ? json_object_get(params)
 				: json_object_new_object();

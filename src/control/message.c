@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../util/text.h"
 #include "interface.h"
 
 /* Handlers take strings as C strings: one that holds a NUL would be cut. */
@@ -45,11 +46,13 @@ int control_parse(const char *text, size_t len, struct json_object **ret_root)
 
 	if (len > INT_MAX)
 		return -E2BIG;
+	/* json-c's own check lets overlong forms and surrogates pass. */
+	if (!text_is_utf8(text, len))
+		return -EBADMSG;
 	tok = json_tokener_new_ex(CONTROL_MAX_DEPTH);
 	if (!tok)
 		return -ENOMEM;
-	json_tokener_set_flags(tok, JSON_TOKENER_STRICT |
-					    JSON_TOKENER_VALIDATE_UTF8);
+	json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
 	root = json_tokener_parse_ex(tok, text, (int)len);
 	jerr = json_tokener_get_error(tok);
 	end = json_tokener_get_parse_end(tok);

@@ -7,12 +7,12 @@
 #include <string.h>
 
 /*
- * One UTF-8 sequence (RFC 3629: no overlong forms, surrogates, or anything
- * past U+10FFFF).
+ * One UTF-8 sequence in up to @len bytes (RFC 3629: no overlong forms,
+ * surrogates, or anything past U+10FFFF).
  *
  * Return: its bytes, or 0 if there is none.
  */
-static size_t decode(const unsigned char *s, uint32_t *ret_code)
+static size_t decode(const unsigned char *s, size_t len, uint32_t *ret_code)
 {
 	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	uint32_t code;
@@ -30,9 +30,11 @@ static size_t decode(const unsigned char *s, uint32_t *ret_code)
 		n = 4;
 	else
 		return 0;
+	if (n > len)
+		return 0;
 	code = s[0] & (0x7fu >> n);
 	for (size_t i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80) /* also the end of the string */
+		if ((s[i] & 0xc0) != 0x80) /* a NUL, too */
 			return 0;
 		code = code << 6 | (s[i] & 0x3fu);
 	}
@@ -43,6 +45,22 @@ static size_t decode(const unsigned char *s, uint32_t *ret_code)
 	return n;
 }
 
+bool text_is_utf8(const char *s, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	uint32_t code;
+
+	while (len) {
+		size_t n = decode(p, len, &code);
+
+		if (!n)
+			return false;
+		p += n;
+		len -= n;
+	}
+	return true;
+}
+
 size_t text_copy_utf8(char *buf, const char *s)
 {
 	const unsigned char *p = (const unsigned char *)s;
@@ -50,7 +68,7 @@ size_t text_copy_utf8(char *buf, const char *s)
 	uint32_t code;
 
 	while (*p) {
-		size_t n = decode(p, &code);
+		size_t n = decode(p, SIZE_MAX, &code);
 
 		memcpy(out, n ? (const char *)p : "\xef\xbf\xbd", n ? n : 3);
 		out += n ? n : 3;
@@ -85,7 +103,7 @@ void text_make_printable(char *s)
 	uint32_t code;
 
 	while (*p) {
-		size_t n = decode(p, &code);
+		size_t n = decode(p, SIZE_MAX, &code);
 
 		if (!n || is_steering(code)) {
 			*out++ = '?';

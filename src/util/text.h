@@ -3,7 +3,11 @@
 #ifndef UTIL_TEXT_H
 #define UTIL_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+/* Are these bytes valid UTF-8? */
+bool text_is_utf8(const char *s, size_t len);
 
 /* Bytes that text_to_utf8() makes of @len bytes at most, NUL included. */
 #define TEXT_UTF8_SIZE(len) ((len)*3 + 1)
