@@ -19,8 +19,7 @@ def test_bochs(folder, server, name):
         guest.finish()
 
 
-@pytest.mark.parametrize('name, frames', [('screen', [1, 2]), ('reads', [3]), ('writes', [4]),
-                                          ('flr', [5])])
+@pytest.mark.parametrize('name, frames', [('screen', [1, 2]), ('reads', [3]), ('writes', [4])])
 def test_bochs_screen(folder, server, name, frames):
     """After each ordeal the guest draws a card, and it is on the screen."""
     device = server()
@@ -38,3 +37,15 @@ def test_edid_prefers_the_types_mode(folder, server):
         mode = guest.wait_for(r'^preferred: (\d+)x(\d+)$')
         guest.finish()
     assert (int(mode[1]), int(mode[2])) == (1024, 768)
+
+
+def test_bochs_reset(folder, server):
+    """A reset of the machine brings registers to their start and keeps video memory."""
+    device = server()
+    with BareGuest(folder, 'bochs-reset', attached(device)) as guest:
+        guest.wait_for('^reset me$')
+        guest.vm.qmp.execute('system_reset')
+        guest.wait_for(f'^showing: {SIZE} frame 5$')
+        card.compare(device.screenshot(folder / '5.png'), 'bare', 5, SIZE)
+        guest.go_on()
+        guest.finish()

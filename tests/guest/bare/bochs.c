@@ -32,4 +32,7 @@ void bochs_mode(const struct bochs *b, uint16_t width, uint16_t height)
 	bochs_set(b, DISPI_X_OFFSET, 0);
 	bochs_set(b, DISPI_Y_OFFSET, 0);
 	bochs_set(b, DISPI_ENABLE, DISPI_ENABLED | DISPI_LFB);
+	/* Reading the status makes the next write choose an attribute. */
+	read8(b->mmio + BOCHS_VGA_STATUS);
+	write8(b->mmio + BOCHS_VGA_ATTRIBUTE, VGA_SCREEN_ON);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The bochs display as its guests know it: registers in BAR2, memory in BAR0.
- */
+/* The bochs display as its guests know it: BAR0 is memory, BAR2 registers. */
 #ifndef BARE_BOCHS_H
 #define BARE_BOCHS_H
 
@@ -9,12 +8,14 @@
 #define BOCHS_VENDOR 0x1234
 #define BOCHS_DEVICE 0x1111
 
-#define BOCHS_VRAM_BAR	0
-#define BOCHS_MMIO_BAR	2
-#define BOCHS_MMIO_SIZE 0x1000
-#define BOCHS_EDID_SIZE 128
-#define BOCHS_DISPI	0x500
-#define BOCHS_ENDIAN	0x604
+#define BOCHS_VRAM_BAR	    0
+#define BOCHS_MMIO_BAR	    2
+#define BOCHS_MMIO_SIZE	    0x1000
+#define BOCHS_EDID_SIZE	    128
+#define BOCHS_DISPI	    0x500
+#define BOCHS_VGA_ATTRIBUTE 0x400 /* port 0x3c0 */
+#define BOCHS_VGA_STATUS    0x41a /* port 0x3da */
+#define BOCHS_ENDIAN	    0x604
 
 #define BOCHS_ID	    0xb0c5
 #define BOCHS_LITTLE_ENDIAN 0x1e1e1e1e
@@ -37,6 +38,7 @@ enum bochs_register {
 
 #define DISPI_ENABLED 0x01
 #define DISPI_LFB     0x40
+#define VGA_SCREEN_ON 0x20 /* in the attribute index */
 
 struct bochs {
 	struct pci_device pci;
