@@ -2,6 +2,7 @@
 #include "version.h"
 
 #include <errno.h>
+#include <float.h>
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <stdarg.h>
@@ -36,7 +37,8 @@ static int number(struct json_object *obj, uint64_t max, uint64_t *ret_value)
 	} else if (json_object_is_type(obj, json_type_double)) {
 		double d = json_object_get_double(obj);
 
-		if (!(d >= 0)) /* NaN as well */
+		/* json-c lets NaN and Infinity through. */
+		if (!(d >= 0 && d <= DBL_MAX))
 			return -EINVAL;
 		if (d >= 0x1p64) {
 			v = UINT64_MAX;

@@ -55,10 +55,11 @@ void vfio_user_default_caps(struct vfio_user_caps *ret_caps);
  * @len: any
  * @ret_caps: numbers beyond a field's range are cut to its end
  *
- * The JSON is optional; if it is there, it is one object, strict and UTF-8,
- * ends with its only NUL, and takes at most VFIO_USER_MAX_VERSION_JSON bytes
- * and VFIO_USER_MAX_JSON_DEPTH levels. Unknown names are ignored. Of a name
- * that occurs twice the last one counts, as in most parsers.
+ * The JSON is optional; if it is there, it is one object in UTF-8, as strict as
+ * json-c is (which takes names in single quotes), ends with its only NUL, and
+ * takes at most VFIO_USER_MAX_VERSION_JSON bytes and VFIO_USER_MAX_JSON_DEPTH
+ * levels. Unknown names are ignored. Of a name that occurs twice the last one
+ * counts, as in most parsers.
  *
  * Return: 0; -EINVAL malformed, of the wrong type or out of range;
  * -EPROTONOSUPPORT another major version; -ENOMEM.
