@@ -148,6 +148,10 @@ VGPU_API int vgpu_edid_build(const struct vgpu_edid_info *info,
 /** VGPU_PLANE_DAMAGE_UNKNOWN - the writer can't tell: compare the pixels */
 #define VGPU_PLANE_DAMAGE_UNKNOWN (1u << 0)
 
+/** VGPU_PLANE_HIDDEN - the pixels are in memory that the client can't map
+ *  (VGPU_AREA_MEMORY), which is in a file of its own */
+#define VGPU_PLANE_HIDDEN (1u << 1)
+
 /**
  * struct vgpu_plane_shm - one plane in the shared file
  * @sequence: odd while the writer changes the record: read it, copy, read it
