@@ -120,9 +120,10 @@ static int renew(struct vgpu_core *core)
 	}
 	if (core->state)
 		memset(core->state, 0, core->state_size);
-	device_reset(core, VGPU_RESET_NEW_CLIENT);
+	/* Before the reset: what the driver shows from then on is new. */
 	if (core->display_ext)
 		core->display_ext->renewed(core, core->display);
+	device_reset(core, VGPU_RESET_NEW_CLIENT);
 	return 0;
 }
 

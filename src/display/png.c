@@ -15,7 +15,7 @@
 /* A screenshot is looked at at once: speed before size. */
 #define COMPRESSION 3
 
-/* Where the bytes go: a file, or memory that grows. */
+/* Where the bytes go: a file, or (fd -1) memory that grows. */
 struct sink {
 	int fd;
 	uint8_t *data;
@@ -124,7 +124,7 @@ int picture_write_png(const struct picture *p, int fd)
 {
 	struct sink s = { .fd = fd };
 
-	return encode(p, &s);
+	return fd < 0 ? -EBADF : encode(p, &s);
 }
 
 int picture_encode_png(const struct picture *p, void **ret_data, size_t *ret_size)
