@@ -49,3 +49,16 @@ def test_bochs_reset(folder, server):
         card.compare(device.screenshot(folder / '5.png'), 'bare', 5, SIZE)
         guest.go_on()
         guest.finish()
+
+
+def test_killed_vmm(folder, server):
+    """QEMU dies again and again in mid-use; the next one finds a fresh device."""
+    device = server()
+    for _ in range(5):
+        with BareGuest(folder, 'bochs-screen', attached(device)) as guest:
+            guest.wait_for(f'^showing: {SIZE} frame 1$')
+            card.compare(device.screenshot(folder / '1.png'), 'bare', 1, SIZE)
+            guest.vm.process.kill()
+        assert device.process.running(), device.log()
+        with BareGuest(folder, 'bochs-fresh', attached(device)) as guest:
+            guest.finish()

@@ -67,7 +67,7 @@ def test_kernel(folder, server, kernel):
         for arguments in ('--frame 20 --flips 5', '--frame 40 --flips 6'):
             shown = guest.show_card(arguments)
             check_screen(folder, device, shown)
-        for mode in ('640x480', '1280x1024'):
+        for mode in ('640x480', '800x600'):
             shown = guest.show_card(f'--frame 60 --mode {mode}')
             assert shown['mode'] == mode
             check_screen(folder, device, shown)
@@ -82,16 +82,13 @@ def test_reboot(folder, server, kernel):
         guest.commands.send('reboot -f')
         guest.ready()
         check_screen(folder, device, guest.show_card('--frame 2'))
-        guest.commands.send('echo b > /proc/sysrq-trigger')
-        guest.ready()
-        check_screen(folder, device, guest.show_card('--frame 3'))
 
 
 @pytest.mark.parametrize('kernel', ['newest'])
 def test_killed_vmm(folder, server, kernel):
-    """QEMU dies in mid-use, twice; each time the next one gets a fresh device."""
+    """QEMU dies while a picture is shown; the next one starts on the same vGPU."""
     device = server()
-    for frame in (1, 2, 3):
+    for frame in (1, 2):
         own = folder / str(frame)
         own.mkdir()
         with boot(own, kernel, device) as guest:
@@ -101,18 +98,16 @@ def test_killed_vmm(folder, server, kernel):
         assert device.process.running(), device.log()
 
 
-def test_driver_can_be_unbound_and_bound(folder, server):
+def test_unbind_and_bind(folder, server):
+    """The guest takes its driver off the device and puts it on again."""
     device = server()
     with boot(folder, '6.12', device) as guest:
         guest.ready()
         check_screen(folder, device, guest.show_card('--frame 1'))
-        guest.run('kill $(cat /tmp/card.pid); wait; rm /tmp/card.pid')
-        path = guest.run('ls -d /sys/bus/pci/drivers/bochs-drm/0000:*').strip()
-        address = path.rpartition('/')[2]
-        for frame in (2, 3):
-            guest.run(f'echo 0 > /sys/class/vtconsole/vtcon1/bind; '
-                      f'echo {address} > /sys/bus/pci/drivers/bochs-drm/unbind')
-            guest.run(f'echo 1 > /sys/bus/pci/devices/{address}/reset')
-            guest.run(f'echo {address} > /sys/bus/pci/drivers/bochs-drm/bind')
-            check_screen(folder, device, guest.show_card(f'--frame {frame}'))
-            guest.run('kill $(cat /tmp/card.pid); wait; rm /tmp/card.pid')
+        guest.hide_card()
+        driver = '/sys/bus/pci/drivers/bochs-drm'
+        address = guest.run(f'basename {driver}/0000:*').strip()
+        guest.run('echo 0 > /sys/class/vtconsole/vtcon1/bind')
+        guest.run(f'echo {address} > {driver}/unbind')
+        guest.run(f'echo {address} > {driver}/bind')
+        check_screen(folder, device, guest.show_card('--frame 2'))

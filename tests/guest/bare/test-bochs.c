@@ -221,6 +221,30 @@ static void test_config_writes(void)
 		    0x038000);
 }
 
+static void check_power_on(const struct bochs *b)
+{
+	check_equal("id", bochs_get(b, DISPI_ID), BOCHS_ID);
+	check_equal("mode is off", bochs_get(b, DISPI_ENABLE), 0);
+	check_equal("width", bochs_get(b, DISPI_XRES), 0);
+	check_equal("height", bochs_get(b, DISPI_YRES), 0);
+	check_equal("offset", bochs_get(b, DISPI_Y_OFFSET), 0);
+	check_equal("byte order", read32(b->mmio + BOCHS_ENDIAN),
+		    BOCHS_LITTLE_ENDIAN);
+}
+
+/* Nothing of an earlier guest is left, neither in registers nor in memory. */
+static void test_fresh(void)
+{
+	struct bochs b;
+	uint32_t bits = 0;
+
+	bochs_open(&b);
+	check_power_on(&b);
+	for (uint32_t at = 0; at < b.vram_size; at += 4)
+		bits |= read32(b.vram + at);
+	check_equal("memory is zero", bits, 0);
+}
+
 #define MARK_OFFSET 8192
 #define MARK	    0xcafef00d
 
@@ -243,12 +267,7 @@ static void test_reset(void)
 		check_true("the host resets the machine", false);
 		return;
 	}
-	check_equal("id", bochs_get(&b, DISPI_ID), BOCHS_ID);
-	check_equal("mode is off", bochs_get(&b, DISPI_ENABLE), 0);
-	check_equal("width", bochs_get(&b, DISPI_XRES), 0);
-	check_equal("offset", bochs_get(&b, DISPI_Y_OFFSET), 0);
-	check_equal("byte order", read32(b.mmio + BOCHS_ENDIAN),
-		    BOCHS_LITTLE_ENDIAN);
+	check_power_on(&b);
 	bochs_mode(&b, WIDTH, HEIGHT);
 	draw(&b, 0, 5);
 }
@@ -262,6 +281,7 @@ const struct bare_test bochs_tests[] = {
 	{ "bochs-reads", test_reads },
 	{ "bochs-writes", test_writes },
 	{ "bochs-config-writes", test_config_writes },
+	{ "bochs-fresh", test_fresh },
 	{ "bochs-reset", test_reset },
 	{ NULL, NULL },
 };

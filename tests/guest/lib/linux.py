@@ -49,9 +49,13 @@ class LinuxGuest:
 
         The card before it goes first: a screen has one master.
         """
-        self.run('[ ! -e /tmp/card.pid ] || { kill $(cat /tmp/card.pid); wait; }; rm -f /tmp/card.*')
+        self.hide_card()
         self.run(f'testcard --hold {arguments} > /tmp/card.log & echo $! > /tmp/card.pid')
         return self._card_shown(1, timeout)
+
+    def hide_card(self):
+        """Ends the program that shows a card, if there is one."""
+        self.run('[ ! -e /tmp/card.pid ] || { kill $(cat /tmp/card.pid); wait; }; rm -f /tmp/card.*')
 
     def redraw_card(self, timeout=COMMAND_TIMEOUT):
         """Draws the next frame of the card that is shown, in place."""

@@ -17,17 +17,6 @@ class ServerFailed(Exception):
     """vgpu-device did not start, or ended."""
 
 
-def _listens(path):
-    """Whether a UNIX socket listens there, found out without connecting."""
-    with open('/proc/net/unix', encoding='utf-8') as table:
-        for line in table:
-            fields = line.split()
-            # Flag 0x10000: listen() was called.
-            if fields[-1] == str(path) and int(fields[3], 16) & 0x10000:
-                return True
-    return False
-
-
 class VgpuDevice:
     """One vgpu-device process with its sockets in `folder`."""
 
@@ -46,8 +35,9 @@ class VgpuDevice:
             raise
 
     def _wait_until_it_listens(self):
+        # A socket gets its name once it listens.
         end = time.monotonic() + START_TIMEOUT
-        while not (_listens(self.socket) and _listens(self.control)):
+        while not (self.socket.exists() and self.control.exists()):
             if not self.process.running():
                 raise ServerFailed(f'vgpu-device ended at once:\n{self.log()}')
             if time.monotonic() > end:
