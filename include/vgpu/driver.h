@@ -117,11 +117,17 @@ struct vgpu_mmio_ops {
  *                    The driver sees it through vgpu_device_memory().
  * @VGPU_AREA_MEMORY: plain memory behind messages: reads and writes are
  *                    served by the core, the client can't map it.
+ * @VGPU_AREA_DOORBELL: 1, 2, 4 or 8 bytes that are written to say "look":
+ *                      @ops->write is called, with an unspecified value and
+ *                      perhaps once for several writes. A client may turn it
+ *                      into an eventfd, so that KVM rings it without the VMM
+ *                      (ioeventfd). Reads come to @ops->read.
  */
 enum vgpu_area_kind {
 	VGPU_AREA_TRAPPED = 0,
 	VGPU_AREA_MAPPED = 1,
 	VGPU_AREA_MEMORY = 2,
+	VGPU_AREA_DOORBELL = 3,
 };
 
 /**
@@ -130,7 +136,8 @@ enum vgpu_area_kind {
  * @kind: who serves it
  * @offset: from the BAR's start, bytes; page-aligned if @kind is mapped
  * @size: bytes; a multiple of the page size if @kind is mapped
- * @ops: the registers, for trapped areas only; must outlive the instance
+ * @ops: the registers, for trapped areas and doorbells; must outlive the
+ *       instance
  *
  * Bytes of a BAR that no area covers read as all-ones and ignore writes.
  * Areas must not overlap.

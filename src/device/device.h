@@ -25,6 +25,7 @@
 
 struct arena;
 struct dma_space;
+struct doorbell;
 struct irqs;
 struct module;
 struct msix;
@@ -43,6 +44,7 @@ struct vgpu_core;
  * @write_bytes: bytes of REGION_WRITE and WRITE_MULTI
  * @clients: connections served
  * @refused: connections refused because there was a client already
+ * @doorbells: rung by eventfd
  * @resets: by enum vgpu_reset_reason
  */
 struct device_stats {
@@ -51,6 +53,7 @@ struct device_stats {
 	atomic_uint_fast64_t irqs[VGPU_NUM_IRQS];
 	uint64_t read_bytes, write_bytes;
 	uint64_t clients, refused;
+	uint64_t doorbells;
 	uint64_t resets[4];
 };
 
@@ -80,6 +83,7 @@ struct vgpu_core {
 	struct region regions[VGPU_NUM_REGIONS];
 	struct msix *msix;
 	struct irqs *irqs;
+	struct doorbell *doorbells; /* those that the client has as eventfds */
 	struct dma_space *dma;
 	void *state;
 	size_t state_size;

@@ -186,6 +186,12 @@ const struct region_area *region_area_at(const struct region *region,
 	return NULL;
 }
 
+static bool area_is_memory(const struct region_area *area)
+{
+	return area->kind == VGPU_AREA_MAPPED ||
+	       area->kind == VGPU_AREA_MEMORY;
+}
+
 static uint8_t *area_base(const struct region *region,
 			  const struct region_area *area)
 {
@@ -197,7 +203,7 @@ void *region_memory(const struct region *region, uint64_t offset, uint64_t len)
 {
 	const struct region_area *area = region_area_at(region, offset);
 
-	if (!area || area->kind == VGPU_AREA_TRAPPED ||
+	if (!area || !area_is_memory(area) ||
 	    !range_inside(offset - area->offset, len, area->size))
 		return NULL;
 	return area_base(region, area) + offset;
@@ -229,7 +235,7 @@ static void read_area(struct vgpu_core *core, const struct region *region,
 		      const struct region_area *area, uint64_t offset,
 		      void *buf, size_t len)
 {
-	if (area->kind != VGPU_AREA_TRAPPED)
+	if (area_is_memory(area))
 		memcpy(buf, area_base(region, area) + offset, len);
 	else if (area->handler)
 		area->handler->read(core, offset - area->offset, buf, len);
@@ -241,7 +247,7 @@ static void write_area(struct vgpu_core *core, const struct region *region,
 		       const struct region_area *area, uint64_t offset,
 		       const void *buf, size_t len)
 {
-	if (area->kind != VGPU_AREA_TRAPPED)
+	if (area_is_memory(area))
 		memcpy(area_base(region, area) + offset, buf, len);
 	else if (area->handler)
 		area->handler->write(core, offset - area->offset, buf, len);

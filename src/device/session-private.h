@@ -23,7 +23,7 @@ struct session_state {
 	(sizeof(struct vfio_user_header) +                                     \
 	 sizeof(struct vfio_user_region_info) +                                \
 	 sizeof(struct vfio_user_sparse_mmap) +                                \
-	 REGION_MAX_AREAS * sizeof(struct vfio_user_sparse_area))
+	 REGION_MAX_AREAS * sizeof(struct vfio_user_ioeventfd))
 
 struct session {
 	struct vgpu_core *core;
@@ -38,7 +38,8 @@ struct session {
  * @buf: room for the reply
  * @room: bytes of it
  * @wanted: whether it will be sent
- * @reply_fd: goes with the reply, stays its owner's; -1: none
+ * @reply_fds: go with the reply, stay their owners'
+ * @n_reply_fds: how many of them
  */
 struct exchange {
 	struct vfio_user_request req;
@@ -46,7 +47,8 @@ struct exchange {
 	uint8_t *buf;
 	size_t room;
 	bool wanted;
-	int reply_fd;
+	int reply_fds[REGION_MAX_AREAS];
+	size_t n_reply_fds;
 };
 
 /* A reply without payload. */

@@ -13,6 +13,7 @@
 #include "../vfio-user/encode.h"
 #include "../vfio-user/version.h"
 #include "device.h"
+#include "doorbell.h"
 #include "irq.h"
 #include "session-dma.h"
 
@@ -108,7 +109,29 @@ static int do_region_info(struct session *s, struct exchange *x)
 	/* The fd goes with the reply that has all: a client that asks again
 	 * for the capability would be given two. */
 	if (size > 0 && whole && (region->flags & VFIO_USER_REGION_FLAG_MMAP))
-		x->reply_fd = region->mapped.fd;
+		x->reply_fds[x->n_reply_fds++] = region->mapped.fd;
+	return size;
+}
+
+static int do_region_io_fds(struct session *s, struct exchange *x)
+{
+	const struct vfio_user_region_io_fds *asked = &x->req.u.region_io_fds;
+	struct vfio_user_ioeventfd entries[REGION_MAX_AREAS];
+	bool whole;
+	int n, size;
+
+	if (asked->index >= VGPU_NUM_REGIONS)
+		return -EINVAL;
+	n = doorbells_offer(s->core, asked->index, entries, x->reply_fds,
+			    MIN(s->state->client_max_fds,
+				(uint32_t)REGION_MAX_AREAS));
+	if (n < 0)
+		return n;
+	size = vfio_user_encode_region_io_fds(x->buf, x->room, &x->req.header,
+					      asked->argsz, asked->index,
+					      entries, (size_t)n, &whole);
+	if (size > 0 && whole)
+		x->n_reply_fds = (size_t)n;
 	return size;
 }
 
@@ -208,7 +231,7 @@ static const handler handlers[VFIO_USER_NUM_COMMANDS] = {
 	[VFIO_USER_DMA_UNMAP] = do_dma_unmap,
 	[VFIO_USER_DEVICE_GET_INFO] = do_device_info,
 	[VFIO_USER_DEVICE_GET_REGION_INFO] = do_region_info,
-	[VFIO_USER_DEVICE_GET_REGION_IO_FDS] = do_unsupported,
+	[VFIO_USER_DEVICE_GET_REGION_IO_FDS] = do_region_io_fds,
 	[VFIO_USER_DEVICE_GET_IRQ_INFO] = do_irq_info,
 	[VFIO_USER_DEVICE_SET_IRQS] = do_set_irqs,
 	[VFIO_USER_REGION_READ] = do_region_read,
@@ -269,11 +292,13 @@ static void count(struct session *s, unsigned command, bool failed)
 static int on_message(struct conn *conn, struct conn_message *msg, void *user)
 {
 	struct session *s = user;
-	struct exchange x = { .msg = msg, .reply_fd = -1 };
+	struct exchange x;
 	int size;
 
 	if ((msg->header.flags & VFIO_USER_TYPE_MASK) != VFIO_USER_TYPE_COMMAND)
 		return session_reply_received(s, msg);
+	x.msg = msg;
+	x.n_reply_fds = 0;
 	size = vfio_user_decode_request(
 		msg->data, msg->size, msg->n_fds,
 		s->state->negotiated ? s->state->caps.max_data_xfer_size :
@@ -294,7 +319,7 @@ static int on_message(struct conn *conn, struct conn_message *msg, void *user)
 	}
 	if (!x.wanted)
 		return 0;
-	return conn_commit(conn, (size_t)size, &x.reply_fd, x.reply_fd >= 0);
+	return conn_commit(conn, (size_t)size, x.reply_fds, x.n_reply_fds);
 }
 
 int reply_empty(struct exchange *x)
@@ -313,6 +338,7 @@ static void release(struct session *s)
 
 	session_dma_end(s);
 	irqs_disconnect(core->irqs);
+	doorbells_close(core);
 	memset(s->state, 0, sizeof(*s->state));
 	core->session = NULL;
 	if (core->ops.client_gone)

@@ -92,13 +92,19 @@ static const char *check_area(const struct vgpu_bar *bar,
 
 	if (area->struct_size != bar->areas->struct_size)
 		return BAR_WHY(n, "has areas of differing struct_size");
-	if (area->kind > VGPU_AREA_MEMORY)
+	if (area->kind > VGPU_AREA_DOORBELL)
 		return BAR_WHY(n, "has an area of unknown kind");
 	if (!area->size)
 		return BAR_WHY(n, "has an area of size 0");
 	if (!range_inside(area->offset, area->size, bar->size))
 		return BAR_WHY(n, "has an area that reaches beyond its end");
-	if (area->kind == VGPU_AREA_TRAPPED)
+	if (area->kind == VGPU_AREA_DOORBELL &&
+	    (!is_pow2(area->size) || area->size > 8 ||
+	     area->offset % area->size))
+		return BAR_WHY(n, "has a doorbell that is not 1, 2, 4 or 8 "
+				  "bytes, naturally aligned");
+	if (area->kind == VGPU_AREA_TRAPPED ||
+	    area->kind == VGPU_AREA_DOORBELL)
 		return check_mmio_ops(area->ops, n);
 	if (area->ops)
 		return BAR_WHY(n, "has an area with ops that is not trapped: "

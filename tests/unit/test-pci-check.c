@@ -210,7 +210,11 @@ static void areas(void **state)
 	r.areas[1].struct_size = 0;
 	refused(&r.desc, "BAR0 has areas of differing struct_size");
 	two_areas(&r);
-	r.areas[1].kind = 3;
+	r.areas[1].kind = VGPU_AREA_DOORBELL;
+	r.areas[1].size = 3;
+	refused(&r.desc, "BAR0 has a doorbell that is not");
+	two_areas(&r);
+	r.areas[1].kind = VGPU_AREA_DOORBELL + 1;
 	refused(&r.desc, "BAR0 has an area of unknown kind");
 	two_areas(&r);
 	r.areas[0].size = 0;
