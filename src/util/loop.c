@@ -41,6 +41,7 @@ struct loop {
 	struct list sources;
 	struct list dead; /* removed in this round, freed after it */
 	struct loop_poller *pollers;
+	struct loop_poller *next_poller; /* of the round in progress */
 };
 
 uint64_t loop_now_ns(void)
@@ -238,6 +239,8 @@ void loop_remove_poller(struct loop *loop, struct loop_poller *poller)
 		p = &(*p)->next;
 	if (*p)
 		*p = poller->next;
+	if (loop->next_poller == poller)
+		loop->next_poller = poller->next;
 	poller->registered = false;
 	poller->hot = false;
 }
@@ -292,55 +295,19 @@ static bool poll_hot(struct loop *loop, bool *ret_any_hot)
 	bool did = false, hot = false;
 
 	while (p) {
-		struct loop_poller *next = p->next; /* poll may remove p */
-
+		loop->next_poller = p->next; /* poll may remove any of them */
 		if (p->hot) {
 			hot = true;
 			did |= p->poll(p);
 		}
-		p = next;
+		p = loop->next_poller;
 	}
 	*ret_any_hot = hot;
 	return did;
 }
 
-/* Spin for the hot pollers, then let them cool down. */
-static void spin(struct loop *loop)
-{
-	uint64_t last = 0;
-	bool any_hot;
-
-	for (;;) {
-		bool did = poll_hot(loop, &any_hot);
-		uint64_t now;
-
-		if (!any_hot)
-			return;
-		if (atomic_load_explicit(&loop->stop, memory_order_relaxed))
-			break;
-		now = loop_now_ns();
-		if (did || !last)
-			last = now;
-		else if (now - last >= LOOP_SPIN_NS)
-			break;
-		if (did) {
-			/* Others' events must not starve behind a busy
-			 * client: look at them once a spell. */
-			struct epoll_event ev[8];
-			int n = epoll_wait(loop->epfd, ev, 8, 0);
-
-			for (int i = 0; i < n; i++)
-				dispatch(loop, &ev[i]);
-			reap(loop);
-			continue;
-		}
-		sched_yield();
-	}
-	for (struct loop_poller *p = loop->pollers; p; p = p->next)
-		p->hot = false;
-}
-
-int loop_run_once(struct loop *loop, int timeout_ms)
+/* Call what is ready, wait at most @timeout_ms. */
+static int dispatch_ready(struct loop *loop, int timeout_ms)
 {
 	struct epoll_event ev[LOOP_MAX_EVENTS];
 	int n = epoll_wait(loop->epfd, ev, LOOP_MAX_EVENTS, timeout_ms);
@@ -353,14 +320,58 @@ int loop_run_once(struct loop *loop, int timeout_ms)
 	return n;
 }
 
+/* Spin for the hot pollers, then let them cool down. */
+static int spin(struct loop *loop)
+{
+	uint64_t last = 0, looked = 0;
+	bool any_hot;
+
+	for (;;) {
+		bool did = poll_hot(loop, &any_hot);
+		uint64_t now;
+
+		if (!any_hot)
+			return 0;
+		if (atomic_load_explicit(&loop->stop, memory_order_relaxed))
+			break;
+		now = loop_now_ns();
+		if (!last)
+			looked = last = now;
+		else if (did)
+			last = now;
+		else if (now - last >= LOOP_SPIN_NS)
+			break;
+		/* Others must not starve behind a busy client; but a system
+		 * call for each of its messages would cost it dearly. */
+		if (now - looked >= LOOP_LOOK_NS) {
+			int n = dispatch_ready(loop, 0);
+
+			if (n < 0)
+				return n;
+			looked = now;
+		} else if (!did) {
+			sched_yield();
+		}
+	}
+	for (struct loop_poller *p = loop->pollers; p; p = p->next)
+		p->hot = false;
+	return 0;
+}
+
+int loop_run_once(struct loop *loop, int timeout_ms)
+{
+	return dispatch_ready(loop, timeout_ms);
+}
+
 int loop_run(struct loop *loop)
 {
 	while (!atomic_load(&loop->stop)) {
-		int n = loop_run_once(loop, -1);
+		int n = dispatch_ready(loop, -1);
 
+		if (n >= 0)
+			n = spin(loop);
 		if (n < 0)
 			return n;
-		spin(loop);
 	}
 	return 0;
 }

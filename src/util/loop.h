@@ -75,6 +75,8 @@ struct loop_poller {
 
 /* How long the loop polls after the last message before it sleeps. */
 #define LOOP_SPIN_NS (50ull * 1000)
+/* How often it looks at its other sources while it polls. */
+#define LOOP_LOOK_NS (20ull * 1000)
 
 void loop_add_poller(struct loop *loop, struct loop_poller *poller);
 void loop_remove_poller(struct loop *loop, struct loop_poller *poller);
