@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How near the wire is to what the socket itself can do.
+ *
+ * Every line is measured side by side: a client process with the floor server,
+ * then the same client with the device server, and again, in rounds, so that
+ * whatever else the machine does meets both. Printed are medians and, what
+ * alone means something on another machine, their ratios.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <vgpu/driver.h>
+
+#include "bench.h"
+#include "util/bytes.h"
+#include "vfio-user/proto.h"
+
+#define MAX_ROUNDS 101
+#define NUM_SIDES  2 /* floor, device */
+
+enum place { PLACE_TWO, PLACE_ONE, PLACE_FREE, NUM_PLACES };
+
+static const char *const place_names[NUM_PLACES] = {
+	"client and server on two cpus", "both on one cpu", "not pinned",
+};
+
+static const struct work works[] = {
+	{ "4-byte read", KIND_ROUND_TRIP, 1, VFIO_USER_REGION_READ,
+	  VGPU_REGION_BAR2, DEVICE_SCRATCH, 4 },
+	{ "4-byte write", KIND_ROUND_TRIP, 1, VFIO_USER_REGION_WRITE,
+	  VGPU_REGION_BAR2, DEVICE_SCRATCH, 4 },
+	{ "posted write", KIND_POSTED, 1, VFIO_USER_REGION_WRITE,
+	  VGPU_REGION_BAR2, DEVICE_SCRATCH, 4 },
+	{ "64 posted writes", KIND_POSTED, 64, VFIO_USER_REGION_WRITE,
+	  VGPU_REGION_BAR2, DEVICE_SCRATCH, 4 },
+	{ "64 reads in flight", KIND_ROUND_TRIP, 64, VFIO_USER_REGION_READ,
+	  VGPU_REGION_BAR2, DEVICE_SCRATCH, 4 },
+	{ "64 KiB read", KIND_ROUND_TRIP, 1, VFIO_USER_REGION_READ,
+	  VGPU_REGION_BAR0, 0, 64 << 10 },
+	{ "64 KiB write", KIND_ROUND_TRIP, 1, VFIO_USER_REGION_WRITE,
+	  VGPU_REGION_BAR0, 0, 64 << 10 },
+	{ "DMA_MAP, DMA_UNMAP", KIND_MAP, 1, VFIO_USER_REGION_WRITE,
+	  VGPU_REGION_BAR2, DEVICE_SCRATCH, 4 },
+	{ "doorbell to eventfd", KIND_DOORBELL, 1, VFIO_USER_REGION_WRITE,
+	  VGPU_REGION_BAR2, DEVICE_DOORBELL, 4 },
+};
+
+struct options {
+	int rounds;
+	uint64_t round_ns;
+	const char *only; /* part of a work's name */
+	int place;        /* -1: all */
+};
+
+static void pin(enum place place, bool server)
+{
+	cpu_set_t all, one;
+	int first = -1, second = -1;
+
+	if (place == PLACE_FREE)
+		return;
+	if (sched_getaffinity(0, sizeof(all), &all) < 0)
+		fail("sched_getaffinity");
+	for (int i = 0; i < CPU_SETSIZE && second < 0; i++) {
+		if (!CPU_ISSET(i, &all))
+			continue;
+		if (first < 0)
+			first = i;
+		else
+			second = i;
+	}
+	CPU_ZERO(&one);
+	CPU_SET(server && place == PLACE_TWO ? second : first, &one);
+	if (sched_setaffinity(0, sizeof(one), &one) < 0)
+		fail("sched_setaffinity");
+}
+
+/* One client process with one server process. Return: ns for each operation. */
+static double measure(const struct work *work, enum place place, enum way way,
+		      bool device, uint64_t ops)
+{
+	double result = 0;
+	int sv[2], out[2];
+	pid_t pid;
+
+	if (pipe(out) < 0)
+		fail("pipe");
+	pid = fork();
+	if (pid < 0)
+		fail("fork");
+	if (!pid) {
+		struct client *client;
+		int event = way_eventfd(way);
+		uint64_t start;
+		pid_t server;
+
+		if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv) < 0)
+			fail("socketpair");
+		server = fork();
+		if (server < 0)
+			fail("fork");
+		if (!server) {
+			close(sv[0]);
+			pin(place, true);
+			if (device)
+				device_serve(sv[1]);
+			else
+				floor_serve(work, way, sv[1], event, ops);
+			_exit(0);
+		}
+		close(sv[1]);
+		pin(place, false);
+		client = client_new(work, way, sv[0], event, device);
+		client_run(client, ops);
+		start = now_ns();
+		client_run(client, ops);
+		result = (double)(now_ns() - start) / (double)ops;
+		client_free(client);
+		close(sv[0]);
+		waitpid(server, NULL, 0);
+		if (write(out[1], &result, sizeof(result)) < 0)
+			fail("write");
+		_exit(0);
+	}
+	close(out[1]);
+	if (read(out[0], &result, sizeof(result)) != (ssize_t)sizeof(result)) {
+		errno = ECHILD;
+		fail(work->name);
+	}
+	close(out[0]);
+	waitpid(pid, NULL, 0);
+	return result;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(double *v, int n)
+{
+	qsort(v, (size_t)n, sizeof(*v), compare);
+	return v[n / 2];
+}
+
+/* Pure spinning of both on one cpu takes a time slice per message. */
+static bool sensible(enum place place, enum way way)
+{
+	return place != PLACE_ONE || way != WAY_SPIN;
+}
+
+static void run_work(const struct work *work, enum place place,
+		     const struct options *options)
+{
+	static double t[NUM_SIDES][NUM_WAYS][MAX_ROUNDS];
+	static double same[NUM_WAYS][MAX_ROUNDS], best[MAX_ROUNDS];
+	double m[NUM_SIDES][NUM_WAYS] = { 0 };
+	uint64_t ops[NUM_SIDES][NUM_WAYS];
+
+	for (int side = 0; side < NUM_SIDES; side++)
+		for (int way = 0; way < NUM_WAYS; way++) {
+			double ns;
+
+			if (!sensible(place, way))
+				continue;
+			ns = measure(work, place, way, side, 20);
+			ops[side][way] = MAX((uint64_t)(options->round_ns / ns),
+					     (uint64_t)20);
+		}
+	for (int r = 0; r < options->rounds; r++) {
+		double least = 0;
+
+		for (int way = 0; way < NUM_WAYS; way++) {
+			if (!sensible(place, way))
+				continue;
+			for (int i = 0; i < NUM_SIDES; i++) {
+				int side = (r + i) % NUM_SIDES;
+
+				t[side][way][r] = measure(work, place, way,
+							  side,
+							  ops[side][way]) /
+						  work->batch;
+			}
+			same[way][r] = t[1][way][r] / t[0][way][r];
+			if (!least || t[0][way][r] < least)
+				least = t[0][way][r];
+		}
+		best[r] = t[1][WAY_YIELD][r] / least;
+	}
+	printf("%-20s", work->name);
+	for (int side = 0; side < NUM_SIDES; side++) {
+		for (int way = 0; way < NUM_WAYS; way++) {
+			if (sensible(place, way)) {
+				m[side][way] = median(t[side][way],
+						      options->rounds);
+				printf(" %8.3f", m[side][way] / 1000);
+			} else {
+				printf(" %8s", "-");
+			}
+		}
+		printf(" |");
+	}
+	for (int way = 0; way < NUM_WAYS; way++) {
+		if (sensible(place, way))
+			printf(" %6.2f", median(same[way], options->rounds));
+		else
+			printf(" %6s", "-");
+	}
+	printf(" | %6.2f\n", median(best, options->rounds));
+	fflush(stdout);
+}
+
+static void usage(void)
+{
+	printf("Usage: bench-wire [-r ROUNDS] [-t MS] [-w NAME] [-p PLACE]\n"
+	       "\n"
+	       "  -r ROUNDS  measure so many times and take medians (11)\n"
+	       "  -t MS      so long each time (20)\n"
+	       "  -w NAME    only lines that have NAME in theirs\n"
+	       "  -p PLACE   only 0: two cpus, 1: one cpu, 2: not pinned\n");
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = { 11, 20000000, NULL, -1 };
+	int c;
+
+	while ((c = getopt(argc, argv, "r:t:w:p:h")) >= 0) {
+		switch (c) {
+		case 'r':
+			options.rounds = atoi(optarg);
+			if (options.rounds < 1 || options.rounds > MAX_ROUNDS) {
+				usage();
+				return 1;
+			}
+			break;
+		case 't':
+			options.round_ns = (uint64_t)MAX(atoi(optarg), 1) *
+					   1000000;
+			break;
+		case 'w':
+			options.only = optarg;
+			break;
+		case 'p':
+			options.place = atoi(optarg);
+			break;
+		case 'h':
+			usage();
+			return 0;
+		default:
+			usage();
+			return 1;
+		}
+	}
+	printf("Microseconds for each message, medians of %d rounds; ratios are of the same round.\n"
+	       "floor:  the same bytes between two processes without protocol, both waiting so\n"
+	       "device: the core with a driver, waiting as it always does, and the client so:\n"
+	       "  block: in the kernel; yield: sched_yield for 50 us, then in the kernel; spin\n"
+	       "best:   device with client yielding / the fastest of the three floors\n",
+	       options.rounds);
+	for (int place = 0; place < NUM_PLACES; place++) {
+		if (options.place >= 0 && options.place != place)
+			continue;
+		if (place == PLACE_TWO && sysconf(_SC_NPROCESSORS_ONLN) < 2)
+			continue;
+		printf("\n%s\n%-20s %26s | %26s | %20s |\n"
+		       "%-20s %8s %8s %8s | %8s %8s %8s | %6s %6s %6s | %6s\n",
+		       place_names[place], "", "floor", "device",
+		       "device / floor", "", "block", "yield", "spin", "block",
+		       "yield", "spin", "block", "yield", "spin", "best");
+		for (size_t i = 0; i < ARRAY_SIZE(works); i++)
+			if (!options.only ||
+			    strstr(works[i].name, options.only))
+				run_work(&works[i], (enum place)place,
+					 &options);
+	}
+	return 0;
+}
