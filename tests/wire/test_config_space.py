@@ -183,7 +183,8 @@ def test_absent_bars_read_zero(cfg):
         assert cfg.read(pci.BAR + 4 * index, 4) == 0
 
 
-def test_rom_bar_of_a_device_without_rom(cfg, keep):
+def test_rom_bar_of_a_device_without_rom(client):
+    cfg = ConfigSpace(client)
     assert cfg.client.region_info(proto.ROM)[0].size == 0
     for value in (0xFFFFFFFF, 0xFFFFF800, 1):
         cfg.write(pci.ROM_BAR, 4, value)

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* What the two files of the test device share. */
+#ifndef TESTDEV_H
+#define TESTDEV_H
+
+#include <stdint.h>
+
+#include <vgpu/driver.h>
+
+/* BAR0: windows of plain bytes, each for other sizes of access */
+#define WINDOW_SIZE 0x40
+#define WINDOW_8    0x100 /* bytes */
+#define WINDOW_16   0x200 /* 16 bits */
+#define WINDOW_32   0x300 /* 32 bits; what is smaller is not written */
+#define WINDOW_64   0x400 /* 64 bits */
+#define WINDOW_ANY  0x500 /* 8 to 64 bits */
+#define WINDOW_BULK 0x600 /* in bulk */
+#define WINDOW_RO   0x700 /* 32 bits, no write op */
+#define WINDOW_WO   0x800 /* 32 bits, no read op */
+
+enum { W8, W16, W32, W64, WANY, WBULK, WRO, N_WINDOWS };
+
+#define MIX_CELLS 512 /* 64-bit cells of BAR4, over and over again */
+#define ROM_SIZE  4096
+
+struct testdev_state {
+	uint32_t count, scratch, level, signal_result;
+	uint32_t resets, reset_reason;
+	uint32_t reads, writes;
+	uint8_t windows[N_WINDOWS][WINDOW_SIZE];
+	uint64_t cells[MIX_CELLS];
+};
+
+struct testdev {
+	struct vgpu_device dev;
+	struct testdev_state *state;
+	uint8_t rom[ROM_SIZE];
+};
+
+static inline struct testdev *to_testdev(struct vgpu_device *dev)
+{
+	return vgpu_container_of(dev, struct testdev, dev);
+}
+
+/* windows.c */
+extern const struct vgpu_mmio_ops testdev_w8_ops, testdev_w16_ops,
+	testdev_w32_ops, testdev_w64_ops, testdev_wany_ops, testdev_bulk_ops,
+	testdev_ro_ops, testdev_wo_ops, testdev_cells_ops;
+
+#endif
