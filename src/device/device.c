@@ -37,6 +37,8 @@ int device_create(const struct device_config *config,
 	core->loop = config->loop;
 	core->module = config->module;
 	core->type = config->type;
+	core->client_changed = config->client_changed;
+	core->client_user = config->user;
 	memcpy(core->uuid, config->uuid, sizeof(core->uuid));
 	uuid_unparse_lower(core->uuid, uuid);
 	snprintf(core->name, sizeof(core->name), "%.8s (%s)", uuid,
@@ -76,6 +78,7 @@ void device_destroy(struct vgpu_core *core)
 {
 	if (!core)
 		return;
+	core->client_changed = NULL;
 	session_free(core->session);
 	core->session = NULL;
 	if (core->dev)
@@ -161,6 +164,8 @@ int device_accept(struct vgpu_core *core, int fd)
 		return err;
 	}
 	core->stats.clients++;
+	if (core->client_changed)
+		core->client_changed(core, true, core->client_user);
 	return 0;
 }
 

@@ -88,6 +88,10 @@ struct vgpu_core {
 	void *state;
 	size_t state_size;
 
+	void (*client_changed)(struct vgpu_core *core, bool attached,
+			       void *user);
+	void *client_user;
+
 	bool used; /* a client was here: renew before the next one */
 	struct session *session;
 
@@ -111,6 +115,12 @@ struct device_config {
 	const struct module *module;
 	const struct vgpu_type *type;
 	uint8_t uuid[16];
+
+	/* A client came or went; may be NULL. Not from device_create() or
+	 * device_destroy(); must not destroy the instance. */
+	void (*client_changed)(struct vgpu_core *core, bool attached,
+			       void *user);
+	void *user;
 };
 
 /**

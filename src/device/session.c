@@ -343,6 +343,8 @@ static void release(struct session *s)
 	core->session = NULL;
 	if (core->ops.client_gone)
 		core->ops.client_gone(core->dev);
+	if (core->client_changed)
+		core->client_changed(core, false, core->client_user);
 }
 
 static void on_closed(struct conn *conn, int err, void *user)
@@ -416,4 +418,9 @@ void session_shutdown(struct session *s, int err)
 int session_peer(const struct session *s, pid_t *ret_pid, uid_t *ret_uid)
 {
 	return conn_peer(s->conn, ret_pid, ret_uid);
+}
+
+void session_get_stats(const struct session *s, struct conn_stats *ret_stats)
+{
+	conn_get_stats(s->conn, ret_stats);
 }

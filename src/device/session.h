@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+struct conn_stats;
 struct vgpu_core;
 struct session;
 
@@ -23,5 +24,9 @@ void session_free(struct session *session);
 void session_shutdown(struct session *session, int err);
 
 int session_peer(const struct session *session, pid_t *ret_pid, uid_t *ret_uid);
+
+/* Counters of the connection. */
+void session_get_stats(const struct session *session,
+		       struct conn_stats *ret_stats);
 
 #endif

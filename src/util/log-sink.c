@@ -117,13 +117,12 @@ size_t log_sink_format(const struct log_sink_config *config,
 		       char buf[LOG_SINK_LINE])
 {
 	char message[PART_MAX], about[128] = "", stamp[40];
-	const char *instance = subject ? subject : config->instance;
 	struct tm tm;
 	size_t at = 0, n;
 
 	copy_part(message, sizeof(message), line);
-	if (instance)
-		copy_part(about, sizeof(about), instance);
+	if (subject)
+		copy_part(about, sizeof(about), subject);
 	gmtime_r(&when->tv_sec, &tm);
 	n = strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
 	snprintf(stamp + n, sizeof(stamp) - n, ".%03ldZ",
@@ -134,10 +133,12 @@ size_t log_sink_format(const struct log_sink_config *config,
 		at = put_json(buf, at, "time", stamp);
 		at = put_json(buf, at, "level", level_name(level));
 		at = put_json(buf, at, "program", config->program);
-		if (instance)
-			at = put_json(buf, at, "instance", about);
+		if (config->instance)
+			at = put_json(buf, at, "instance", config->instance);
 		if (config->type)
 			at = put_json(buf, at, "type", config->type);
+		if (subject)
+			at = put_json(buf, at, "subject", about);
 		at = put_json(buf, at, "message", message);
 		return put(buf, at, "}\n");
 	}
@@ -151,11 +152,7 @@ size_t log_sink_format(const struct log_sink_config *config,
 		at = put(buf, at, level_name(level));
 		at = put(buf, at, " ");
 	}
-	if (instance && config->type) {
-		at = put(buf, at, config->type);
-		at = put(buf, at, "/");
-	}
-	at = put(buf, at, instance ? about : config->program);
+	at = put(buf, at, subject ? about : config->program);
 	at = put(buf, at, ": ");
 	at = put(buf, at, message);
 	return put(buf, at, "\n");

@@ -11,9 +11,10 @@
 
 /**
  * enum log_format - what a line looks like
- * @LOG_FORMAT_TEXT: time, level, type/instance, message; for people
- * @LOG_FORMAT_JSON: an object with "time", "level", "program", "instance",
- *                   "type" (where known) and "message"
+ * @LOG_FORMAT_TEXT: time, level, whom it is about, message; for people
+ * @LOG_FORMAT_JSON: an object with "time", "level", "program", "instance" and
+ *                   "type" (once known), "subject" (if there is one) and
+ *                   "message"
  * @LOG_FORMAT_JOURNAL: "<6>" and the message: what journald and others take
  *                      from a service's stderr; they add the time
  */
@@ -28,7 +29,7 @@ enum log_format {
 
 /**
  * struct log_sink_config - the constant parts of all lines
- * @instance: whom lines without a subject are about; may be NULL
+ * @instance: UUID of the instance that the program serves; may be NULL
  * @type: the instance's type; may be NULL
  *
  * Strings must outlive the program's logging.

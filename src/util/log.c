@@ -19,11 +19,16 @@ static void sink_stderr(enum log_level level, const char *subject,
 
 /* Set once at start, read by all threads after that. */
 static log_sink sink = sink_stderr;
-static enum log_level max_level = LOG_LEVEL_WARNING;
+static _Atomic(enum log_level) max_level = LOG_LEVEL_WARNING;
 
 void log_setup(log_sink new_sink, enum log_level level)
 {
 	sink = new_sink ? new_sink : sink_stderr;
+	max_level = level;
+}
+
+void log_set_level(enum log_level level)
+{
 	max_level = level;
 }
 

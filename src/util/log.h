@@ -33,6 +33,8 @@ typedef void (*log_sink)(enum log_level level, const char *subject,
 /* Install a sink and the level up to which lines are made at all. Call it at
  * start, before there are other threads. */
 void log_setup(log_sink sink, enum log_level max_level);
+/* Any thread, any time. */
+void log_set_level(enum log_level max_level);
 bool log_wants(enum log_level level);
 
 void log_line(enum log_level level, const char *subject, const char *fmt, ...)

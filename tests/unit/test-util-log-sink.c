@@ -36,10 +36,10 @@ static void text_lines(void **state)
 {
 	assert_string_equal(
 		format(LOG_FORMAT_TEXT, "id", "kind", NULL, "hello"),
-		"2023-11-14T22:13:20.007Z warning kind/id: hello\n");
+		"2023-11-14T22:13:20.007Z warning prog: hello\n");
 	assert_string_equal(
 		format(LOG_FORMAT_TEXT, "id", "kind", "other", "hello"),
-		"2023-11-14T22:13:20.007Z warning kind/other: hello\n");
+		"2023-11-14T22:13:20.007Z warning other: hello\n");
 	assert_string_equal(
 		format(LOG_FORMAT_TEXT, NULL, NULL, NULL, "a\x1b[m"),
 		"2023-11-14T22:13:20.007Z warning prog: a?[m\n");
@@ -49,7 +49,7 @@ static void journal_lines(void **state)
 {
 	assert_string_equal(
 		format(LOG_FORMAT_JOURNAL, "id", "kind", NULL, "hello"),
-		"<4>kind/id: hello\n");
+		"<4>prog: hello\n");
 }
 
 static void json_lines(void **state)
@@ -57,7 +57,7 @@ static void json_lines(void **state)
 	struct json_object *obj;
 	const char *line;
 
-	line = format(LOG_FORMAT_JSON, "id", "kind", NULL,
+	line = format(LOG_FORMAT_JSON, "id", "kind", "about",
 		      "say \"hi\" \\ \x80 \xc3\xbc \x01");
 	assert_int_equal(control_parse(line, strlen(line), &obj), 0);
 	assert_string_equal(json_get_string(obj, "time", ""),
@@ -66,6 +66,7 @@ static void json_lines(void **state)
 	assert_string_equal(json_get_string(obj, "program", ""), "prog");
 	assert_string_equal(json_get_string(obj, "instance", ""), "id");
 	assert_string_equal(json_get_string(obj, "type", ""), "kind");
+	assert_string_equal(json_get_string(obj, "subject", ""), "about");
 	assert_string_equal(json_get_string(obj, "message", ""),
 			    "say \"hi\" \\ ? \xc3\xbc ?");
 	json_object_put(obj);
@@ -79,7 +80,7 @@ static void long_lines_stay_whole(void **state)
 
 	memset(text, '"', sizeof(text)); /* each needs an escape */
 	text[sizeof(text) - 1] = '\0';
-	line = format(LOG_FORMAT_JSON, text, "kind", NULL, text);
+	line = format(LOG_FORMAT_JSON, "id", "kind", text, text);
 	assert_int_equal(control_parse(line, strlen(line), &obj), 0);
 	assert_true(strlen(json_get_string(obj, "message", "")) > 1000);
 	json_object_put(obj);

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vgpu-device: serves one vGPU over vfio-user.
+ *
+ * Everything happens on one event loop. What a guest sends is read here and
+ * nowhere else, so that a guest that breaks out has reached its own device.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uuid/uuid.h>
+
+#include "control.h"
+#include "device/device.h"
+#include "device/module.h"
+#include "drivers.h"
+#include "notify.h"
+#include "options.h"
+#include "sockets.h"
+#include "transport/listener.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+#include "util/loop.h"
+
+/* How long a client may take to be said goodbye to. */
+#define GOODBYE_NS (1ull * 1000000000ull)
+
+struct server {
+	const struct options *options;
+	char uuid[37];
+	struct loop *loop;
+	struct module *module;
+	struct vgpu_core *core;
+	struct listener *listener; /* NULL: the socket came connected */
+	struct listener *control_listener;
+	struct device_control *control;
+	struct loop_source *sigterm, *sigint;
+	struct loop_source *goodbye; /* a timer: time is up */
+	bool connected_fd;
+	bool stopping;
+};
+
+/* ---- clients -------------------------------------------------------- */
+
+static void on_client(struct listener *listener, int fd, void *user)
+{
+	struct server *s = user;
+
+	device_accept(s->core, fd); /* it logs what goes wrong */
+}
+
+static void on_control_client(struct listener *listener, int fd, void *user)
+{
+	struct server *s = user;
+
+	device_control_accept(s->control, fd);
+}
+
+static void on_client_changed(struct vgpu_core *core, bool attached, void *user)
+{
+	struct server *s = user;
+
+	if (attached)
+		return;
+	/* The one client of an inherited connection can't come again. */
+	if (s->stopping || s->connected_fd)
+		loop_stop(s->loop);
+}
+
+/* ---- ending --------------------------------------------------------- */
+
+static void on_goodbye_over(struct loop_source *src, void *user)
+{
+	struct server *s = user;
+
+	log_warning(s->uuid, "the client did not take its last replies in "
+			     "time; closing");
+	loop_stop(s->loop);
+}
+
+static void on_signal(struct loop_source *src, int signo, void *user)
+{
+	struct server *s = user;
+	unsigned uid;
+	int pid;
+
+	if (s->stopping) { /* asked twice: at once */
+		loop_stop(s->loop);
+		return;
+	}
+	log_info(s->uuid, "%s: ending", strsignal(signo));
+	notify_manager("STOPPING=1");
+	s->stopping = true;
+	listener_free(s->listener);
+	listener_free(s->control_listener);
+	s->listener = s->control_listener = NULL;
+	if (device_client(s->core, &pid, &uid)) {
+		loop_stop(s->loop);
+		return;
+	}
+	/* A VMM whose connection closes with unread input in it may abort:
+	 * on_client_changed() tells when all is drained. */
+	device_disconnect(s->core);
+	if (loop_arm_timer(s->goodbye, GOODBYE_NS, 0))
+		loop_stop(s->loop);
+}
+
+/* ---- starting ------------------------------------------------------- */
+
+static int start_device(struct server *s)
+{
+	struct device_config config = {
+		.loop = s->loop,
+		.client_changed = on_client_changed,
+		.user = s,
+	};
+	int code;
+
+	code = drivers_find(s->options, &s->module, &config.type);
+	if (code)
+		return code;
+	config.module = s->module;
+	memcpy(config.uuid, s->options->uuid, sizeof(config.uuid));
+	return device_create(&config, &s->core) ? EXIT_RUNTIME : 0;
+}
+
+static int start_signals(struct server *s)
+{
+	int err = loop_add_signal(s->loop, SIGTERM, on_signal, s, &s->sigterm);
+
+	if (!err)
+		err = loop_add_signal(s->loop, SIGINT, on_signal, s,
+				      &s->sigint);
+	if (!err)
+		err = loop_add_timer(s->loop, on_goodbye_over, s, &s->goodbye);
+	if (err)
+		log_error(NULL, "cannot watch for signals: %s", strerror(-err));
+	return err ? EXIT_RUNTIME : 0;
+}
+
+static int start_control(struct server *s)
+{
+	int err;
+
+	if (!s->options->control_path)
+		return 0;
+	err = device_control_new(s->loop, s->core, s->options->socket_path,
+				 &s->control);
+	if (err) {
+		log_error(NULL, "cannot start the control server: %s",
+			  strerror(-err));
+		return EXIT_RUNTIME;
+	}
+	return sockets_listen_control(s->loop, s->options, on_control_client, s,
+				      &s->control_listener);
+}
+
+/* A connected socket that the starter gave us: its peer is the client. */
+static int serve_connected(struct server *s)
+{
+	int fd = s->options->fd;
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+		log_error(NULL, "--fd %d: %s", fd, strerror(errno));
+		return EXIT_SOCKET;
+	}
+	return device_accept(s->core, fd) ? EXIT_RUNTIME : 0;
+}
+
+static int start(struct server *s)
+{
+	int code = 0, err = loop_new(&s->loop);
+
+	if (err) {
+		log_error(NULL, "cannot make an event loop: %s",
+			  strerror(-err));
+		return EXIT_RUNTIME;
+	}
+	code = start_signals(s);
+	if (!code)
+		code = start_device(s);
+	if (!code)
+		code = start_control(s);
+	if (code)
+		return code;
+	s->connected_fd = s->options->fd >= 0 &&
+			  socket_is_connected(s->options->fd);
+	if (s->connected_fd)
+		return serve_connected(s);
+	return sockets_listen(s->loop, s->options, on_client, s, &s->listener);
+}
+
+static void finish(struct server *s)
+{
+	listener_free(s->listener);
+	listener_free(s->control_listener);
+	device_control_free(s->control);
+	device_destroy(s->core);
+	module_close(s->module);
+	if (s->loop) {
+		loop_remove(s->sigterm);
+		loop_remove(s->sigint);
+		loop_remove(s->goodbye);
+		loop_free(s->loop);
+	}
+}
+
+static void announce(const struct server *s)
+{
+	const struct options *o = s->options;
+	char where[32];
+
+	snprintf(where, sizeof(where), "file descriptor %d", o->fd);
+	log_info(s->uuid, "serving a vGPU of type %s on %s%s%s", o->type,
+		 o->socket_path ? o->socket_path : where,
+		 o->control_path ? ", control socket " : "",
+		 o->control_path ? o->control_path : "");
+}
+
+static int serve(const struct options *options)
+{
+	struct server s = { .options = options };
+	int code, err;
+
+	uuid_unparse_lower(options->uuid, s.uuid);
+	log_sink_setup(&(struct log_sink_config){ .format = options->log_format,
+						  .program = "vgpu-device",
+						  .instance = s.uuid,
+						  .type = options->type },
+		       options->log_level);
+	code = start(&s);
+	if (!code) {
+		announce(&s);
+		notify_manager("READY=1");
+		err = loop_run(s.loop);
+		if (err) {
+			log_error(s.uuid, "the event loop failed: %s",
+				  strerror(-err));
+			code = EXIT_RUNTIME;
+		}
+	}
+	finish(&s);
+	return code;
+}
+
+/* docs/interop/vhost-user.rst of qemu/qemu, "Backend program conventions",
+ * which vfio-user back-ends follow; a feature is an option that is there. */
+static int print_capabilities(void)
+{
+	puts("{\n"
+	     "  \"type\": \"gpu\",\n"
+	     "  \"features\": [\n"
+	     "    \"control-path\",\n"
+	     "    \"driver\",\n"
+	     "    \"list-types\",\n"
+	     "    \"socket-group\",\n"
+	     "    \"socket-mode\",\n"
+	     "    \"uuid\"\n"
+	     "  ]\n"
+	     "}");
+	return fflush(stdout) ? EXIT_RUNTIME : EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	int code;
+
+	signal(SIGPIPE, SIG_IGN);
+	code = options_parse(argc, argv, &options);
+	if (code)
+		return code;
+	/* Before anything else is opened: or it could take the number. */
+	if (options.fd >= 0 && fcntl(options.fd, F_GETFD) < 0) {
+		fprintf(stderr,
+			"vgpu-device: --fd %d: the starter of this "
+			"program has left no such file descriptor open\n",
+			options.fd);
+		return EXIT_SOCKET;
+	}
+	log_sink_setup(&(struct log_sink_config){ .format = options.log_format,
+						  .program = "vgpu-device" },
+		       options.log_level);
+	switch (options.action) {
+	case ACTION_SERVE:
+		return serve(&options);
+	case ACTION_LIST_TYPES:
+		return drivers_list(&options);
+	case ACTION_CAPABILITIES:
+		return print_capabilities();
+	case ACTION_EXIT:
+		break;
+	}
+	return fflush(stdout) ? EXIT_RUNTIME : EXIT_OK;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line of vgpu-device. */
+#ifndef VGPU_DEVICE_OPTIONS_H
+#define VGPU_DEVICE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "util/log-sink.h"
+
+#define OPTIONS_MAX_DRIVERS 32 /* times that --driver may be given */
+
+/* Exit codes; in the manual page, too. */
+enum {
+	EXIT_OK = 0,
+	EXIT_RUNTIME = 1, /* something failed while starting or running */
+	EXIT_USAGE = 2,	  /* the command line makes no sense */
+	EXIT_TYPE = 3,	  /* no such type, or its driver was refused */
+	EXIT_SOCKET = 4,  /* a socket can't be made or taken over */
+};
+
+enum action {
+	ACTION_SERVE,
+	ACTION_LIST_TYPES,
+	ACTION_CAPABILITIES,
+	ACTION_EXIT, /* all was said: --help, --version */
+};
+
+/**
+ * struct options - what the user wants
+ * @type: NULL unless @action is ACTION_SERVE
+ * @uuid: given, or random
+ * @socket_path: or NULL with @fd
+ * @fd: a socket that the starter has opened, or -1
+ * @socket_mode: (mode_t)-1: not given
+ * @socket_gid: (gid_t)-1: not given
+ * @control_path: or NULL
+ * @drivers: files of --driver
+ * @driver_dir: of --driver-dir, or NULL
+ * @json: --list-types as JSON
+ */
+struct options {
+	enum action action;
+	const char *type;
+	uint8_t uuid[16];
+	const char *socket_path;
+	int fd;
+	mode_t socket_mode;
+	gid_t socket_gid;
+	const char *control_path;
+	const char *drivers[OPTIONS_MAX_DRIVERS];
+	unsigned n_drivers;
+	const char *driver_dir;
+	bool json;
+	enum log_level log_level;
+	enum log_format log_format;
+};
+
+/* Return: 0, or an exit code; what is wrong was said on stderr. */
+int options_parse(int argc, char **argv, struct options *ret_options);
+
+#endif
