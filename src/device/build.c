@@ -30,6 +30,14 @@ static void on_command(uint16_t command, void *user)
 	irqs_set_intx_disabled(core->irqs, command & 0x400);
 }
 
+static void on_msix(bool enabled, bool masked, void *user)
+{
+	struct vgpu_core *core = user;
+
+	(void)enabled; /* the client tells by SET_IRQS */
+	msix_set_function_mask(core->msix, masked);
+}
+
 static void on_config_reset(enum vgpu_reset_reason reason, void *user)
 {
 	device_reset(user, reason);
@@ -37,6 +45,7 @@ static void on_config_reset(enum vgpu_reset_reason reason, void *user)
 
 static const struct pci_config_ops config_ops = {
 	.command = on_command,
+	.msix = on_msix,
 	.reset = on_config_reset,
 };
 
@@ -152,6 +161,8 @@ static int build_irqs(struct vgpu_core *core)
 
 		if (err)
 			return err;
+		msix_set_function_mask(core->msix,
+				       pci_config_msix_masked(core->config));
 		config.msix = core->msix;
 	}
 	return irqs_new(core->loop, core->arena, &config, &core->irqs);

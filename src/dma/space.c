@@ -3,12 +3,17 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <vgpu/driver.h>
 
 #include "../state/arena.h"
 #include "../util/bytes.h"
-#include "reader.h"
+#include "../util/cleanup.h"
+#include "../util/log.h"
+#include "../util/loop.h"
 #include "space-private.h"
 
 _Static_assert(DMA_MAX_MAPS <= 1u << DMA_E_RANGE_BITS,
@@ -23,13 +28,6 @@ static const struct vgpu_field range_fields[] = {
 static bool prot_valid(uint32_t prot)
 {
 	return prot && !(prot & ~(DMA_PROT_READ | DMA_PROT_WRITE));
-}
-
-/* Not empty, aligned, and its last byte is not before its first. */
-static bool extent_valid(uint64_t iova, uint64_t size)
-{
-	return size && !((iova | size) & (DMA_PAGE_SIZE - 1)) &&
-	       iova + (size - 1) >= iova;
 }
 
 static int table_enter(struct dma_space *space, uint32_t i,
@@ -68,7 +66,7 @@ static int adopt(struct dma_space *space)
 			space->free = i + 1;
 			continue;
 		}
-		if (!extent_valid(r->iova, r->size) ||
+		if (!dma_extent_valid(r->iova, r->size) ||
 		    dma_table_next(&space->table, r->iova,
 				   r->iova + (r->size - 1), &at))
 			return -ESTALE;
@@ -89,6 +87,35 @@ static int adopt(struct dma_space *space)
 	return 0;
 }
 
+static uint32_t replaced_pages(const struct dma_space *space)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < space->files.n; i++)
+		if (space->files.files[i].base)
+			n += space->files.files[i].replaced;
+	return n;
+}
+
+static void detach(struct dma_space *space)
+{
+	dma_remote_detach(space);
+	loop_remove(space->notice);
+	loop_remove(space->unmap_timer);
+	space->notice = space->unmap_timer = NULL;
+}
+
+static void dispose(struct dma_space *space)
+{
+	detach(space);
+	dma_remote_free(space);
+	dma_files_fini(&space->files);
+	dma_table_fini(&space->table);
+	close_fd(space->notice_fd);
+	free(space->local);
+	free(space);
+}
+
 int dma_space_new(struct arena *arena, const struct dma_limits *limits,
 		  struct dma_space **ret_space)
 {
@@ -99,13 +126,21 @@ int dma_space_new(struct arena *arena, const struct dma_limits *limits,
 
 	if (!space)
 		return -ENOMEM;
+	list_init(&space->unmaps);
 	space->max_maps = l.max_maps ? MIN(l.max_maps, DMA_MAX_MAPS)
 				     : DMA_MAX_MAPS;
-	space->local = calloc(space->max_maps, sizeof(*space->local));
-	if (!space->local) {
-		free(space);
-		return -ENOMEM;
+	space->notice_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (space->notice_fd < 0) {
+		err = -errno;
+		goto fail;
 	}
+	err = -ENOMEM;
+	space->local = calloc(space->max_maps, sizeof(*space->local));
+	if (!space->local)
+		goto fail;
+	err = dma_remote_new(space);
+	if (err)
+		goto fail;
 	err = dma_table_init(&space->table, l.max_table_bytes
 						    ? l.max_table_bytes
 						    : DMA_MAX_TABLE_BYTES);
@@ -113,7 +148,7 @@ int dma_space_new(struct arena *arena, const struct dma_limits *limits,
 		goto fail;
 	err = dma_files_init(&space->files, arena,
 			     l.max_files ? l.max_files : DMA_MAX_FILES,
-			     l.allow_any_file, -1);
+			     l.allow_any_file, space->notice_fd);
 	if (err)
 		goto fail;
 	err = arena_block(arena, "dma.ranges", DMA_RANGES_VERSION,
@@ -131,22 +166,76 @@ int dma_space_new(struct arena *arena, const struct dma_limits *limits,
 	*ret_space = space;
 	return 0;
 fail:
-	dma_files_fini(&space->files);
-	dma_table_fini(&space->table);
-	free(space->local);
-	free(space);
+	dispose(space);
 	return err;
 }
 
 void dma_space_free(struct dma_space *space)
 {
+	uint32_t held;
+
 	if (!space)
 		return;
 	dma_space_unmap_all(space, NULL, NULL);
-	dma_files_fini(&space->files);
-	dma_table_fini(&space->table);
-	free(space->local);
-	free(space);
+	held = dma_unmaps_fini(space);
+	if (held)
+		log_error(NULL,
+			  "%u ranges of client memory were still in use "
+			  "when their vGPU went away: its driver did not put "
+			  "them back",
+			  held);
+	dispose(space);
+}
+
+static void on_notice(struct loop_source *src, uint32_t events, void *user)
+{
+	struct dma_space *space = user;
+	uint64_t n;
+
+	(void)src;
+	(void)events;
+	if (read(space->notice_fd, &n, sizeof(n)) == sizeof(n))
+		dma_space_poll(space);
+}
+
+static void on_unmap_timer(struct loop_source *src, void *user)
+{
+	(void)src;
+	dma_unmaps_check(user);
+}
+
+int dma_space_attach(struct dma_space *space, struct loop *loop,
+		     const struct dma_owner_ops *ops, void *user)
+{
+	int err;
+
+	err = loop_add_fd(loop, space->notice_fd, EPOLLIN, on_notice, space,
+			  &space->notice);
+	if (!err)
+		err = loop_add_timer(loop, on_unmap_timer, space,
+				     &space->unmap_timer);
+	if (!err)
+		err = dma_remote_attach(space, loop);
+	if (err) {
+		detach(space);
+		return err;
+	}
+	space->owner = ops;
+	space->owner_user = user;
+	return 0;
+}
+
+void dma_space_poll(struct dma_space *space)
+{
+	uint32_t lost = replaced_pages(space);
+
+	if (lost != space->lost_told) {
+		space->lost_told = lost;
+		if (space->owner && space->owner->lost)
+			space->owner->lost(lost, space->owner_user);
+	}
+	dma_unmaps_poll(space);
+	dma_remote_poll(space);
 }
 
 static uint32_t range_get(struct dma_space *space)
@@ -176,7 +265,7 @@ int dma_space_map(struct dma_space *space, uint64_t iova, uint64_t size,
 	uint64_t at;
 	int err;
 
-	if (!extent_valid(iova, size) || !prot_valid(prot))
+	if (!dma_extent_valid(iova, size) || !prot_valid(prot))
 		return -EINVAL;
 	if (fd >= 0 && (offset & (DMA_PAGE_SIZE - 1) ||
 			!range_inside(offset, size, INT64_MAX)))
@@ -210,22 +299,7 @@ int dma_space_map(struct dma_space *space, uint64_t iova, uint64_t size,
 	return 0;
 }
 
-/* Does [iova, last] begin or end inside a range? */
-static bool cuts(const struct dma_space *space, uint64_t iova, uint64_t last)
-{
-	uint64_t e = dma_table_find(&space->table, iova);
-	const struct dma_range *r;
-
-	if (e && dma_space_range(space, e)->iova != iova)
-		return true;
-	e = dma_table_find(&space->table, last);
-	if (!e)
-		return false;
-	r = dma_space_range(space, e);
-	return r->iova + (r->size - 1) != last;
-}
-
-static void range_release(struct dma_space *space, uint32_t i)
+void dma_range_free(struct dma_space *space, uint32_t i)
 {
 	struct dma_range *r = &space->ranges->range[i];
 
@@ -235,67 +309,6 @@ static void range_release(struct dma_space *space, uint32_t i)
 	if (r->file)
 		dma_files_put(&space->files, r->file - 1);
 	range_put(space, i);
-}
-
-/* The ranges leave the table; they are not free before readers have left. The
- * arena changes only then, so that a successor finds them whole. */
-static uint32_t take_out(struct dma_space *space, uint64_t iova, uint64_t last)
-{
-	uint32_t head = 0;
-	uint64_t at, e;
-
-	while ((e = dma_table_next(&space->table, iova, last, &at))) {
-		uint32_t i = dma_entry_range(e);
-		struct dma_range *r = &space->ranges->range[i];
-		uint64_t end = r->iova + (r->size - 1);
-
-		dma_table_clear(&space->table, r->iova, r->size);
-		space->local[i].next = head;
-		head = i + 1;
-		if (end >= last)
-			break;
-		iova = end + 1;
-	}
-	return head;
-}
-
-static void unmap(struct dma_space *space, uint64_t iova, uint64_t last)
-{
-	uint32_t i = take_out(space, iova, last), next;
-
-	dma_synchronize();
-	dma_table_reap(&space->table);
-	for (; i; i = next) {
-		next = space->local[i - 1].next;
-		range_release(space, i - 1);
-	}
-}
-
-int dma_space_unmap(struct dma_space *space, uint64_t iova, uint64_t size,
-		    dma_unmapped_fn done, void *user)
-{
-	uint64_t last = iova + (size - 1), at;
-
-	(void)done; /* nothing can hold a range yet */
-	(void)user;
-	if (!extent_valid(iova, size))
-		return -EINVAL;
-	if (!dma_table_next(&space->table, iova, last, &at))
-		return -ENOENT;
-	if (cuts(space, iova, last))
-		return -EINVAL;
-	unmap(space, iova, last);
-	return 0;
-}
-
-int dma_space_unmap_all(struct dma_space *space, dma_unmapped_fn done,
-			void *user)
-{
-	(void)done;
-	(void)user;
-	if (space->n_maps)
-		unmap(space, 0, UINT64_MAX);
-	return 0;
 }
 
 uint32_t dma_space_count(const struct dma_space *space)
@@ -311,14 +324,11 @@ void dma_space_get_stats(const struct dma_space *space,
 		.remote_maps = space->n_remote,
 		.bytes = space->bytes,
 		.table_bytes = space->table.bytes,
+		.replaced_pages = replaced_pages(space),
 	};
 
-	for (uint32_t i = 0; i < space->files.n; i++) {
-		if (!space->files.files[i].base)
-			continue;
-		s.files++;
-		s.replaced_pages += space->files.files[i].replaced;
-	}
+	for (uint32_t i = 0; i < space->files.n; i++)
+		s.files += !!space->files.files[i].base;
 	*ret_stats = s;
 }
 
@@ -328,7 +338,7 @@ int dma_space_find(const struct dma_space *space, uint64_t iova,
 	uint64_t e = dma_table_find(&space->table, iova);
 	const struct dma_range *r;
 
-	if (!e)
+	if (!(e & (DMA_E_READ | DMA_E_WRITE)))
 		return -ENOENT;
 	r = dma_space_range(space, e);
 	ret_found->ptr = e & DMA_E_REMOTE ? NULL : dma_entry_ptr(e, iova);

@@ -25,6 +25,7 @@
 
 struct arena;
 struct dma_space;
+struct loop;
 
 #define DMA_MAX_MAPS  (1u << 20)
 #define DMA_MAX_FILES 1024u /* distinct files, an fd each */
@@ -63,6 +64,63 @@ int dma_space_new(struct arena *arena, const struct dma_limits *limits,
 /* Unmaps everything first. NULL is fine. */
 void dma_space_free(struct dma_space *space);
 
+/* A driver that has not let go of unmapped memory in this time ... */
+#define DMA_UNMAP_PATIENCE_NS (2000ull * 1000000)
+/* ... is noticed this late at most. */
+#define DMA_UNMAP_CHECK_NS (100ull * 1000000)
+/* A client that has not answered a DMA_READ or DMA_WRITE by then won't. */
+#define DMA_REMOTE_PATIENCE_NS (5000ull * 1000000)
+/* Bytes of data in one of these: QEMU may cut longer ones short. */
+#define DMA_REMOTE_MAX (64u << 10)
+
+/**
+ * struct dma_remote_request - a message to the client
+ * @cookie: names it; dma_space_remote_done() wants it back
+ * @iova: where, in the client's memory
+ * @len: bytes, at most DMA_REMOTE_MAX
+ * @data: DMA_WRITE: what to write; NULL: DMA_READ
+ */
+struct dma_remote_request {
+	uint64_t cookie;
+	uint64_t iova;
+	uint32_t len;
+	const void *data;
+};
+
+/**
+ * struct dma_owner_ops - what a space asks of the layer above; all from the
+ * loop, all optional
+ * @unmap: a range is going that is pinned or held: the driver's dma_unmap op.
+ *         Return: 0: the driver is done with it; -EINPROGRESS:
+ *         dma_space_unmap_done() follows.
+ * @overdue: DMA_UNMAP_PATIENCE_NS after that it is still in use: reset the
+ *           vGPU's context
+ * @lost: the client truncated its memory; @pages of it were replaced by zeroes
+ *        so far
+ * @remote: send a DMA_READ or DMA_WRITE. Return: 0: sent; -EAGAIN: no room,
+ *          dma_space_remote_ready() follows; -ENOTCONN and others: it fails
+ *          with that
+ */
+struct dma_owner_ops {
+	int (*unmap)(uint64_t iova, uint64_t size, void *user);
+	void (*overdue)(void *user);
+	void (*lost)(uint32_t pages, void *user);
+	int (*remote)(const struct dma_remote_request *request, void *user);
+};
+
+/**
+ * dma_space_attach() - give a space its loop and its owner
+ * @loop: the instance's; must outlive the space
+ *
+ * Without it nothing asynchronous happens by itself: dma_space_poll() then
+ * does what is due.
+ */
+int dma_space_attach(struct dma_space *space, struct loop *loop,
+		     const struct dma_owner_ops *ops, void *user);
+
+/* Do what is due; the loop calls it when there is something. */
+void dma_space_poll(struct dma_space *space);
+
 /**
  * dma_space_map() - enter a range
  * @iova: multiple of 4096
@@ -78,7 +136,7 @@ void dma_space_free(struct dma_space *space);
  *          @offset + @size
  * -EBADF: @fd is none
  * -EACCES: @fd is not open for what @prot needs, or sealed
- * -EEXIST: overlaps a range that is there
+ * -EEXIST: overlaps a range that is there, or whose unmap is not over
  * -ENOSPC: a limit of struct dma_limits, or BUSGUARD_MAX, DMA_MAX_WINDOWS
  * -ENOMEM, -EMFILE
  */
@@ -112,6 +170,27 @@ int dma_space_unmap(struct dma_space *space, uint64_t iova, uint64_t size,
 /* The same for all there is; 0 if that is nothing. */
 int dma_space_unmap_all(struct dma_space *space, dma_unmapped_fn done,
 			void *user);
+
+/* The driver is done with what its unmap op said -EINPROGRESS for. Any
+ * thread. */
+void dma_space_unmap_done(struct dma_space *space, uint64_t iova,
+			  uint64_t size);
+
+/**
+ * dma_space_remote_done() - the client has answered
+ * @cookie: of the request; one that is not waited for any more is ignored
+ * @err: 0, or the error of the reply as negative errno
+ * @data: DMA_READ: what came
+ * @len: bytes that came, or that DMA_WRITE's reply counts
+ */
+void dma_space_remote_done(struct dma_space *space, uint64_t cookie, int err,
+			   const void *data, size_t len);
+
+/* There is room to send again. */
+void dma_space_remote_ready(struct dma_space *space);
+
+/* The client has gone: what is under way ends with -ENOTCONN. */
+void dma_space_remote_gone(struct dma_space *space);
 
 /* Live ranges */
 uint32_t dma_space_count(const struct dma_space *space);

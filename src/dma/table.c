@@ -353,6 +353,10 @@ static bool needs_leaf(const struct dma_table *table, uint64_t iova,
 /* Give back what is kept for the next map. */
 static void trim(struct dma_table *table)
 {
+	if (table->limbo) {
+		dma_synchronize();
+		dma_table_reap(table);
+	}
 	for (dma_entry *leaf = table->free; leaf; leaf = meta_of(leaf)->next)
 		if (!meta_of(leaf)->cold)
 			leaf_chill(table, leaf);
@@ -460,11 +464,10 @@ int dma_table_set(struct dma_table *table, uint64_t iova, uint64_t size,
 
 			if (t)
 				leaf = dma_entry_block(t);
-			for (uint64_t a = iova; a <= end && a >= iova;
-			     a += DMA_PAGE_SIZE)
-				atomic_store_explicit(
-					&leaf[(a >> DMA_PAGE_SHIFT) & 511], e,
-					memory_order_release);
+			for (uint64_t n = iova >> DMA_PAGE_SHIFT;
+			     n <= end >> DMA_PAGE_SHIFT; n++)
+				atomic_store_explicit(&leaf[n & 511], e,
+						      memory_order_release);
 			meta_of(leaf)->used +=
 				(uint16_t)((end - iova + 1) >> DMA_PAGE_SHIFT);
 			if (!t) {
@@ -482,6 +485,37 @@ int dma_table_set(struct dma_table *table, uint64_t iova, uint64_t size,
 	}
 }
 
+static void hide(dma_entry *e)
+{
+	atomic_store_explicit(e,
+			      *e & ~(DMA_E_READ | DMA_E_WRITE | DMA_E_REMOTE),
+			      memory_order_release);
+}
+
+void dma_table_hide(struct dma_table *table, uint64_t iova, uint64_t size)
+{
+	uint64_t last = iova + size - 1;
+
+	for (;;) {
+		uint64_t end = block_last(iova, last);
+		struct slot s = slot_of(table, iova);
+		uint64_t t = *s.top;
+
+		if (t & DMA_E_TABLE) {
+			dma_entry *leaf = dma_entry_block(t);
+
+			for (uint64_t n = iova >> DMA_PAGE_SHIFT;
+			     n <= end >> DMA_PAGE_SHIFT; n++)
+				hide(&leaf[n & 511]);
+		} else {
+			hide(s.top);
+		}
+		if (end == last)
+			return;
+		iova = end + 1;
+	}
+}
+
 void dma_table_clear(struct dma_table *table, uint64_t iova, uint64_t size)
 {
 	uint64_t last = iova + size - 1;
@@ -495,11 +529,10 @@ void dma_table_clear(struct dma_table *table, uint64_t iova, uint64_t size)
 			dma_entry *leaf = dma_entry_block(t);
 			struct meta *m = meta_of(leaf);
 
-			for (uint64_t a = iova; a <= end && a >= iova;
-			     a += DMA_PAGE_SIZE)
-				atomic_store_explicit(
-					&leaf[(a >> DMA_PAGE_SHIFT) & 511], 0,
-					memory_order_release);
+			for (uint64_t n = iova >> DMA_PAGE_SHIFT;
+			     n <= end >> DMA_PAGE_SHIFT; n++)
+				atomic_store_explicit(&leaf[n & 511], 0,
+						      memory_order_release);
 			m->used -=
 				(uint16_t)((end - iova + 1) >> DMA_PAGE_SHIFT);
 			if (!m->used) {

@@ -137,6 +137,9 @@ uint64_t dma_table_next(const struct dma_table *table, uint64_t iova,
 int dma_table_set(struct dma_table *table, uint64_t iova, uint64_t size,
 		  void *ptr, uint32_t range, uint64_t flags);
 
+/* The range stays, but look-ups see no permission: it is being unmapped. */
+void dma_table_hide(struct dma_table *table, uint64_t iova, uint64_t size);
+
 /* Take a range out that was set so. Readers may still be using it. */
 void dma_table_clear(struct dma_table *table, uint64_t iova, uint64_t size);
 

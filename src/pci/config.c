@@ -227,6 +227,10 @@ static void effects(struct pci_config *config, unsigned reg, uint32_t old,
 	if (reg == PCI_COMMAND) {
 		if ((old ^ value) & watched)
 			ops->command((uint16_t)value, config->user);
+	} else if (config->msix && reg == config->msix) {
+		if ((old ^ value) >> 16)
+			ops->msix(pci_config_msix_enabled(config),
+				  pci_config_msix_masked(config), config->user);
 	} else if (config->pm && reg == config->pm + (unsigned)PCI_PM_CTRL) {
 		if ((old & PCI_PM_CTRL_STATE_MASK) == 3 &&
 		    (value & PCI_PM_CTRL_STATE_MASK) == 0)

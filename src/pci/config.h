@@ -35,14 +35,16 @@ struct pci_config;
  * struct pci_config_ops - what a config write leads to
  * @command: memory or I/O decode, bus mastering or Interrupt Disable changed;
  *           @command is the register's new value
+ * @msix: MSI-X Enable or Function Mask changed; mandatory with MSI-X only
  * @reset: the guest asked for a reset (VGPU_RESET_FLR or VGPU_RESET_PM). The
  *         device then calls pci_config_reset() itself, now or later.
  *
- * Both mandatory, both called after the write has taken place. They may call
- * everything here except pci_config_free().
+ * The others are mandatory. All are called after the write has taken place.
+ * They may call everything here except pci_config_free().
  */
 struct pci_config_ops {
 	void (*command)(uint16_t command, void *user);
+	void (*msix)(bool enabled, bool masked, void *user);
 	void (*reset)(enum vgpu_reset_reason reason, void *user);
 };
 

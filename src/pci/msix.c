@@ -41,6 +41,7 @@ static const struct vgpu_field state_fields[] = {
 struct msix {
 	struct msix_state *state;
 	unsigned vectors;
+	bool function_masked; /* config space has it */
 	msix_unmasked_fn unmasked;
 	void *user;
 };
@@ -80,6 +81,7 @@ void msix_reset(struct msix *msix)
 	struct msix_state *state = msix->state;
 
 	__atomic_store_n(&state->written, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&msix->function_masked, false, __ATOMIC_SEQ_CST);
 	for (unsigned i = 0; i < msix->vectors * ENTRY_DWORDS; i++)
 		__atomic_store_n(&state->table[i],
 				 i % ENTRY_DWORDS ==
@@ -168,7 +170,7 @@ static void write_dword(struct msix *msix, uint64_t dword, uint32_t value,
 
 	__atomic_store_n(reg, new, __ATOMIC_SEQ_CST);
 	if (dword % ENTRY_DWORDS == PCI_MSIX_ENTRY_VECTOR_CTRL / 4 &&
-	    (old & ~new &PCI_MSIX_ENTRY_CTRL_MASKBIT))
+	    (old & ~new &PCI_MSIX_ENTRY_CTRL_MASKBIT) && !msix->function_masked)
 		msix->unmasked((unsigned)(dword / ENTRY_DWORDS), msix->user);
 }
 
@@ -223,8 +225,20 @@ bool msix_vector_masked(const struct msix *msix, unsigned vector)
 		return true;
 	if (!__atomic_load_n(&msix->state->written, __ATOMIC_SEQ_CST))
 		return false;
+	if (__atomic_load_n(&msix->function_masked, __ATOMIC_SEQ_CST))
+		return true;
 	return __atomic_load_n(control_of(msix, vector), __ATOMIC_SEQ_CST) &
 	       PCI_MSIX_ENTRY_CTRL_MASKBIT;
+}
+
+void msix_set_function_mask(struct msix *msix, bool masked)
+{
+	bool was = msix->function_masked;
+
+	__atomic_store_n(&msix->function_masked, masked, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; was && !masked && i < msix->vectors; i++)
+		if (!msix_vector_masked(msix, i))
+			msix->unmasked(i, msix->user);
 }
 
 void msix_set_pending(struct msix *msix, unsigned vector)

@@ -25,8 +25,8 @@ struct msix;
  * msix_unmasked_fn - a vector may be sent that could not be sent before
  * @vector: 0-based
  *
- * Called after the write that cleared the mask bit, whether the vector is
- * pending or not: ask msix_take_pending().
+ * Called after the write that cleared its mask bit or Function Mask, whether
+ * the vector is pending or not: ask msix_take_pending().
  */
 typedef void (*msix_unmasked_fn)(unsigned vector, void *user);
 
@@ -62,14 +62,18 @@ void msix_pba_read(const struct msix *msix, uint64_t offset, void *buf,
  * msix_vector_masked() - does the table keep this vector from being sent?
  * @vector: a number out of range is masked
  *
- * False as long as the client has written no entry since the last reset: it
- * keeps the table itself. The Function Mask bit is pci_config_msix_masked()'s.
+ * By its own mask bit, or by Function Mask. False as long as the client has
+ * written no entry since the last reset: it keeps the table itself.
  *
- * To send without losing one: if it is masked, set pending, then look again;
- * if it is not masked any more, send if msix_take_pending() says so. Any
- * thread.
+ * To send without losing a message: set it pending first, and if the vector is
+ * not masked then, send if msix_take_pending() says so. Either this or the
+ * unmasking one sees the other's doing. Any thread.
  */
 bool msix_vector_masked(const struct msix *msix, unsigned vector);
+
+/* Message Control's Function Mask, which is in config space: told here when it
+ * changes, and after msix_new(). A reset clears both. */
+void msix_set_function_mask(struct msix *msix, bool masked);
 
 /* The vector's bit in the PBA. A vector out of range is ignored. Any thread. */
 void msix_set_pending(struct msix *msix, unsigned vector);

@@ -25,8 +25,9 @@ struct guest {
 	struct arena *arena;
 	struct pci_config *config;
 	bool resets_at_once;
-	unsigned commands, resets;
+	unsigned commands, msix_changes, resets;
 	uint16_t command;
+	bool msix_enabled, msix_masked;
 	enum vgpu_reset_reason reason;
 };
 
@@ -36,6 +37,15 @@ static inline void guest_command(uint16_t command, void *user)
 
 	g->commands++;
 	g->command = command;
+}
+
+static inline void guest_msix(bool enabled, bool masked, void *user)
+{
+	struct guest *g = user;
+
+	g->msix_changes++;
+	g->msix_enabled = enabled;
+	g->msix_masked = masked;
 }
 
 static inline void guest_reset(enum vgpu_reset_reason reason, void *user)
@@ -50,6 +60,7 @@ static inline void guest_reset(enum vgpu_reset_reason reason, void *user)
 
 static const struct pci_config_ops guest_ops = {
 	.command = guest_command,
+	.msix = guest_msix,
 	.reset = guest_reset,
 };
 

@@ -448,7 +448,10 @@ static void a_successor_finds_everything(void **state)
 			assert_int_equal(!!f.ptr, !!g.ptr);
 	}
 	/* Both free lists are the same one: only the heir may go on. */
+	close(space->notice_fd);
 	free(space->local);
+	free(space->spare_unmap);
+	free(space->remote);
 	dma_table_fini(&space->table);
 	for (uint32_t i = 0; i < space->files.n; i++) {
 		struct dma_file *f = &space->files.files[i];

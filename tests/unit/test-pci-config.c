@@ -300,6 +300,11 @@ static void msix_registers(void **state)
 	assert_false(pci_config_msix_enabled(g.config));
 	wr(&g, msix + 2, 2, 0x8000);
 	assert_int_equal(rd16(&g, msix + 2), 0x8000 | 69);
+	assert_int_equal(g.msix_changes, 2);
+	assert_true(g.msix_enabled);
+	assert_false(g.msix_masked);
+	wr(&g, msix + 2, 2, 0x8000); /* the same again */
+	assert_int_equal(g.msix_changes, 2);
 	assert_true(pci_config_msix_enabled(g.config));
 	assert_false(pci_config_msix_masked(g.config));
 	assert_int_equal(rd32(&g, msix + 4), 0x1004);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "pci/msix.h"
@@ -133,6 +134,33 @@ static void masks(void **state)
 	stop(&t);
 }
 
+static void function_mask(void **state)
+{
+	struct table t;
+
+	(void)state;
+	start(&t, 4);
+	msix_set_function_mask(t.msix, true);
+	assert_false(msix_vector_masked(t.msix, 1)); /* not our table */
+	put(&t, 16 + 12, 4, 0);
+	put(&t, 48 + 12, 4, 0);
+	assert_int_equal(t.calls, 0);
+	assert_true(msix_vector_masked(t.msix, 1));
+	msix_set_function_mask(t.msix, true);
+	msix_set_function_mask(t.msix, false);
+	assert_int_equal(t.calls, 2);
+	assert_int_equal(t.last, 3);
+	assert_false(msix_vector_masked(t.msix, 1));
+	assert_true(msix_vector_masked(t.msix, 2)); /* by its own bit */
+	msix_set_function_mask(t.msix, false);
+	assert_int_equal(t.calls, 2);
+	msix_set_function_mask(t.msix, true);
+	msix_reset(t.msix);
+	put(&t, 16 + 12, 4, 0);
+	assert_false(msix_vector_masked(t.msix, 1));
+	stop(&t);
+}
+
 static void pending_bits(void **state)
 {
 	struct table t;
@@ -197,17 +225,16 @@ static void another_life_finds_the_table(void **state)
 /* Threads                                                             */
 /* ------------------------------------------------------------------ */
 
-#define SIGNALS 200000
+#define ROUNDS 20000
 
-/* What msix.h tells a sender to do, against a guest that masks and unmasks:
- * no message may stay behind. */
+/* What msix.h tells a sender to do, against a guest that unmasks at the same
+ * moment: in each round exactly one message, and none stays behind. */
 struct race {
 	struct table table;
-	atomic_uint sent;
-	atomic_bool done;
+	atomic_uint sent, round, done;
 };
 
-static void deliver(unsigned vector, void *user)
+static void send_if_pending(unsigned vector, void *user)
 {
 	struct race *r = user;
 
@@ -215,20 +242,32 @@ static void deliver(unsigned vector, void *user)
 		atomic_fetch_add(&r->sent, 1);
 }
 
-static void *signaller(void *user)
+/* Spins, so that both threads are awake when it matters. */
+static void wait_for(atomic_uint *counter, unsigned value)
+{
+	for (unsigned i = 1; atomic_load(counter) != value; i++)
+		if (i % 1024 == 0)
+			sched_yield();
+}
+
+/* A little later in each round than in the one before. */
+static void linger(unsigned round)
+{
+	for (volatile unsigned i = 0; i < round % 256; i++)
+		;
+}
+
+static void *sender(void *user)
 {
 	struct race *r = user;
 
-	for (unsigned i = 0; i < SIGNALS; i++) {
-		if (!msix_vector_masked(r->table.msix, 1)) {
-			atomic_fetch_add(&r->sent, 1);
-			continue;
-		}
+	for (unsigned i = 1; i <= ROUNDS; i++) {
+		wait_for(&r->round, i);
 		msix_set_pending(r->table.msix, 1);
 		if (!msix_vector_masked(r->table.msix, 1))
-			deliver(1, r);
+			send_if_pending(1, r);
+		atomic_store(&r->done, i);
 	}
-	atomic_store(&r->done, true);
 	return NULL;
 }
 
@@ -239,18 +278,20 @@ static void no_message_is_left_behind(void **state)
 
 	(void)state;
 	assert_int_equal(arena_new("test", &r.table.arena), 0);
-	assert_int_equal(msix_new(r.table.arena, 2, deliver, &r, &r.table.msix),
-			 0);
-	put(&r.table, 16 + 12, 4, 1);
-	assert_int_equal(pthread_create(&thread, NULL, signaller, &r), 0);
-	while (!atomic_load(&r.done)) {
-		put(&r.table, 16 + 12, 4, 0);
+	assert_int_equal(
+		msix_new(r.table.arena, 2, send_if_pending, &r, &r.table.msix),
+		0);
+	assert_int_equal(pthread_create(&thread, NULL, sender, &r), 0);
+	for (unsigned i = 1; i <= ROUNDS; i++) {
 		put(&r.table, 16 + 12, 4, 1);
+		atomic_store(&r.round, i);
+		linger(i);
+		put(&r.table, 16 + 12, 4, 0);
+		wait_for(&r.done, i);
+		assert_int_equal(pba(&r.table, 0, 8), 0);
+		assert_int_equal(atomic_load(&r.sent), i);
 	}
 	assert_int_equal(pthread_join(thread, NULL), 0);
-	put(&r.table, 16 + 12, 4, 0);
-	assert_int_equal(pba(&r.table, 0, 8), 0);
-	assert_true(atomic_load(&r.sent) > 0);
 	stop(&r.table);
 }
 
@@ -259,6 +300,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(entries),
 		cmocka_unit_test(masks),
+		cmocka_unit_test(function_mask),
 		cmocka_unit_test(pending_bits),
 		cmocka_unit_test(another_life_finds_the_table),
 		cmocka_unit_test(no_message_is_left_behind),

@@ -22,7 +22,7 @@ struct build {
 static inline void put(struct build *b, uint64_t value, size_t width)
 {
 	for (size_t i = 0; i < width; i++)
-		b->bytes[b->len++] = (uint8_t)(value >> 8 * i);
+		b->bytes[b->len++] = i < 8 ? (uint8_t)(value >> 8 * i) : 0;
 }
 
 /* Overwrite @width bytes at @at. */

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ways into a space's memory: what <vgpu/dma.h> promises, on struct dma_space.
+ * Any thread unless said otherwise; errors as documented there.
+ */
+#ifndef DMA_ACCESS_H
+#define DMA_ACCESS_H
+
+#include <errno.h>
+
+#include <vgpu/dma.h>
+
+#include "reader.h"
+#include "space-private.h"
+
+/* A copy lets unmaps in after so many bytes. */
+#define DMA_SECTION_BYTES (256u << 10)
+
+int dma_space_read(struct dma_space *space, uint64_t iova, void *buf,
+		   size_t len);
+int dma_space_write(struct dma_space *space, uint64_t iova, const void *buf,
+		    size_t len);
+int dma_space_load(struct dma_space *space, uint64_t iova, unsigned size,
+		   uint64_t *ret_value);
+int dma_space_store(struct dma_space *space, uint64_t iova, unsigned size,
+		    uint64_t value);
+int dma_space_cmpxchg(struct dma_space *space, uint64_t iova, unsigned size,
+		      uint64_t *expected, uint64_t desired);
+
+/* hold.c */
+int dma_space_get(struct dma_space *space, uint64_t iova, size_t len,
+		  unsigned prot, struct vgpu_dma_segment *segments,
+		  unsigned max);
+void dma_space_put(struct dma_space *space,
+		   const struct vgpu_dma_segment *segments, unsigned n);
+
+/* Why an entry does not allow an access with @prot by pointer; 0: it does. */
+static inline int dma_entry_error(uint64_t e, unsigned prot)
+{
+	if (!(e & (DMA_E_READ | DMA_E_WRITE)))
+		return -EFAULT;
+	if ((e & prot) != prot)
+		return -EACCES;
+	return e & DMA_E_REMOTE ? -EOPNOTSUPP : 0;
+}
+
+/* Do [iova, iova + len) lie in the range of @e? Ranges lie in memory in one
+ * piece, so that is all it takes; within a page there is nothing to ask. */
+static inline bool dma_entry_covers(const struct dma_space *space, uint64_t e,
+				    uint64_t iova, uint64_t len)
+{
+	const struct dma_range *r;
+
+	if (__builtin_expect(
+		    (iova & (DMA_PAGE_SIZE - 1)) + len <= DMA_PAGE_SIZE, 1))
+		return true;
+	r = dma_space_range(space, e);
+	return len <= r->size && iova - r->iova <= r->size - len;
+}
+
+/* In a section. NULL: not so. */
+static inline void *dma_space_ptr(struct dma_space *space, uint64_t iova,
+				  size_t len, unsigned prot)
+{
+	uint64_t e = dma_table_find(&space->table, iova);
+
+	if (__builtin_expect((e & (prot | DMA_E_REMOTE)) != prot || !prot, 0))
+		return NULL;
+	if (!dma_entry_covers(space, e, iova, len))
+		return NULL;
+	return dma_entry_ptr(e, iova);
+}
+
+#endif
