@@ -10,8 +10,7 @@ static unsigned natural(uint64_t offset, size_t len, unsigned max)
 {
 	unsigned size = max;
 
-	/* Powers of two: a division would take longer than all the rest. */
-	while (size > len || offset & (size - 1))
+	while (size > len || offset % size)
 		size /= 2;
 	return size;
 }
@@ -39,7 +38,7 @@ void mmio_read(struct vgpu_device *dev, const struct vgpu_mmio_ops *ops,
 
 		if (size < ops->min_access) {
 			/* Part of a register: cut it out. */
-			unsigned skip = (unsigned)(offset & (ops->min_access - 1));
+			unsigned skip = (unsigned)(offset % ops->min_access);
 
 			value = read_register(dev, ops, offset - skip,
 					      ops->min_access) >>
@@ -62,7 +61,7 @@ static void write_partial(struct vgpu_device *dev,
 			  const struct vgpu_mmio_ops *ops, uint64_t offset,
 			  const uint8_t *in, unsigned size)
 {
-	unsigned skip = (unsigned)(offset & (ops->min_access - 1));
+	unsigned skip = (unsigned)(offset % ops->min_access);
 	uint64_t value;
 
 	if (ops->flags & VGPU_MMIO_NO_PARTIAL_WRITE)
@@ -88,7 +87,7 @@ void mmio_write(struct vgpu_device *dev, const struct vgpu_mmio_ops *ops,
 		unsigned size = natural(offset, len, ops->max_access);
 
 		if (size < ops->min_access) {
-			unsigned skip = (unsigned)(offset & (ops->min_access - 1));
+			unsigned skip = (unsigned)(offset % ops->min_access);
 
 			size = (unsigned)MIN(len,
 					     (size_t)(ops->min_access - skip));
