@@ -39,8 +39,7 @@ struct held_unmap {
 	bool done;
 };
 
-/* Send what is done, in order, as far as there is room. */
-static void send_held(struct session *s)
+void session_send_held(struct session *s)
 {
 	list_for_each_safe(n, &s->held) {
 		struct held_unmap *h = list_entry(n, struct held_unmap, link);
@@ -52,7 +51,7 @@ static void send_held(struct session *s)
 		if (!(h->header.flags & VFIO_USER_NO_REPLY)) {
 			buf = conn_reply(s->conn, SMALL_REPLY_MAX);
 			if (!buf)
-				return; /* session_dma_room() goes on */
+				return; /* called again when there is */
 			size = h->err ? vfio_user_encode_error(
 						buf, SMALL_REPLY_MAX,
 						&h->header, h->err) :
@@ -66,12 +65,6 @@ static void send_held(struct session *s)
 	}
 }
 
-void session_dma_room(struct conn *conn, void *user)
-{
-	(void)conn;
-	send_held(user);
-}
-
 static void on_unmapped(int err, void *user)
 {
 	struct held_unmap *h = user;
@@ -82,7 +75,7 @@ static void on_unmapped(int err, void *user)
 	}
 	h->err = err;
 	h->done = true;
-	send_held(h->session);
+	session_send_held(h->session);
 }
 
 int do_dma_unmap(struct session *s, struct exchange *x)
@@ -168,18 +161,4 @@ void session_explain_memory(struct session *s)
 		break;
 	}
 	s->state->told_memory = 1;
-}
-
-/* ------------------------------------------------------------------ */
-/* Our requests to the client                                          */
-/* ------------------------------------------------------------------ */
-
-int session_reply_received(struct session *s, struct conn_message *msg)
-{
-	/* We have asked for nothing, so it answers nothing. */
-	if (log_allowed(&s->core->client_log, s->core->name))
-		log_warning(s->core->name,
-			    "client sent a reply (id %u) that answers no "
-			    "request", msg->header.id);
-	return 0;
 }

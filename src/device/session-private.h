@@ -7,12 +7,14 @@
 #include "../util/cleanup.h"
 #include "../util/list.h"
 #include "../vfio-user/decode.h"
+#include "../vfio-user/dma-message.h"
 #include "device.h"
 
 /* In the arena, block "session": what was agreed. */
 struct session_state {
 	struct vfio_user_caps caps;
 	uint32_t client_max_fds; /* fds the client takes in one message */
+	uint64_t client_max_xfer; /* bytes it takes in one message */
 	uint8_t negotiated;      /* VERSION was answered */
 	uint8_t never_errs;      /* quirks.h: it does not look at errors */
 	uint8_t told_memory;     /* its memory set-up was looked at */
@@ -29,6 +31,12 @@ struct session {
 	struct vgpu_core *core;
 	struct conn *conn;
 	struct session_state *state;
+	struct conn *twin; /* for our requests; NULL: they go by @conn */
+	struct vfio_user_dma_request asked; /* our request that is out, or */
+	uint64_t asked_cookie;
+	bool asking;    /* none is */
+	bool twin_gone; /* the client closed it: it can't be asked */
+	uint16_t next_id;
 	struct list held; /* replies to DMA_UNMAP that wait */
 	uint8_t scratch[SMALL_REPLY_MAX]; /* for replies that nobody wants */
 };
@@ -40,6 +48,7 @@ struct session {
  * @wanted: whether it will be sent
  * @reply_fds: go with the reply, stay their owners'
  * @n_reply_fds: how many of them
+ * @passed_fd: one of them that is closed here once it was sent; -1: none
  */
 struct exchange {
 	struct vfio_user_request req;
@@ -49,6 +58,7 @@ struct exchange {
 	bool wanted;
 	int reply_fds[REGION_MAX_AREAS];
 	size_t n_reply_fds;
+	int passed_fd;
 };
 
 /* A reply without payload. */

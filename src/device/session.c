@@ -16,6 +16,7 @@
 #include "doorbell.h"
 #include "irq.h"
 #include "session-dma.h"
+#include "session-remote.h"
 
 /* What we offer; VERSION makes less of it where the client wants less. */
 static const struct vfio_user_caps our_caps = {
@@ -26,7 +27,7 @@ static const struct vfio_user_caps our_caps = {
 	.max_data_xfer_size = VFIO_USER_MAX_DATA_XFER,
 	.pgsizes = VFIO_USER_DEFAULT_PGSIZES,
 	.write_multiple = true,
-	.twin_socket = false,
+	.twin_socket = true,
 };
 
 /* ------------------------------------------------------------------ */
@@ -43,7 +44,13 @@ static int do_version(struct session *s, struct exchange *x)
 	err = vfio_user_negotiate(&our_caps, client, &s->state->caps);
 	if (err)
 		return err;
+	if (s->state->caps.twin_socket) {
+		err = session_open_twin(s, x);
+		if (err)
+			return err;
+	}
 	s->state->client_max_fds = client->max_msg_fds;
+	s->state->client_max_xfer = client->max_data_xfer_size;
 	s->state->never_errs = vfio_user_ignores_errors(client);
 	s->state->negotiated = 1;
 	log_debug(s->core->name,
@@ -52,7 +59,8 @@ static int do_version(struct session *s, struct exchange *x)
 		  (unsigned long long)client->max_data_xfer_size,
 		  client->max_dma_maps);
 	return vfio_user_encode_version(x->buf, x->room, &x->req.header,
-					&our_caps, client, -1);
+					&our_caps, client,
+					s->state->caps.twin_socket ? 0 : -1);
 }
 
 static int do_device_info(struct session *s, struct exchange *x)
@@ -293,12 +301,13 @@ static int on_message(struct conn *conn, struct conn_message *msg, void *user)
 {
 	struct session *s = user;
 	struct exchange x;
-	int size;
+	int size, err;
 
 	if ((msg->header.flags & VFIO_USER_TYPE_MASK) != VFIO_USER_TYPE_COMMAND)
-		return session_reply_received(s, msg);
+		return session_remote_reply(s, msg);
 	x.msg = msg;
 	x.n_reply_fds = 0;
+	x.passed_fd = -1;
 	size = vfio_user_decode_request(
 		msg->data, msg->size, msg->n_fds,
 		s->state->negotiated ? s->state->caps.max_data_xfer_size :
@@ -319,7 +328,9 @@ static int on_message(struct conn *conn, struct conn_message *msg, void *user)
 	}
 	if (!x.wanted)
 		return 0;
-	return conn_commit(conn, (size_t)size, x.reply_fds, x.n_reply_fds);
+	err = conn_commit(conn, (size_t)size, x.reply_fds, x.n_reply_fds);
+	close_fd(x.passed_fd);
+	return err;
 }
 
 int reply_empty(struct exchange *x)
@@ -336,6 +347,7 @@ static void release(struct session *s)
 {
 	struct vgpu_core *core = s->core;
 
+	session_remote_end(s);
 	session_dma_end(s);
 	irqs_disconnect(core->irqs);
 	doorbells_close(core);
@@ -361,9 +373,16 @@ static void on_closed(struct conn *conn, int err, void *user)
 	free(s);
 }
 
+static void on_room(struct conn *conn, void *user)
+{
+	(void)conn;
+	session_send_held(user);
+	session_remote_room(user);
+}
+
 static const struct conn_ops conn_ops = {
 	.message = on_message,
-	.room = session_dma_room,
+	.room = on_room,
 	.closed = on_closed,
 };
 
@@ -389,7 +408,8 @@ int session_new(struct vgpu_core *core, int fd, struct session **ret_session)
 	}
 	s->state = block;
 	memset(s->state, 0, sizeof(*s->state));
-	err = conn_new(core->loop, fd, core->arena, &conn_ops, s, &s->conn);
+	err = conn_new(core->loop, fd, core->arena, "conn", &conn_ops, s,
+		       &s->conn);
 	if (err) {
 		free(s);
 		return err;

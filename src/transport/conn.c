@@ -3,6 +3,7 @@
 #include "conn-private.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -206,21 +207,29 @@ static int check_sndbuf(int fd)
 	return 0;
 }
 
-static int map_blocks(struct conn *conn, struct arena *arena)
+static int map_block(struct arena *arena, const char *name, const char *what,
+		     size_t size, void **ret_ptr)
+{
+	char block[ARENA_NAME_MAX];
+	int n = snprintf(block, sizeof(block), "%s.%s", name, what);
+
+	if (n < 0 || (size_t)n >= sizeof(block))
+		return -EINVAL;
+	return arena_block(arena, block, CONN_STATE_VERSION, size, ret_ptr);
+}
+
+static int map_blocks(struct conn *conn, struct arena *arena, const char *name)
 {
 	void *st, *rx, *tx;
 	int err;
 
-	err = arena_block(arena, "conn.state", CONN_STATE_VERSION,
-			  sizeof(struct conn_state), &st);
+	err = map_block(arena, name, "state", sizeof(struct conn_state), &st);
 	if (err < 0)
 		return err;
-	err = arena_block(arena, "conn.rx", CONN_STATE_VERSION, CONN_RX_SIZE,
-			  &rx);
+	err = map_block(arena, name, "rx", CONN_RX_SIZE, &rx);
 	if (err < 0)
 		return err;
-	err = arena_block(arena, "conn.tx", CONN_STATE_VERSION, CONN_TX_SIZE,
-			  &tx);
+	err = map_block(arena, name, "tx", CONN_TX_SIZE, &tx);
 	if (err < 0)
 		return err;
 	memset(st, 0, sizeof(struct conn_state));
@@ -230,7 +239,7 @@ static int map_blocks(struct conn *conn, struct arena *arena)
 	return 0;
 }
 
-int conn_new(struct loop *loop, int fd, struct arena *arena,
+int conn_new(struct loop *loop, int fd, struct arena *arena, const char *name,
 	     const struct conn_ops *ops, void *user, struct conn **ret_conn)
 {
 	struct conn *conn = calloc(1, sizeof(*conn));
@@ -249,7 +258,7 @@ int conn_new(struct loop *loop, int fd, struct arena *arena,
 	err = check_sndbuf(fd);
 	if (err)
 		goto fail;
-	err = map_blocks(conn, arena);
+	err = map_blocks(conn, arena, name);
 	if (err)
 		goto fail;
 	err = loop_add_timer(loop, on_timer, conn, &conn->timer);

@@ -74,10 +74,11 @@ struct conn_ops {
 /**
  * conn_new() - serve a connected socket
  * @fd: owned by the connection from here on, also on failure
- * @arena: where the buffers live: blocks "conn.rx", "conn.tx", "conn.state".
- *         One connection at a time per arena; each begins afresh.
+ * @arena: where the buffers live
+ * @name: of their blocks: "NAME.rx", "NAME.tx", "NAME.state". One connection
+ *        at a time has a name in an arena; each begins afresh.
  */
-int conn_new(struct loop *loop, int fd, struct arena *arena,
+int conn_new(struct loop *loop, int fd, struct arena *arena, const char *name,
 	     const struct conn_ops *ops, void *user, struct conn **ret_conn);
 
 /* Close at once and free, without closed(); NULL is fine. Safe in the

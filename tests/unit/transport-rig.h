@@ -135,7 +135,7 @@ static inline void rig_connect(struct rig *rig)
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv),
 			 0);
-	assert_int_equal(conn_new(rig->loop, sv[0], rig->arena, &rig_ops, rig,
+	assert_int_equal(conn_new(rig->loop, sv[0], rig->arena, "conn", &rig_ops, rig,
 				  &rig->conn), 0);
 	assert_int_equal(arena_block(rig->arena, "conn.state",
 				     CONN_STATE_VERSION,
