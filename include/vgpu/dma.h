@@ -256,6 +256,17 @@ VGPU_API void vgpu_dma_cancel(struct vgpu_device *dev, void *user);
 /** VGPU_DMA_MAX_ASYNC - copies of one instance that may be under way */
 #define VGPU_DMA_MAX_ASYNC 1024u
 
+/**
+ * vgpu_dma_unmap_done() - what the dma_unmap op began is over
+ * @dev: the instance
+ * @iova: as the op was given it
+ * @size: as the op was given it
+ *
+ * Any thread.
+ */
+VGPU_API void vgpu_dma_unmap_done(struct vgpu_device *dev, uint64_t iova,
+				  uint64_t size);
+
 #ifdef __cplusplus
 }
 #endif

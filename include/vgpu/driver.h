@@ -294,12 +294,16 @@ struct vgpu_state_desc {
  * @VGPU_RESET_PM: D3hot to D0 without No_Soft_Reset
  * @VGPU_RESET_NEW_CLIENT: another client connected: the state and all memory
  *                         were zeroed before, nothing of the last one is left
+ * @VGPU_RESET_DMA: the client took memory back, and the driver did not let go
+ *                  of it in time: stop using any, the core has taken it away
  */
 enum vgpu_reset_reason {
 	VGPU_RESET_CLIENT = 0,
 	VGPU_RESET_FLR = 1,
 	VGPU_RESET_PM = 2,
 	VGPU_RESET_NEW_CLIENT = 3,
+	VGPU_RESET_DMA = 4,
+	VGPU_NUM_RESET_REASONS,
 };
 
 /**
@@ -312,6 +316,12 @@ enum vgpu_reset_reason {
  *         with VGPU_RESET_NEW_CLIENT.
  * @client_gone: optional. The client went away; drop what is its own. The
  *               device is reset when another one comes.
+ * @dma_unmap: optional. The client takes [@iova, @iova + @size) back, and the
+ *             driver has pinned or holds some of it (<vgpu/dma.h>). Let go of
+ *             it now and return 0, or return -EINPROGRESS and call
+ *             vgpu_dma_unmap_done() within 2 seconds; the client waits.
+ * @dma_lost: optional. The client truncated the file behind its memory:
+ *            @pages of it read as zeroes now, whatever they held.
  */
 struct vgpu_device_ops {
 	uint32_t struct_size;
@@ -319,6 +329,8 @@ struct vgpu_device_ops {
 	void (*destroy)(struct vgpu_device *dev);
 	void (*reset)(struct vgpu_device *dev, enum vgpu_reset_reason reason);
 	void (*client_gone)(struct vgpu_device *dev);
+	int (*dma_unmap)(struct vgpu_device *dev, uint64_t iova, uint64_t size);
+	void (*dma_lost)(struct vgpu_device *dev, uint32_t pages);
 };
 
 /**

@@ -132,6 +132,7 @@ static struct json_object *resets(const struct device_stats *stats)
 		[VGPU_RESET_FLR] = "function_level",
 		[VGPU_RESET_PM] = "power",
 		[VGPU_RESET_NEW_CLIENT] = "new_client",
+		[VGPU_RESET_DMA] = "dma",
 	};
 	struct json_object *obj = json_object_new_object();
 

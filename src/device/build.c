@@ -9,6 +9,7 @@
 #include "../pci/msix.h"
 #include "../state/arena.h"
 #include "../util/bytes.h"
+#include "dma-owner.h"
 #include "irq.h"
 #include "sized.h"
 
@@ -225,7 +226,7 @@ int build(struct vgpu_core *core, const struct vgpu_pci_desc *pci,
 	if (err)
 		goto fail;
 	what = "the DMA map";
-	err = dma_space_new(core->arena, NULL, &core->dma);
+	err = dma_owner_build(core);
 	if (err)
 		goto fail;
 	core->initialised = true;

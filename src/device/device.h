@@ -54,7 +54,7 @@ struct device_stats {
 	uint64_t read_bytes, write_bytes;
 	uint64_t clients, refused;
 	uint64_t doorbells;
-	uint64_t resets[4];
+	uint64_t resets[VGPU_NUM_RESET_REASONS];
 };
 
 /**

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* The public functions of <vgpu/dma.h>, on the instance's DMA space. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <vgpu/dma.h>
+
+#include "../dma/access.h"
+#include "../dma/reader.h"
+#include "../dma/remote.h"
+#include "../dma/space.h"
+#include "device.h"
+
+static struct dma_space *space_of(const struct vgpu_device *dev)
+{
+	return dev->core->dma;
+}
+
+int vgpu_dma_read(struct vgpu_device *dev, uint64_t iova, void *buf, size_t len)
+{
+	return dma_space_read(space_of(dev), iova, buf, len);
+}
+
+int vgpu_dma_write(struct vgpu_device *dev, uint64_t iova, const void *buf,
+		   size_t len)
+{
+	return dma_space_write(space_of(dev), iova, buf, len);
+}
+
+int vgpu_dma_load(struct vgpu_device *dev, uint64_t iova, unsigned size,
+		  uint64_t *ret_value)
+{
+	return dma_space_load(space_of(dev), iova, size, ret_value);
+}
+
+int vgpu_dma_store(struct vgpu_device *dev, uint64_t iova, unsigned size,
+		   uint64_t value)
+{
+	return dma_space_store(space_of(dev), iova, size, value);
+}
+
+int vgpu_dma_cmpxchg(struct vgpu_device *dev, uint64_t iova, unsigned size,
+		     uint64_t *expected, uint64_t desired)
+{
+	return dma_space_cmpxchg(space_of(dev), iova, size, expected, desired);
+}
+
+void vgpu_dma_enter(struct vgpu_device *dev)
+{
+	(void)dev; /* sections are the thread's, whatever it reads */
+	dma_enter();
+}
+
+void vgpu_dma_leave(struct vgpu_device *dev)
+{
+	(void)dev;
+	dma_leave();
+}
+
+void *vgpu_dma_ptr(struct vgpu_device *dev, uint64_t iova, size_t len,
+		   unsigned prot)
+{
+	return dma_space_ptr(space_of(dev), iova, len, prot);
+}
+
+int vgpu_dma_get(struct vgpu_device *dev, uint64_t iova, size_t len,
+		 unsigned prot, struct vgpu_dma_segment *segments, unsigned max)
+{
+	return dma_space_get(space_of(dev), iova, len, prot, segments, max);
+}
+
+void vgpu_dma_put(struct vgpu_device *dev,
+		  const struct vgpu_dma_segment *segments, unsigned n)
+{
+	dma_space_put(space_of(dev), segments, n);
+}
+
+void vgpu_dma_unmap_done(struct vgpu_device *dev, uint64_t iova, uint64_t size)
+{
+	dma_space_unmap_done(space_of(dev), iova, size);
+}
+
+/* ------------------------------------------------------------------ */
+/* Asynchronous copies                                                 */
+/* ------------------------------------------------------------------ */
+
+struct copy {
+	struct vgpu_device *dev;
+	vgpu_dma_done_fn done;
+	void *user;
+};
+
+static void on_copied(int err, void *user)
+{
+	struct copy copy = *(struct copy *)user;
+
+	free(user);
+	copy.done(copy.dev, err, copy.user);
+}
+
+static int copy_async(struct vgpu_device *dev, bool write, uint64_t iova,
+		      void *buf, size_t len, vgpu_dma_done_fn done, void *user)
+{
+	struct copy *copy;
+	int err;
+
+	if (!done)
+		return -EINVAL;
+	copy = malloc(sizeof(*copy));
+	if (!copy)
+		return -ENOMEM;
+	*copy = (struct copy){ dev, done, user };
+	err = dma_space_copy(space_of(dev), write, iova, buf, len, on_copied,
+			     copy);
+	if (err)
+		free(copy);
+	return err;
+}
+
+int vgpu_dma_read_async(struct vgpu_device *dev, uint64_t iova, void *buf,
+			size_t len, vgpu_dma_done_fn done, void *user)
+{
+	return copy_async(dev, false, iova, buf, len, done, user);
+}
+
+int vgpu_dma_write_async(struct vgpu_device *dev, uint64_t iova,
+			 const void *buf, size_t len, vgpu_dma_done_fn done,
+			 void *user)
+{
+	/* Only read from, with write set. */
+	return copy_async(dev, true, iova, (void *)buf, len, done, user);
+}
+
+static bool same_user(void *copy_user, void *user)
+{
+	return ((struct copy *)copy_user)->user == user;
+}
+
+void vgpu_dma_cancel(struct vgpu_device *dev, void *user)
+{
+	dma_space_cancel(space_of(dev), same_user, user);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#include "dma-owner.h"
+
+#include <errno.h>
+
+#include "../dma/space.h"
+#include "session-remote.h"
+
+/* A range is going that the driver still uses. */
+static int on_unmap(uint64_t iova, uint64_t size, void *user)
+{
+	struct vgpu_core *core = user;
+
+	/* Without the op the driver lets go in its own time, or too late. */
+	if (!core->ops.dma_unmap)
+		return 0;
+	return core->ops.dma_unmap(core->dev, iova, size);
+}
+
+static void on_overdue(void *user)
+{
+	struct vgpu_core *core = user;
+
+	log_error(core->name, "the driver did not let go of memory that the "
+		  "client has unmapped: its context is reset");
+	device_reset(core, VGPU_RESET_DMA);
+}
+
+static void on_lost(uint32_t pages, void *user)
+{
+	struct vgpu_core *core = user;
+
+	if (log_allowed(&core->client_log, core->name))
+		log_warning(core->name,
+			    "the client truncated its memory under the vGPU: "
+			    "%u pages read as zero now", pages);
+	if (core->ops.dma_lost)
+		core->ops.dma_lost(core->dev, pages);
+}
+
+static int on_remote(const struct dma_remote_request *request, void *user)
+{
+	struct vgpu_core *core = user;
+
+	return session_remote(core->session, request);
+}
+
+static const struct dma_owner_ops owner_ops = {
+	.unmap = on_unmap,
+	.overdue = on_overdue,
+	.lost = on_lost,
+	.remote = on_remote,
+};
+
+int dma_owner_build(struct vgpu_core *core)
+{
+	int err = dma_space_new(core->arena, NULL, &core->dma);
+
+	if (err)
+		return err;
+	err = dma_space_attach(core->dma, core->loop, &owner_ops, core);
+	if (err) {
+		dma_space_free(core->dma);
+		core->dma = NULL;
+	}
+	return err;
+}
