@@ -103,12 +103,14 @@ int vfio_user_encode_region_info(void *buf, size_t cap,
 
 	if (n_areas > VFIO_USER_MAX_MSG_SIZE / sizeof(*areas))
 		return -ENOBUFS;
-	if (n_areas) {
+	if (n_areas)
 		need += sizeof(struct vfio_user_sparse_mmap) +
 			n_areas * sizeof(*areas);
-		flags |= VFIO_USER_REGION_FLAG_CAPS;
-	}
 	whole = need <= argsz;
+	/* Only with the capabilities themselves: QEMU 11.1 refuses a reply that
+	 * has the flag and no offset, though Linux sends such ones. */
+	if (whole && n_areas)
+		flags |= VFIO_USER_REGION_FLAG_CAPS;
 	size = begin(buf, cap, req, whole ? need : fixed, 0);
 	if (size < 0)
 		return size;

@@ -83,7 +83,8 @@ def test_small_argsz_names_the_full_one(tclient, keep):
     for extra in fds:
         os.close(extra)
     assert info.argsz == full.argsz > 32
-    assert info.flags == full.flags
+    # QEMU 11.1 ends where the flag is set and the offset is not that of a capability.
+    assert info.flags == full.flags & ~proto.REGION_CAPS
     assert (info.size, info.index) == (full.size, index)
     assert info.areas is None
 

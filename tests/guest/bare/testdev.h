@@ -6,7 +6,7 @@
 #include "bare.h"
 
 #define TESTDEV_VENDOR 0x1234
-#define TESTDEV_DEVICE 0x0001
+#define TESTDEV_DEVICE 0x7e57
 
 /* Registers in BAR0, 32 bits each */
 #define TESTDEV_VECTOR	0x00 /* W: trigger this vector of what is enabled */

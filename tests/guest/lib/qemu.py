@@ -72,7 +72,7 @@ class Qemu:
             command += ['-chardev', f'socket,id={name},fd={channel.theirs.fileno()}',
                         '-serial', f'chardev:{name}']
         command += ['-chardev', f'socket,id=monitor,fd={monitor.theirs.fileno()}',
-                    '-mon', 'chardev=monitor,mode=control']
+                    '-object', 'monitor-qmp,id=qmp,chardev=monitor']
         self.channels = channels
         self.qmp = None
         self.process = Process(command + args, folder / 'qemu.log',
