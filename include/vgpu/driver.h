@@ -12,8 +12,9 @@
  * Conventions
  *   - int results are 0 (or a count) and negative errno values on failure;
  *     outputs named ret_* are untouched on failure.
- *   - Every structure that crosses the interface starts with its size as the
- *     driver was compiled with, so that either side may be the newer one.
+ *   - Every structure that crosses the interface and may grow starts with its
+ *     size as the driver was compiled with, so that either side may be the
+ *     newer one. What a driver does not know it leaves at 0.
  *   - All ops of one instance run on one thread, its event loop: a driver
  *     needs no lock for its own state. Functions that other threads may call
  *     say so. No op may block, or run longer than a few milliseconds.
@@ -156,31 +157,75 @@ struct vgpu_area {
 
 /**
  * struct vgpu_bar - a base address register and what lies behind it
- * @size: bytes, a power of two (memory >= 16, I/O 4..256); 0: no such BAR
+ * @size: bytes, a power of two; 0: no such BAR
  * @flags: VGPU_BAR_*
  * @n_areas: number of @areas
  * @areas: what the BAR is made of; copied
+ * @reserved: 0
+ *
+ * Memory has at least 16 bytes (PCI Express: 128), at most 2 GiB, and with
+ * VGPU_BAR_64 at most 1 TiB; the BAR that follows a 64-bit one has size 0. I/O
+ * space has 4 to 256 bytes; none of its areas can be mapped. A large
+ * VRAM wants VGPU_BAR_64 | VGPU_BAR_PREFETCH: firmware then places it above
+ * 4 GiB, where there is room.
+ *
+ * This structure has no size of its own: it never grows.
  */
 struct vgpu_bar {
 	uint64_t size;
 	uint32_t flags;
 	uint32_t n_areas;
 	const struct vgpu_area *areas;
+	uint64_t reserved;
+};
+
+/**
+ * struct vgpu_pci_cap_ops - a capability that is more than bytes at rest
+ * @struct_size: sizeof(struct vgpu_pci_cap_ops)
+ * @reserved: 0
+ * @before_read: optional. The guest is about to read @len bytes from @offset
+ *               on: bring them up to date by vgpu_pci_cap_store(). QEMU reads
+ *               all of config space at once when it starts, so a read is no
+ *               proof that a guest's driver is there.
+ * @written: optional. The guest has written @len bytes (1 to 4, in one dword)
+ *           from @offset on; see them by vgpu_pci_cap_load(). Called for
+ *           read-only bits as well.
+ *
+ * @cap counts the description's capabilities from 0. @offset is in bytes from
+ * the capability's start, its id being 0, and never below 2.
+ */
+struct vgpu_pci_cap_ops {
+	uint32_t struct_size;
+	uint32_t reserved;
+	void (*before_read)(struct vgpu_device *dev, unsigned cap,
+			    unsigned offset, unsigned len);
+	void (*written)(struct vgpu_device *dev, unsigned cap, unsigned offset,
+			unsigned len);
 };
 
 /**
  * struct vgpu_pci_cap - a vendor's own PCI capability
- * @id: capability id (0x09, vendor-specific, for nearly everybody)
+ * @struct_size: sizeof(struct vgpu_pci_cap)
+ * @id: capability id: 0x09, vendor-specific, for nearly everybody; not one of
+ *      the core's (0x01, 0x05, 0x10, 0x11)
  * @len: bytes, including the two of id and next pointer; 2..192
- * @data: the body after these two bytes, @len - 2 bytes; copied
+ * @reserved: 0
+ * @data: the body after these two bytes at power-on, @len - 2 bytes; copied.
+ *        A vendor-specific one starts with its length: data[0] is @len.
  * @writable: mask of bits that the guest may write, same length as @data;
  *            NULL: read-only; copied
+ * @ops: notices reads and writes; NULL: nobody does; copied
+ *
+ * A reset brings the body back to @data.
  */
 struct vgpu_pci_cap {
+	uint32_t struct_size;
 	uint8_t id;
 	uint8_t len;
+	uint16_t reserved;
 	const uint8_t *data;
 	const uint8_t *writable;
+	const struct vgpu_pci_cap_ops *ops;
 };
 
 /**
@@ -193,18 +238,30 @@ struct vgpu_pci_cap {
  * @class_code: 24 bits: base class, sub-class, programming interface
  * @revision: revision id
  * @intx_pin: 0: no INTx, 1..4: INTA..INTD
- * @pm: has the power management capability (D0 and D3hot)
- * @express: is a PCIe endpoint (4096 bytes of config space, FLR)
+ * @pm: has the power management capability (D0 and D3hot). In D3hot no
+ *      access reaches the BARs; back in D0 the instance was reset.
+ * @express: is a PCI Express endpoint: 4096 bytes of config space and FLR;
+ *           wants @pm. With a BAR in I/O space it is a legacy endpoint.
  * @msi_vectors: 0: no MSI, or 1, 2, 4, 8, 16, 32
  * @msix_vectors: 0: no MSI-X, or 1..2048
- * @msix_bar: memory BAR that holds table and PBA; its pages are trapped
- * @msix_table_offset: in that BAR, 8-byte aligned
- * @msix_pba_offset: in that BAR, 8-byte aligned
+ * @msix_bar: memory BAR that holds table and PBA, which are the core's: no
+ *            area of the driver's may overlap them
+ * @msix_table_offset: in that BAR, a multiple of 8; 16 bytes for each vector
+ * @msix_pba_offset: in that BAR, a multiple of 8; 8 bytes for each 64 vectors
  * @n_caps: number of @caps
- * @caps: vendor's capabilities, in the order of the list
+ * @caps: vendor's capabilities, in the order of the list; copied
  * @rom: option ROM image, or NULL; must outlive the instance
- * @rom_size: its length in bytes, at most 16 MiB
+ * @rom_size: its length in bytes, at most 16 MiB. The ROM BAR is the next
+ *            power of two from 2 KiB on; behind the image it reads as
+ *            all-ones.
  * @bars: the six base address registers
+ *
+ * Everything is checked before an instance exists, and what is wrong is
+ * logged in a sentence. The core's capabilities come first: power management
+ * (8 bytes), MSI (16), MSI-X (12), PCI Express (60). Together with @caps, each
+ * rounded up to 4 bytes, they take at most 192. The command register's
+ * decode bits are the client's business: an access to a BAR arrives here
+ * whether they are set or not. docs/config-space.md has every register.
  */
 struct vgpu_pci_desc {
 	uint32_t struct_size;
@@ -411,6 +468,26 @@ VGPU_API void *vgpu_device_state(struct vgpu_device *dev);
  */
 VGPU_API void *vgpu_device_memory(struct vgpu_device *dev, unsigned region,
 				  uint64_t offset, uint64_t len);
+
+/**
+ * vgpu_pci_cap_load() - bytes of a vendor's capability, as the guest sees them
+ * vgpu_pci_cap_store() - replace them, whatever the guest's mask says
+ * @dev: the instance
+ * @cap: which of the description's, from 0
+ * @offset: bytes from the capability's start; to store: from 2 on
+ * @buf: @len bytes
+ * @len: bytes
+ *
+ * What is stored lasts until the next reset. Only capabilities with ops can be
+ * stored to. Calls none of the ops.
+ *
+ * Return: 0; -EINVAL: there is no such capability, or the bytes are not inside
+ * it; -EPERM: it has no ops.
+ */
+VGPU_API int vgpu_pci_cap_load(struct vgpu_device *dev, unsigned cap,
+			       unsigned offset, void *buf, size_t len);
+VGPU_API int vgpu_pci_cap_store(struct vgpu_device *dev, unsigned cap,
+				unsigned offset, const void *buf, size_t len);
 
 /* ------------------------------------------------------------------ */
 /* Interrupts                                                          */

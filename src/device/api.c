@@ -2,6 +2,7 @@
 /* The public functions of <vgpu/driver.h>. */
 #include <errno.h>
 
+#include "../pci/config.h"
 #include "build.h"
 #include "irq.h"
 #include "region.h"
@@ -57,6 +58,18 @@ void *vgpu_device_memory(struct vgpu_device *dev, unsigned region,
 	if (region >= VGPU_NUM_BARS)
 		return NULL;
 	return region_memory(&dev->core->regions[region], offset, len);
+}
+
+int vgpu_pci_cap_load(struct vgpu_device *dev, unsigned cap, unsigned offset,
+		      void *buf, size_t len)
+{
+	return pci_config_cap_load(dev->core->config, cap, offset, buf, len);
+}
+
+int vgpu_pci_cap_store(struct vgpu_device *dev, unsigned cap, unsigned offset,
+		       const void *buf, size_t len)
+{
+	return pci_config_cap_store(dev->core->config, cap, offset, buf, len);
 }
 
 int vgpu_irq_signal(struct vgpu_device *dev, enum vgpu_irq_index index,

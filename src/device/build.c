@@ -39,6 +39,22 @@ static void on_msix(bool enabled, bool masked, void *user)
 	msix_set_function_mask(core->msix, masked);
 }
 
+static void on_cap_read(const struct vgpu_pci_cap_ops *ops, unsigned cap,
+			unsigned offset, unsigned len, void *user)
+{
+	struct vgpu_core *core = user;
+
+	ops->before_read(core->dev, cap, offset, len);
+}
+
+static void on_cap_written(const struct vgpu_pci_cap_ops *ops, unsigned cap,
+			   unsigned offset, unsigned len, void *user)
+{
+	struct vgpu_core *core = user;
+
+	ops->written(core->dev, cap, offset, len);
+}
+
 static void on_config_reset(enum vgpu_reset_reason reason, void *user)
 {
 	device_reset(user, reason);
@@ -47,6 +63,8 @@ static void on_config_reset(enum vgpu_reset_reason reason, void *user)
 static const struct pci_config_ops config_ops = {
 	.command = on_command,
 	.msix = on_msix,
+	.cap_read = on_cap_read,
+	.cap_written = on_cap_written,
 	.reset = on_config_reset,
 };
 

@@ -41,7 +41,7 @@ size_t pci_caps_bytes(const struct vgpu_pci_desc *desc)
 	if (desc->express)
 		n += room(EXPRESS_SIZE);
 	for (uint32_t i = 0; i < desc->n_caps; i++)
-		n += room(desc->caps[i].len);
+		n += room(pci_cap_at(desc, i)->len);
 	return n;
 }
 
@@ -154,14 +154,6 @@ static void layout_express(struct pci_config *config, unsigned at,
 		   PCI_EXP_DEVCTL2_COMP_TMOUT_DIS);
 }
 
-static void layout_vendor(struct pci_config *config, unsigned at,
-			  const struct vgpu_pci_cap *cap)
-{
-	for (unsigned i = 0; i + 2 < cap->len; i++)
-		pci_define(config, at + 2 + i, 1, cap->data[i],
-			   cap->writable ? cap->writable[i] : 0);
-}
-
 void pci_caps_layout(struct pci_config *config,
 		     const struct vgpu_pci_desc *desc)
 {
@@ -185,11 +177,12 @@ void pci_caps_layout(struct pci_config *config,
 			append(config, &cur, PCI_CAP_ID_EXP, EXPRESS_SIZE);
 		layout_express(config, config->express, desc);
 	}
-	for (uint32_t i = 0; i < desc->n_caps; i++)
-		layout_vendor(config,
-			      append(config, &cur, desc->caps[i].id,
-				     desc->caps[i].len),
-			      &desc->caps[i]);
+	for (uint32_t i = 0; i < desc->n_caps; i++) {
+		const struct vgpu_pci_cap *cap = pci_cap_at(desc, i);
+
+		pci_vendor_layout(config,
+				  append(config, &cur, cap->id, cap->len), cap);
+	}
 	if (cur.at != PCI_CAPS_START)
 		config->initial[PCI_STATUS] |= PCI_STATUS_CAP_LIST;
 }

@@ -103,8 +103,7 @@ static const char *check_area(const struct vgpu_bar *bar,
 	     area->offset % area->size))
 		return BAR_WHY(n, "has a doorbell that is not 1, 2, 4 or 8 "
 				  "bytes, naturally aligned");
-	if (area->kind == VGPU_AREA_TRAPPED ||
-	    area->kind == VGPU_AREA_DOORBELL)
+	if (area->kind == VGPU_AREA_TRAPPED || area->kind == VGPU_AREA_DOORBELL)
 		return check_mmio_ops(area->ops, n);
 	if (area->ops)
 		return BAR_WHY(n, "has an area with ops that is not trapped: "
@@ -147,6 +146,8 @@ static const char *check_bar(const struct vgpu_pci_desc *desc, unsigned n)
 	const struct vgpu_bar *bar = &desc->bars[n];
 	const char *why;
 
+	if (bar->reserved)
+		return BAR_WHY(n, "has something in reserved");
 	if (!bar->size) {
 		if (bar->flags || bar->n_areas)
 			return BAR_WHY(n, "has flags or areas but no size");
@@ -249,6 +250,10 @@ static const char *check_cap(const struct vgpu_pci_cap *cap)
 		       "core's capabilities: describe them by pm, msi_vectors, "
 		       "express and msix_vectors";
 	}
+	if (cap->reserved)
+		return "a capability has something in reserved";
+	if (cap->ops && cap->ops->struct_size < sizeof(*cap->ops))
+		return "a capability's ops lack struct_size";
 	if (cap->len < PCI_CAP_LIST_NEXT + 1 || cap->len > PCI_CAPS_SIZE)
 		return "a capability's len is 2 to 192 bytes";
 	if (cap->len > 2 && !cap->data)
@@ -265,12 +270,18 @@ static const char *check_caps(const struct vgpu_pci_desc *desc)
 {
 	if (desc->n_caps && !desc->caps)
 		return "n_caps is set but caps is NULL";
-	if (desc->n_caps > PCI_CAPS_SIZE / PCI_CAP_ALIGN)
+	if (desc->n_caps > PCI_MAX_VENDOR_CAPS)
 		return "there are more capabilities than config space has room "
 		       "for";
+	if (desc->n_caps && desc->caps->struct_size < sizeof(*desc->caps))
+		return "a capability lacks struct_size";
 	for (uint32_t i = 0; i < desc->n_caps; i++) {
-		const char *why = check_cap(&desc->caps[i]);
+		const struct vgpu_pci_cap *cap = pci_cap_at(desc, i);
+		const char *why;
 
+		if (cap->struct_size != desc->caps->struct_size)
+			return "the capabilities differ in struct_size";
+		why = check_cap(cap);
 		if (why)
 			return why;
 	}

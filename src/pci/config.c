@@ -36,7 +36,7 @@ static uint8_t load8(const struct pci_config *config, unsigned offset)
 	return __atomic_load_n(&config->bytes[offset], __ATOMIC_RELAXED);
 }
 
-static void store8(struct pci_config *config, unsigned offset, uint8_t value)
+void pci_store8(struct pci_config *config, unsigned offset, uint8_t value)
 {
 	__atomic_store_n(&config->bytes[offset], value, __ATOMIC_RELAXED);
 }
@@ -211,6 +211,7 @@ void pci_config_read(struct pci_config *config, uint32_t offset, void *buf,
 		memset(buf, 0xff, len);
 		return;
 	}
+	pci_vendor_before_read(config, offset, len);
 	for (size_t i = 0; i < len; i++)
 		p[i] = load8(config, (unsigned)(offset + i));
 }
@@ -255,7 +256,7 @@ static void write_dword(struct pci_config *config, unsigned reg, uint32_t value,
 	new = pci_caps_settle(config, reg, old, new);
 	for (unsigned i = 0; i < 4; i++)
 		if ((rw | w1c) >> 8 * i & 0xff)
-			store8(config, reg + i, (uint8_t)(new >> 8 * i));
+			pci_store8(config, reg + i, (uint8_t)(new >> 8 * i));
 	effects(config, reg, old, new, value & enabled);
 }
 
@@ -275,6 +276,7 @@ void pci_config_write(struct pci_config *config, uint32_t offset,
 		memset(enabled + lane, 0xff, n);
 		write_dword(config, offset - lane, get_le32(value),
 			    get_le32(enabled));
+		pci_vendor_written(config, offset, n);
 		offset += (uint32_t)n;
 		p += n;
 		len -= n;
@@ -289,9 +291,9 @@ void pci_config_reset(struct pci_config *config, enum vgpu_reset_reason reason)
 	for (unsigned i = 0; i < PCI_CONFIG_EXT_SIZE; i++) {
 		uint8_t keep = function_only ? config->sticky[i] : 0;
 
-		store8(config, i,
-		       (uint8_t)((config->initial[i] & ~keep) |
-				 (load8(config, i) & keep)));
+		pci_store8(config, i,
+			   (uint8_t)((config->initial[i] & ~keep) |
+				     (load8(config, i) & keep)));
 	}
 }
 

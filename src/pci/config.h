@@ -36,15 +36,21 @@ struct pci_config;
  * @command: memory or I/O decode, bus mastering or Interrupt Disable changed;
  *           @command is the register's new value
  * @msix: MSI-X Enable or Function Mask changed; mandatory with MSI-X only
+ * @cap_read: a capability's before_read op is due; mandatory with such ones
+ * @cap_written: likewise its written op
  * @reset: the guest asked for a reset (VGPU_RESET_FLR or VGPU_RESET_PM). The
  *         device then calls pci_config_reset() itself, now or later.
  *
- * The others are mandatory. All are called after the write has taken place.
- * They may call everything here except pci_config_free().
+ * The others are mandatory. All but @cap_read are called after the write has
+ * taken place. They may call everything here except pci_config_free().
  */
 struct pci_config_ops {
 	void (*command)(uint16_t command, void *user);
 	void (*msix)(bool enabled, bool masked, void *user);
+	void (*cap_read)(const struct vgpu_pci_cap_ops *ops, unsigned cap,
+			 unsigned offset, unsigned len, void *user);
+	void (*cap_written)(const struct vgpu_pci_cap_ops *ops, unsigned cap,
+			    unsigned offset, unsigned len, void *user);
 	void (*reset)(enum vgpu_reset_reason reason, void *user);
 };
 
@@ -127,6 +133,11 @@ unsigned pci_config_msi_count(const struct pci_config *config);
 /* Guest's address of a BAR as programmed; 0 if there is no such BAR. The
  * ROM's is VGPU_REGION_ROM. */
 uint64_t pci_config_bar_address(const struct pci_config *config, unsigned bar);
+/* vgpu_pci_cap_load() and vgpu_pci_cap_store() */
+int pci_config_cap_load(const struct pci_config *config, unsigned cap,
+			unsigned offset, void *buf, size_t len);
+int pci_config_cap_store(struct pci_config *config, unsigned cap,
+			 unsigned offset, const void *buf, size_t len);
 /* Offset of the first capability @id in the list, 0 if there is none. */
 unsigned pci_config_find_cap(const struct pci_config *config, uint8_t id);
 

@@ -23,18 +23,34 @@ struct pci_bar_reg {
 	uint64_t size;
 };
 
+/* A list of nothing but heads */
+#define PCI_MAX_VENDOR_CAPS (PCI_CAPS_SIZE / PCI_CAP_ALIGN)
+
+/**
+ * struct pci_vendor_cap - where one of the driver's capabilities is
+ * @at: its offset
+ * @len: its bytes, id and next pointer included
+ * @has_ops: @ops are the driver's
+ */
+struct pci_vendor_cap {
+	uint8_t at, len;
+	bool has_ops;
+	struct vgpu_pci_cap_ops ops;
+};
+
 /**
  * struct pci_config - the space, and what each bit of it is to the guest
  * @bytes: PCI_CONFIG_EXT_SIZE bytes in the arena; the only state
  * @initial: values at power-on; bits in none of the masks keep them for ever
  * @writable: bits that take what the guest writes
  * @w1c: bits that the guest clears by writing 1
- * @live: bits that the device changes and the guest only reads
+ * @live: bits that the device changes
  * @sticky: bits that keep their value through FLR and D3hot
  * @pm: offset of the capability, 0: it has none; so the other three
  * @bars: the six, and the ROM's
+ * @vendor: the driver's capabilities, in the order of the description
  *
- * The bits of @writable and of the other two are disjoint.
+ * No bit is in both @writable and @w1c.
  */
 struct pci_config {
 	uint8_t *bytes;
@@ -43,6 +59,8 @@ struct pci_config {
 	struct pci_bar_reg bars[VGPU_NUM_BARS + 1];
 	const struct pci_config_ops *ops;
 	void *user;
+	uint32_t n_vendor;
+	struct pci_vendor_cap vendor[PCI_MAX_VENDOR_CAPS];
 	uint8_t initial[PCI_CONFIG_EXT_SIZE];
 	uint8_t writable[PCI_CONFIG_EXT_SIZE];
 	uint8_t w1c[PCI_CONFIG_EXT_SIZE];
@@ -59,6 +77,7 @@ void pci_define(struct pci_config *config, unsigned offset, unsigned size,
 /* Current values; other threads may store to the same bytes. */
 uint32_t pci_load(const struct pci_config *config, unsigned offset,
 		  unsigned size);
+void pci_store8(struct pci_config *config, unsigned offset, uint8_t value);
 
 /* bars.c */
 void pci_bars_layout(struct pci_config *config,
@@ -73,6 +92,17 @@ size_t pci_caps_bytes(const struct vgpu_pci_desc *desc);
  * take some values only. */
 uint32_t pci_caps_settle(const struct pci_config *config, unsigned reg,
 			 uint32_t old, uint32_t value);
+
+/* vendor.c */
+/* The description's entries have the size that the driver was compiled with. */
+const struct vgpu_pci_cap *pci_cap_at(const struct vgpu_pci_desc *desc,
+				      uint32_t i);
+void pci_vendor_layout(struct pci_config *config, unsigned at,
+		       const struct vgpu_pci_cap *cap);
+/* The guest is about to read, or has written, these bytes of the space. */
+void pci_vendor_before_read(struct pci_config *config, unsigned offset,
+			    size_t len);
+void pci_vendor_written(struct pci_config *config, unsigned offset, size_t len);
 
 /* msix.c: bytes of the two structures in the BAR */
 uint64_t pci_msix_table_size(unsigned vectors);

@@ -19,6 +19,7 @@
 
 /**
  * struct guest - the space, and what its ops were told
+ * @cap_answer: what a before_read op stores; NULL: nothing
  * @resets_at_once: the reset op calls pci_config_reset()
  */
 struct guest {
@@ -28,6 +29,9 @@ struct guest {
 	unsigned commands, msix_changes, resets;
 	uint16_t command;
 	bool msix_enabled, msix_masked;
+	unsigned cap_reads, cap_writes;
+	unsigned cap, cap_offset, cap_len; /* the last one's */
+	const uint8_t *cap_answer;
 	enum vgpu_reset_reason reason;
 };
 
@@ -48,6 +52,36 @@ static inline void guest_msix(bool enabled, bool masked, void *user)
 	g->msix_masked = masked;
 }
 
+static inline void guest_cap_read(const struct vgpu_pci_cap_ops *ops,
+				  unsigned cap, unsigned offset, unsigned len,
+				  void *user)
+{
+	struct guest *g = user;
+
+	assert_non_null(ops->before_read);
+	g->cap_reads++;
+	g->cap = cap;
+	g->cap_offset = offset;
+	g->cap_len = len;
+	if (g->cap_answer)
+		assert_int_equal(pci_config_cap_store(g->config, cap, offset,
+						      g->cap_answer, len),
+				 0);
+}
+
+static inline void guest_cap_written(const struct vgpu_pci_cap_ops *ops,
+				     unsigned cap, unsigned offset,
+				     unsigned len, void *user)
+{
+	struct guest *g = user;
+
+	assert_non_null(ops->written);
+	g->cap_writes++;
+	g->cap = cap;
+	g->cap_offset = offset;
+	g->cap_len = len;
+}
+
 static inline void guest_reset(enum vgpu_reset_reason reason, void *user)
 {
 	struct guest *g = user;
@@ -61,6 +95,8 @@ static inline void guest_reset(enum vgpu_reset_reason reason, void *user)
 static const struct pci_config_ops guest_ops = {
 	.command = guest_command,
 	.msix = guest_msix,
+	.cap_read = guest_cap_read,
+	.cap_written = guest_cap_written,
 	.reset = guest_reset,
 };
 
@@ -132,8 +168,15 @@ static inline uint64_t next_random(uint64_t *state)
 static const uint8_t vendor_data[] = { 8, 0x11, 0x22, 0x33, 0x44, 0x55 };
 static const uint8_t vendor_mask[] = { 0, 0x00, 0xff, 0x0f, 0x00, 0x80 };
 static const struct vgpu_pci_cap vendor_caps[] = {
-	{ .id = 0x09, .len = 8, .data = vendor_data, .writable = vendor_mask },
-	{ .id = 0x15, .len = 3, .data = vendor_data },
+	{ .struct_size = sizeof(struct vgpu_pci_cap),
+	  .id = 0x09,
+	  .len = 8,
+	  .data = vendor_data,
+	  .writable = vendor_mask },
+	{ .struct_size = sizeof(struct vgpu_pci_cap),
+	  .id = 0x15,
+	  .len = 3,
+	  .data = vendor_data },
 };
 
 /* PCI Express with everything: a 64-bit prefetchable BAR above 4 GiB, a 64-bit

@@ -161,6 +161,9 @@ static void bar_flags(void **state)
 	d.bars[1] = (struct vgpu_bar){ .size = 4096, .flags = VGPU_BAR_64 };
 	refused(&d, "BAR2 is the upper half");
 	d = plain();
+	d.bars[4].reserved = 1;
+	refused(&d, "BAR4 has something in reserved");
+	d = plain();
 	d.bars[5] = (struct vgpu_bar){ .size = 4096, .flags = VGPU_BAR_64 };
 	refused(&d, "BAR5 is the last");
 }
@@ -408,7 +411,10 @@ static void capabilities(void **state)
 {
 	static const uint8_t cores[] = { 0x01, 0x05, 0x10, 0x11 };
 	uint8_t data[190] = { 8 };
-	struct vgpu_pci_cap caps[49] = { { .id = 9, .len = 8, .data = data } };
+	struct vgpu_pci_cap caps[49] = { { .struct_size = sizeof(caps[0]),
+					   .id = 9,
+					   .len = 8,
+					   .data = data } };
 	struct vgpu_pci_desc d = plain();
 
 	(void)state;
@@ -444,7 +450,9 @@ static void capabilities(void **state)
 	refused(&d, "data[0] must be len");
 
 	for (unsigned i = 0; i < ARRAY_SIZE(caps); i++)
-		caps[i] = (struct vgpu_pci_cap){ .id = 0x15, .len = 2 };
+		caps[i] = (struct vgpu_pci_cap){ .struct_size = sizeof(caps[i]),
+						 .id = 0x15,
+						 .len = 2 };
 	d.n_caps = 48;
 	accepted(&d);
 	d.n_caps = 49;
@@ -461,11 +469,59 @@ static void capabilities(void **state)
 	d = everything();
 	d.n_caps = 1;
 	d.caps = caps;
-	caps[0] = (struct vgpu_pci_cap){ .id = 9, .len = 96, .data = data };
+	caps[0].id = 9;
+	caps[0].len = 96;
+	caps[0].data = data;
 	data[0] = 96;
 	accepted(&d);
 	caps[0].len = data[0] = 97;
 	refused(&d, "take more than 192 bytes");
+}
+
+static void capability_structures(void **state)
+{
+	struct vgpu_pci_cap_ops cap_ops = { .struct_size = sizeof(cap_ops) };
+	struct {
+		struct vgpu_pci_cap cap;
+		uint64_t later;
+	} longer[2] = { 0 };
+	struct vgpu_pci_cap caps[2] = { 0 };
+	struct vgpu_pci_desc d = plain();
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		caps[i].struct_size = sizeof(caps[0]);
+		caps[i].id = 0x15;
+		caps[i].len = 2;
+	}
+	d.n_caps = 2;
+	d.caps = caps;
+	accepted(&d);
+	caps[0].struct_size = 0;
+	refused(&d, "a capability lacks struct_size");
+	caps[0].struct_size = sizeof(caps[0]);
+	caps[1].struct_size = 0;
+	refused(&d, "the capabilities differ in struct_size");
+	caps[1].struct_size = sizeof(caps[0]);
+	caps[1].reserved = 1;
+	refused(&d, "a capability has something in reserved");
+	caps[1].reserved = 0;
+	caps[1].ops = &cap_ops;
+	accepted(&d);
+	cap_ops.struct_size = 0;
+	refused(&d, "a capability's ops lack struct_size");
+
+	/* of a later version of the interface */
+	caps[1].ops = NULL;
+	for (unsigned i = 0; i < 2; i++) {
+		longer[i].cap = caps[i];
+		longer[i].cap.struct_size = sizeof(longer[0]);
+		longer[i].later = ~0ull;
+	}
+	d.caps = &longer[0].cap;
+	accepted(&d);
+	longer[1].cap.id = 0;
+	refused(&d, "0x00 or 0xff");
 }
 
 static void rom(void **state)
@@ -546,6 +602,7 @@ static struct vgpu_pci_desc random_desc(uint64_t *seed,
 	d.n_caps = (uint32_t)pick(seed, n_caps + 1);
 	for (uint32_t i = 0; i < d.n_caps; i++)
 		caps[i] = (struct vgpu_pci_cap){
+			.struct_size = sizeof(caps[i]),
 			.id = (uint8_t)(0x12 + pick(seed, 4)),
 			.len = (uint8_t)(2 + pick(seed, 40)),
 			.data = data,
@@ -628,6 +685,7 @@ int main(void)
 		cmocka_unit_test(areas_of_another_stride),
 		cmocka_unit_test(msix),
 		cmocka_unit_test(capabilities),
+		cmocka_unit_test(capability_structures),
 		cmocka_unit_test(rom),
 		cmocka_unit_test(any_description),
 	};
