@@ -239,6 +239,41 @@ static const struct vgpu_area bar4_areas[] = {
 	AREA(VGPU_AREA_MAPPED, MIX_MAPPED_TOO, MIX_HOLE - MIX_MAPPED_TOO, NULL),
 };
 
+/* The capability's own registers, from its start */
+#define CAP_WRITES 12 /* counts writes to any of it */
+#define CAP_MIRROR 13 /* complement of CAP_RW, made when it is read */
+#define CAP_RW     14 /* two writable bytes */
+
+static void cap_before_read(struct vgpu_device *dev, unsigned cap,
+			    unsigned offset, unsigned len)
+{
+	uint8_t byte;
+
+	(void)offset;
+	(void)len;
+	vgpu_pci_cap_load(dev, cap, CAP_RW, &byte, 1);
+	byte = (uint8_t)~byte;
+	vgpu_pci_cap_store(dev, cap, CAP_MIRROR, &byte, 1);
+}
+
+static void cap_written(struct vgpu_device *dev, unsigned cap, unsigned offset,
+			unsigned len)
+{
+	uint8_t count;
+
+	(void)offset;
+	(void)len;
+	vgpu_pci_cap_load(dev, cap, CAP_WRITES, &count, 1);
+	count++;
+	vgpu_pci_cap_store(dev, cap, CAP_WRITES, &count, 1);
+}
+
+static const struct vgpu_pci_cap_ops cap_ops = {
+	.struct_size = sizeof(cap_ops),
+	.before_read = cap_before_read,
+	.written = cap_written,
+};
+
 /* PCI 3.0, 6.2.3: the first byte is the length; the last two are writable. */
 static const uint8_t vendor_data[] = { 16,  'v', 'g', 'p', 'u', '-', 't',
 				       'e', 's', 't', 0,   0,	0,   0 };
@@ -247,10 +282,12 @@ static const uint8_t vendor_writable[sizeof(vendor_data)] = {
 };
 static const struct vgpu_pci_cap caps[] = {
 	{
+		.struct_size = sizeof(caps[0]),
 		.id = 0x09,
 		.len = sizeof(vendor_data) + 2,
 		.data = vendor_data,
 		.writable = vendor_writable,
+		.ops = &cap_ops,
 	},
 };
 

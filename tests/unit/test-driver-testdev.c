@@ -180,8 +180,12 @@ static void it_has_one_of_everything(void **state)
 	assert_int_equal(ids, 1 << 1 | 1 << 5 | 1 << 9 | 1 << 16 | 1 << 17);
 	assert_int_equal(rd(rig, CONFIG, vendor + 2, 1), 16);
 	assert_int_equal(rd(rig, CONFIG, vendor + 3, 4), 'v' | 'g' << 8 | 'p' << 16 | 'u' << 24);
+	/* writes, complement of the next one, two writable bytes */
+	assert_int_equal(rd(rig, CONFIG, vendor + 12, 4), 0x0000ff00);
 	wr(rig, CONFIG, vendor + 12, 0xffffffff, 4);
-	assert_int_equal(rd(rig, CONFIG, vendor + 12, 4), 0x0fff0000);
+	assert_int_equal(rd(rig, CONFIG, vendor + 12, 4), 0x0fff0001);
+	wr(rig, CONFIG, vendor + 14, 0x5a, 1);
+	assert_int_equal(rd(rig, CONFIG, vendor + 12, 4), 0x0f5aa502);
 
 	assert_int_equal(rig->core->regions[VGPU_REGION_ROM].size, 4096);
 	assert_int_equal(region_read(rig->core, VGPU_REGION_ROM, 0, rom, 4096), 0);
