@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "control.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -98,16 +99,24 @@ static void get_info(struct control_call *call, struct json_object *params,
 
 /* ---- Stats ---------------------------------------------------------- */
 
-/* Counts by command; those that never came are left out. */
+/* Counts by command, in lower case as all names here; those that never came
+ * are left out. */
 static struct json_object *by_command(const uint64_t *counts)
 {
 	struct json_object *obj = json_object_new_object();
 
-	for (unsigned i = 0; i < VFIO_USER_NUM_COMMANDS; i++)
-		if (counts[i])
-			json_set_uint(&obj,
-				      i ? vfio_user_command_name(i) : "unknown",
-				      counts[i]);
+	for (unsigned i = 0; i < VFIO_USER_NUM_COMMANDS; i++) {
+		const char *name = i ? vfio_user_command_name(i) : "unknown";
+		char key[32];
+		size_t n;
+
+		if (!counts[i])
+			continue;
+		for (n = 0; name[n] && n < sizeof(key) - 1; n++)
+			key[n] = (char)tolower((unsigned char)name[n]);
+		key[n] = '\0';
+		json_set_uint(&obj, key, counts[i]);
+	}
 	return obj;
 }
 

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* @key must be a literal, or outlive the object. @value is taken; NULL stands
+/* @key is copied. @value is taken; NULL stands
  * for one that could not be made. */
 void json_set(struct json_object **obj, const char *key,
 	      struct json_object *value);

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* vgpuctl: the operator's tool. */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "call.h"
+#include "util/log.h"
+#include "verbs.h"
+
+#define MAX_GLOBALS 8
+
+/* What getopt_long() returns: long forms by number, so that letters of verbs
+ * and of global options go the same way. */
+#define CODE_VERB   256 /* + index in the verb's table */
+#define CODE_GLOBAL 512 /* + index in global_options */
+
+/* getopt_long()'s tables, made from ours. */
+struct tables {
+	char letters[2 * (VERB_MAX_OPTIONS + MAX_GLOBALS) + 2];
+	struct option names[VERB_MAX_OPTIONS + MAX_GLOBALS + 1];
+	size_t n;
+};
+
+static void add_option(struct tables *t, const struct verb_option *o, int code)
+{
+	size_t len = strlen(t->letters);
+
+	t->names[t->n++] = (struct option){
+		.name = o->name,
+		.has_arg = o->arg ? required_argument : no_argument,
+		.val = code,
+	};
+	if (!o->letter)
+		return;
+	t->letters[len] = o->letter;
+	if (o->arg)
+		t->letters[len + 1] = ':';
+}
+
+/* '+': stop at the first word that is no option, which is the verb. */
+static void make_tables(struct tables *t, const struct verb *verb)
+{
+	memset(t, 0, sizeof(*t));
+	t->letters[0] = '+';
+	for (size_t i = 0; verb && i < verb->n_options; i++)
+		add_option(t, &verb->options[i], CODE_VERB + (int)i);
+	for (size_t i = 0; global_options[i].name; i++)
+		add_option(t, &global_options[i], CODE_GLOBAL + (int)i);
+}
+
+/* A letter to its code. */
+static int code_of(const struct verb *verb, int c)
+{
+	if (c >= CODE_VERB)
+		return c;
+	for (size_t i = 0; verb && i < verb->n_options; i++)
+		if (verb->options[i].letter == c)
+			return CODE_VERB + (int)i;
+	for (size_t i = 0; global_options[i].name; i++)
+		if (global_options[i].letter == c)
+			return CODE_GLOBAL + (int)i;
+	return '?';
+}
+
+/* What to do after the options are read. */
+enum next { NEXT_GO_ON, NEXT_HELP, NEXT_VERSION, NEXT_USAGE };
+
+static enum next take_global(struct ctl *ctl, const char *name, const char *arg)
+{
+	if (!strcmp(name, "control-path"))
+		ctl->control_path = arg;
+	else if (!strcmp(name, "json"))
+		ctl->json = true;
+	else if (!strcmp(name, "help"))
+		return NEXT_HELP;
+	else if (!strcmp(name, "version"))
+		return NEXT_VERSION;
+	return NEXT_GO_ON;
+}
+
+/* Read options from argv[optind] on. */
+static enum next parse(struct ctl *ctl, const struct verb *verb, int argc,
+		       char **argv)
+{
+	enum next next = NEXT_GO_ON;
+	struct tables t;
+	int c;
+
+	make_tables(&t, verb);
+	while (next == NEXT_GO_ON &&
+	       (c = getopt_long(argc, argv, t.letters, t.names, NULL)) != -1) {
+		c = code_of(verb, c);
+		if (c == '?')
+			next = NEXT_USAGE; /* getopt_long() has said why */
+		else if (c >= CODE_GLOBAL)
+			next = take_global(ctl,
+					   global_options[c - CODE_GLOBAL].name,
+					   optarg);
+		else
+			ctl->values[c - CODE_VERB] = optarg ? optarg : "";
+	}
+	return next;
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; verbs[i]; i++)
+		if (!strcmp(verbs[i]->name, name))
+			return verbs[i];
+	return NULL;
+}
+
+/* Return: an exit code, or -1: go on. */
+static int settle(enum next next, const struct verb *verb)
+{
+	switch (next) {
+	case NEXT_GO_ON:
+		return -1;
+	case NEXT_HELP:
+		if (verb)
+			verb_help(verb);
+		else
+			verbs_help();
+		return ctl_flush();
+	case NEXT_VERSION:
+		printf("vgpuctl %s\n", VGPU_VERSION);
+		return ctl_flush();
+	case NEXT_USAGE:
+		break;
+	}
+	fprintf(stderr, "Try 'vgpuctl %s%s--help'.\n", verb ? verb->name : "",
+		verb ? " " : "");
+	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	struct ctl ctl = { .control_path = getenv("VGPU_CONTROL_PATH") };
+	const struct verb *verb;
+	int code;
+
+	signal(SIGPIPE, SIG_IGN);
+	code = settle(parse(&ctl, NULL, argc, argv), NULL);
+	if (code >= 0)
+		return code;
+	if (optind == argc) {
+		ctl_fail(0, "a verb is missing: what is to be done?");
+		return settle(NEXT_USAGE, NULL);
+	}
+	verb = find_verb(argv[optind++]);
+	if (!verb) {
+		ctl_fail(0, "there is no verb '%s'", argv[optind - 1]);
+		return settle(NEXT_USAGE, NULL);
+	}
+	code = settle(parse(&ctl, verb, argc, argv), verb);
+	if (code >= 0)
+		return code;
+	if (optind < argc) {
+		ctl_fail(0, "%s: '%s' is too much: it takes options only",
+			 verb->name, argv[optind]);
+		return settle(NEXT_USAGE, verb);
+	}
+	if (!ctl.control_path || !*ctl.control_path)
+		return ctl_fail(EXIT_USAGE,
+				"%s: whom to ask? Say --control-path "
+				"PATH, as given to vgpu-device, or set "
+				"VGPU_CONTROL_PATH",
+				verb->name);
+	return verb->run(&ctl);
+}
