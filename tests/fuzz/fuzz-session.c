@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A whole conversation with a device of a real driver, over a socket pair.
+ *
+ * The input is a row of steps; each begins with a byte:
+ *   0-2  a message: command, flags, fds (number << 3 | kind), 2 bytes of
+ * length, payload. The header, with a true size, is made here. 3    2 bytes of
+ * length, and so many bytes as they are 4    the server serves all that has
+ * come 5    the client leaves, and comes again 6    a second client comes, and
+ * is turned away 7    the client stops reading, or starts again; or answers the
+ * server's request: flags, 2 bytes of length, payload Further values mean the
+ * same, counted from 0 again.
+ *
+ * Whatever is sent: every request gets its reply, in order and well formed; no
+ * file descriptor stays behind; and the next client is served.
+ */
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "device/device.h"
+#include "device/module.h"
+#include "fuzz.h"
+#include "peer.h"
+#include "util/bytes.h"
+#include "util/log.h"
+
+/* What the driver's module exports (VGPU_DRIVER_MODULE) */
+extern const struct vgpu_driver *const vgpu_driver_entry;
+
+#define MAX_STEPS   512
+#define MEMORY_SIZE (1u << 20)
+#define N_KINDS	    8
+
+struct rig {
+	struct loop *loop;
+	struct vgpu_core *core;
+	struct peer peer, second;
+	int fds[N_KINDS]; /* what can go with a message */
+	uint16_t next_id;
+};
+
+static struct module *module;
+static uint8_t bytes[sizeof(struct vfio_user_header) + UINT16_MAX];
+
+static void drop_line(enum log_level level, const char *subject,
+		      const char *line)
+{
+	REQUIRE(line && strlen(line) < 4096);
+}
+
+static void once(void)
+{
+	static bool done;
+
+	if (done)
+		return;
+	done = true;
+	log_setup(drop_line, LOG_LEVEL_DEBUG);
+	REQUIRE(!module_from_driver(vgpu_driver_entry, &module));
+}
+
+static int memory(size_t size, bool read_only)
+{
+	int fd = memfd_create("fuzz", MFD_CLOEXEC);
+	char path[32];
+	int ro;
+
+	REQUIRE(fd >= 0 && !ftruncate(fd, (off_t)size));
+	if (!read_only)
+		return fd;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	ro = open(path, O_RDONLY | O_CLOEXEC);
+	REQUIRE(ro >= 0);
+	close(fd);
+	return ro;
+}
+
+static void make_fds(int *fds)
+{
+	int pipe_fds[2];
+
+	REQUIRE(!pipe2(pipe_fds, O_CLOEXEC));
+	fds[0] = memory(MEMORY_SIZE, false);
+	fds[1] = eventfd(0, EFD_CLOEXEC);
+	fds[2] = pipe_fds[0];
+	fds[3] = pipe_fds[1];
+	fds[4] = memory(4096, false);
+	fds[5] = memory(MEMORY_SIZE, true);
+	fds[6] = eventfd(UINT32_MAX - 1, EFD_CLOEXEC | EFD_SEMAPHORE);
+	fds[7] = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int i = 0; i < N_KINDS; i++)
+		REQUIRE(fds[i] >= 0);
+}
+
+/* The number that the next fd will get: it grows if one was left open. */
+static int lowest_fd(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC);
+
+	REQUIRE(fd >= 0);
+	close(fd);
+	return fd;
+}
+
+static void connect_peer(struct rig *rig, struct peer *peer)
+{
+	int sv[2];
+
+	REQUIRE(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			    0, sv));
+	REQUIRE(!device_accept(rig->core, sv[0]));
+	peer_connect(peer, sv[1]);
+}
+
+/* The client goes; the server notices, and is ready for the next. */
+static void leave(struct rig *rig)
+{
+	peer_close(&rig->peer);
+	for (int i = 0; rig->core->session; i++) {
+		REQUIRE(i < 2000);
+		REQUIRE(loop_run_once(rig->loop, 1) >= 0);
+	}
+}
+
+static void send_message(struct rig *rig, struct peer *peer, uint16_t id,
+			 uint16_t command, uint32_t flags, const void *payload,
+			 size_t len, const int *fds, size_t n_fds)
+{
+	const size_t head = sizeof(struct vfio_user_header);
+
+	put_le16(bytes, id);
+	put_le16(bytes + 2, command);
+	put_le32(bytes + 4, (uint32_t)(head + len));
+	put_le32(bytes + 8, flags);
+	put_le32(bytes + 12, 0);
+	memcpy(bytes + head, payload, len);
+	peer_send(peer, bytes, head + len, fds, n_fds);
+}
+
+static size_t take_length(struct input *in)
+{
+	size_t len = take(in, 2);
+
+	return MIN(len, in->len);
+}
+
+static void step_message(struct rig *rig, struct input *in)
+{
+	uint16_t command = (uint16_t)take(in, 1);
+	uint32_t flags = (uint32_t)take(in, 1);
+	uint8_t which = (uint8_t)take(in, 1);
+	size_t len = take_length(in);
+	int fds[PEER_FDS];
+
+	for (size_t i = 0; i < PEER_FDS; i++)
+		fds[i] = rig->fds[which % N_KINDS];
+	send_message(rig, &rig->peer, rig->next_id++, command, flags, in->p,
+		     len, fds, which / N_KINDS);
+	in->p += len;
+	in->len -= len;
+}
+
+static void step_raw(struct rig *rig, struct input *in)
+{
+	size_t len = take_length(in);
+
+	peer_send(&rig->peer, in->p, len, NULL, 0);
+	in->p += len;
+	in->len -= len;
+}
+
+static void step_second(struct rig *rig)
+{
+	static const uint8_t version[4];
+
+	connect_peer(rig, &rig->second);
+	send_message(rig, &rig->second, 1, VFIO_USER_VERSION, 0, version,
+		     sizeof(version), NULL, 0);
+	peer_settle(&rig->second);
+	/* If there was no first, the second is it. */
+	if (rig->peer.sock < 0 || rig->peer.over)
+		REQUIRE(rig->second.replies || rig->second.over);
+	peer_close(&rig->second);
+}
+
+static void step_answer(struct rig *rig, struct input *in)
+{
+	uint32_t flags = (uint32_t)take(in, 1);
+	size_t len = take_length(in);
+
+	if (rig->peer.asked.command)
+		send_message(rig, &rig->peer, rig->peer.asked.id,
+			     rig->peer.asked.command,
+			     flags | VFIO_USER_TYPE_REPLY, in->p, len, NULL, 0);
+	else
+		rig->peer.mute = !rig->peer.mute;
+	in->p += len;
+	in->len -= len;
+}
+
+static void step(struct rig *rig, struct input *in)
+{
+	switch (take(in, 1) % 8) {
+	case 0:
+	case 1:
+	case 2:
+		step_message(rig, in);
+		break;
+	case 3:
+		step_raw(rig, in);
+		break;
+	case 4:
+		peer_settle(&rig->peer);
+		break;
+	case 5:
+		leave(rig);
+		connect_peer(rig, &rig->peer);
+		break;
+	case 6:
+		step_second(rig);
+		break;
+	case 7:
+		step_answer(rig, in);
+		break;
+	}
+}
+
+/* Whatever was before: a client that behaves gets good answers. */
+static void next_client(struct rig *rig)
+{
+	static const uint8_t version[4];
+	uint8_t info[16] = { 16 };
+	uint64_t replies, errors;
+
+	leave(rig);
+	connect_peer(rig, &rig->peer);
+	replies = rig->peer.replies;
+	errors = rig->peer.errors;
+	send_message(rig, &rig->peer, 1, VFIO_USER_VERSION, 0, version,
+		     sizeof(version), NULL, 0);
+	send_message(rig, &rig->peer, 2, VFIO_USER_DEVICE_GET_INFO, 0, info,
+		     sizeof(info), NULL, 0);
+	peer_settle(&rig->peer);
+	REQUIRE(!rig->peer.over && rig->peer.replies == replies + 2 &&
+		rig->peer.errors == errors);
+	leave(rig);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = { data, size };
+	struct rig rig = { .next_id = 0 };
+	struct device_config config = { .uuid = { 0xf0 } };
+	int before;
+
+	once();
+	before = lowest_fd();
+	REQUIRE(!loop_new(&rig.loop));
+	config.loop = rig.loop;
+	config.module = module;
+	config.type = module_type(module, 0);
+	REQUIRE(!device_create(&config, &rig.core));
+	make_fds(rig.fds);
+	peer_init(&rig.peer, rig.loop);
+	peer_init(&rig.second, rig.loop);
+	connect_peer(&rig, &rig.peer);
+	for (int i = 0; i < MAX_STEPS && in.len; i++)
+		step(&rig, &in);
+	rig.peer.mute = false;
+	peer_settle(&rig.peer);
+	next_client(&rig);
+	peer_fini(&rig.second);
+	peer_fini(&rig.peer);
+	for (int i = 0; i < N_KINDS; i++)
+		close(rig.fds[i]);
+	device_destroy(rig.core);
+	loop_free(rig.loop);
+	REQUIRE(lowest_fd() == before);
+	return 0;
+}
