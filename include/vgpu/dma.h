@@ -256,6 +256,54 @@ VGPU_API void vgpu_dma_cancel(struct vgpu_device *dev, void *user);
 /** VGPU_DMA_MAX_ASYNC - copies of one instance that may be under way */
 #define VGPU_DMA_MAX_ASYNC 1024u
 
+/* ------------------------------------------------------------------ */
+/* Pins: memory for a device                                           */
+/* ------------------------------------------------------------------ */
+
+/** VGPU_DMA_PAGE_SIZE - what is pinned at once */
+#define VGPU_DMA_PAGE_SIZE 4096u
+
+/**
+ * vgpu_dma_pin() - make pages reachable for the device
+ * @dev: the instance; its parent's IOMMU backend was set with
+ *       vgpu_dma_set_iommu() (<vgpu/iommu.h>)
+ * @iovas: page addresses, in any order, also more than once
+ * @n: number of them
+ * @prot: what the device will do: VGPU_DMA_READ and/or VGPU_DMA_WRITE
+ * @ret_addrs: @n device addresses, one for each page; untouched on failure
+ *
+ * All or nothing. A page that is pinned already with the same @prot keeps its
+ * device address and has to be unpinned once more. With VGPU_DMA_WRITE pages
+ * count as dirty until they are unpinned.
+ *
+ * A pin holds the memory: an unmap of it calls the driver's dma_unmap op and
+ * is not answered before the pin is gone. A driver that pins on a thread of
+ * its own holds a lock from before the pin until it has noted it down, and
+ * takes that lock in its dma_unmap op: then the op finds every pin, and no pin
+ * of that memory succeeds after it. Not to be called in a section.
+ *
+ * Return: 0; an error from the list at the top; -ENODEV: no backend; -ENOSPC:
+ * the instance has pinned as much as it may; -EDQUOT: its user has; -ENOMEM;
+ * or what the backend says.
+ */
+VGPU_API int vgpu_dma_pin(struct vgpu_device *dev, const uint64_t *iovas,
+			  unsigned n, unsigned prot, uint64_t *ret_addrs);
+
+/**
+ * vgpu_dma_unpin() - undo vgpu_dma_pin()
+ * @dev: the instance
+ * @iovas: pages that were pinned
+ * @n: number of them
+ * @prot: as they were pinned
+ *
+ * The device does not reach pages that were unpinned for the last time when
+ * this returns. Not to be called in a section. Pages that are not pinned are
+ * skipped: after a driver was too late with an unmap, the core has unpinned for
+ * it.
+ */
+VGPU_API void vgpu_dma_unpin(struct vgpu_device *dev, const uint64_t *iovas,
+			     unsigned n, unsigned prot);
+
 /**
  * vgpu_dma_unmap_done() - what the dma_unmap op began is over
  * @dev: the instance

@@ -3,9 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include <vgpu/dma.h>
+#include <vgpu/iommu.h>
 
 #include "../dma/access.h"
+#include "../dma/pin.h"
 #include "../dma/reader.h"
 #include "../dma/remote.h"
 #include "../dma/space.h"
@@ -78,6 +79,23 @@ void vgpu_dma_put(struct vgpu_device *dev,
 void vgpu_dma_unmap_done(struct vgpu_device *dev, uint64_t iova, uint64_t size)
 {
 	dma_space_unmap_done(space_of(dev), iova, size);
+}
+
+int vgpu_dma_pin(struct vgpu_device *dev, const uint64_t *iovas, unsigned n,
+		 unsigned prot, uint64_t *ret_addrs)
+{
+	return dma_space_pin(space_of(dev), iovas, n, prot, ret_addrs);
+}
+
+void vgpu_dma_unpin(struct vgpu_device *dev, const uint64_t *iovas, unsigned n,
+		    unsigned prot)
+{
+	dma_space_unpin(space_of(dev), iovas, n, prot);
+}
+
+int vgpu_dma_set_iommu(struct vgpu_device *dev, struct vgpu_iommu *iommu)
+{
+	return dma_space_set_iommu(space_of(dev), iommu);
 }
 
 /* ------------------------------------------------------------------ */

@@ -32,6 +32,7 @@ struct dma_ranges {
 struct dma_range_local {
 	_Atomic uint32_t refs; /* hold.h */
 	uint32_t next;	       /* while it is being taken out: number + 1 */
+	struct vgpu_iommu_memory *memory; /* once a page was pinned */
 };
 
 struct dma_space {
@@ -55,6 +56,7 @@ struct dma_space {
 	struct dma_unmap *spare_unmap;
 
 	struct dma_remote *remote;
+	struct dma_pins *pins;
 };
 
 static inline const struct dma_range *

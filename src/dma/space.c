@@ -14,6 +14,7 @@
 #include "../util/cleanup.h"
 #include "../util/log.h"
 #include "../util/loop.h"
+#include "pin-private.h"
 #include "space-private.h"
 
 _Static_assert(DMA_MAX_MAPS <= 1u << DMA_E_RANGE_BITS,
@@ -109,6 +110,7 @@ static void dispose(struct dma_space *space)
 {
 	detach(space);
 	dma_remote_free(space);
+	dma_pins_free(space);
 	dma_files_fini(&space->files);
 	dma_table_fini(&space->table);
 	close_fd(space->notice_fd);
@@ -139,6 +141,9 @@ int dma_space_new(struct arena *arena, const struct dma_limits *limits,
 	if (!space->local)
 		goto fail;
 	err = dma_remote_new(space);
+	if (err)
+		goto fail;
+	err = dma_pins_new(space);
 	if (err)
 		goto fail;
 	err = dma_table_init(&space->table, l.max_table_bytes
@@ -176,6 +181,8 @@ void dma_space_free(struct dma_space *space)
 
 	if (!space)
 		return;
+	space->owner = NULL; /* it is going, too: it is not asked any more */
+	dma_pins_revoke(space, DMA_EVERY_RANGE);
 	dma_space_unmap_all(space, NULL, NULL);
 	held = dma_unmaps_fini(space);
 	if (held)

@@ -6,6 +6,7 @@
 #include "../util/bytes.h"
 #include "../util/loop.h"
 #include "hold.h"
+#include "pin-private.h"
 #include "reader.h"
 
 /* An unmap that is not over: the ranges that are still in use. */
@@ -66,6 +67,7 @@ static void release(struct dma_space *space, uint32_t i)
 	struct dma_range *r = &space->ranges->range[i];
 
 	dma_table_clear(&space->table, r->iova, r->size);
+	dma_pins_forget(space, i);
 	atomic_store_explicit(&space->local[i].refs, 0, memory_order_relaxed);
 	dma_range_free(space, i);
 }
@@ -210,13 +212,14 @@ void dma_unmaps_poll(struct dma_space *space)
 	}
 }
 
-/* The driver had its time. The reset takes the device's context away; the
- * core takes back what the driver still has. */
-static void force(struct dma_space *space, struct dma_unmap *op)
+/* The driver had its time: what it still has pinned is taken from it. Memory
+ * that it holds by pointer can't be. */
+static void force(struct dma_space *space, const struct dma_unmap *op)
 {
-	op->overdue = true;
-	for (uint32_t i = op->ranges; i; i = space->local[i - 1].next)
+	for (uint32_t i = op->ranges; i; i = space->local[i - 1].next) {
+		dma_pins_revoke(space, i - 1);
 		atomic_fetch_and(&space->local[i - 1].refs, ~DMA_REFS_WAITING);
+	}
 }
 
 void dma_unmaps_check(struct dma_space *space)
@@ -224,19 +227,22 @@ void dma_unmaps_check(struct dma_space *space)
 	uint64_t now = loop_now_ns();
 	bool late = false;
 
+	/* The reset takes away what the device still does, for all at once. */
 	list_for_each(n, &space->unmaps) {
 		struct dma_unmap *op = list_entry(n, struct dma_unmap, link);
 
 		if (!op->overdue && now - op->since_ns >= DMA_UNMAP_PATIENCE_NS)
-			op->overdue = late = true;
+			late = true;
 	}
 	if (late && space->owner && space->owner->overdue)
 		space->owner->overdue(space->owner_user);
 	list_for_each(n, &space->unmaps) {
 		struct dma_unmap *op = list_entry(n, struct dma_unmap, link);
 
-		if (op->overdue)
-			force(space, op);
+		if (op->overdue || now - op->since_ns < DMA_UNMAP_PATIENCE_NS)
+			continue;
+		op->overdue = true;
+		force(space, op);
 	}
 	dma_unmaps_poll(space);
 	arm(space);

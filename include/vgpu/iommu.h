@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * IOMMU backends: how client memory becomes reachable for a device.
+ *
+ * A driver never programs hardware with a guest's address. It pins pages
+ * (vgpu_dma_pin() in <vgpu/dma.h>) and gets device addresses back; a backend
+ * is who makes them. The core has two, and a vendor may bring his own, say
+ * for a host kernel driver that owns the IOMMU:
+ *
+ *   cpu   for devices made of software: hands out device addresses from its
+ *         own space; the engine reads and writes through it, and faults on
+ *         anything else.
+ *   vfio  for a PCI function bound to vfio-pci: <vgpu/vfio.h>.
+ *
+ * Many instances share one backend, as they share the device behind it; a
+ * process may have several backends.
+ */
+#ifndef VGPU_IOMMU_H
+#define VGPU_IOMMU_H
+
+#include <vgpu/dma.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct vgpu_iommu;
+
+/**
+ * struct vgpu_iommu_memory - a range of client memory, as this process has it
+ * @struct_size: sizeof(struct vgpu_iommu_memory)
+ * @prot: VGPU_DMA_READ, VGPU_DMA_WRITE: what the client allows
+ * @id: unique in this process's life
+ * @base: where it lies
+ * @size: bytes, all of it in one piece from @base on
+ * @fd: the file it comes from; the core's: don't close it
+ * @offset: of @base in the file
+ * @priv: the backend's own; NULL at first
+ *
+ * The core keeps it from the first pin of a page until the client takes the
+ * range away, and calls @forget before.
+ */
+struct vgpu_iommu_memory {
+	uint32_t struct_size;
+	uint32_t prot;
+	uint64_t id;
+	void *base;
+	uint64_t size;
+	int fd;
+	uint64_t offset;
+	void *priv;
+};
+
+/**
+ * struct vgpu_iommu_page - one page to be made reachable
+ * @memory: which memory
+ * @offset: of the page in it, a multiple of VGPU_DMA_PAGE_SIZE
+ */
+struct vgpu_iommu_page {
+	struct vgpu_iommu_memory *memory;
+	uint64_t offset;
+};
+
+/**
+ * struct vgpu_iommu_stats - a backend's use
+ * @mapped_pages: pages that have a device address
+ * @mappings: what the backend has in use of what is scarce: table entries, or
+ *            the kernel's mappings
+ * @max_mappings: how many of them there can be
+ * @faults: accesses that were stopped, as far as the backend can see them
+ */
+struct vgpu_iommu_stats {
+	uint64_t mapped_pages;
+	uint64_t mappings;
+	uint64_t max_mappings;
+	uint64_t faults;
+};
+
+/**
+ * struct vgpu_iommu_ops - what a backend does
+ * @struct_size: sizeof(struct vgpu_iommu_ops)
+ * @name: for logs
+ * @map: make @n pages reachable with @prot (never more than their memory's)
+ *       and fill in @ret_addrs. All or none.
+ *       Return: 0 or negative errno.
+ * @unmap: the device must not reach these addresses any more, and does not
+ *         when this returns. @addrs are as @map gave them.
+ * @forget: optional. No page of @memory is mapped any more and it is going
+ *          away: free @priv. From the instance's loop.
+ * @get_stats: fill in
+ * @destroy: free it; nothing is mapped any more
+ *
+ * Calls come from any thread, also at once for different instances. @map and
+ * @unmap may take a few milliseconds, not more.
+ */
+struct vgpu_iommu_ops {
+	uint32_t struct_size;
+	uint32_t reserved;
+	const char *name;
+	int (*map)(struct vgpu_iommu *iommu,
+		   const struct vgpu_iommu_page *pages, unsigned n,
+		   unsigned prot, uint64_t *ret_addrs);
+	void (*unmap)(struct vgpu_iommu *iommu, const uint64_t *addrs,
+		      unsigned n);
+	void (*forget)(struct vgpu_iommu *iommu,
+		       struct vgpu_iommu_memory *memory);
+	void (*get_stats)(struct vgpu_iommu *iommu,
+			  struct vgpu_iommu_stats *ret_stats);
+	void (*destroy)(struct vgpu_iommu *iommu);
+};
+
+/**
+ * struct vgpu_iommu - a backend; embed it and use vgpu_container_of()
+ * @ops: must outlive it
+ */
+struct vgpu_iommu {
+	const struct vgpu_iommu_ops *ops;
+};
+
+/**
+ * vgpu_dma_set_iommu() - say what an instance's pins go through
+ * @dev: the instance; nothing is pinned yet
+ * @iommu: the parent's backend; must outlive the instance
+ *
+ * On the instance's loop, usually in the create op.
+ *
+ * Return: 0; -EBUSY: there are pins; -EINVAL: ops that lack something.
+ */
+VGPU_API int vgpu_dma_set_iommu(struct vgpu_device *dev,
+				struct vgpu_iommu *iommu);
+
+static inline void vgpu_iommu_get_stats(struct vgpu_iommu *iommu,
+					struct vgpu_iommu_stats *ret_stats)
+{
+	iommu->ops->get_stats(iommu, ret_stats);
+}
+
+/* NULL is fine. */
+static inline void vgpu_iommu_destroy(struct vgpu_iommu *iommu)
+{
+	if (iommu)
+		iommu->ops->destroy(iommu);
+}
+
+/* ------------------------------------------------------------------ */
+/* The software IOMMU                                                  */
+/* ------------------------------------------------------------------ */
+
+/**
+ * struct vgpu_iommu_cpu_config - a software IOMMU
+ * @struct_size: sizeof(struct vgpu_iommu_cpu_config)
+ * @base: first device address, a multiple of VGPU_DMA_PAGE_SIZE; 0: the
+ *        default, which is no address that a guest has by accident
+ * @max_pages: pages that can be reachable at once; 0: VGPU_IOMMU_CPU_PAGES
+ * @fault: optional. The engine used @addr, which it was not given for that.
+ *         Runs on the engine's thread.
+ * @user: for @fault
+ */
+struct vgpu_iommu_cpu_config {
+	uint32_t struct_size;
+	uint32_t reserved;
+	uint64_t base;
+	uint64_t max_pages;
+	void (*fault)(struct vgpu_iommu *iommu, uint64_t addr, unsigned prot,
+		      void *user);
+	void *user;
+};
+
+#define VGPU_IOMMU_CPU_PAGES (1ull << 24) /* 64 GiB */
+#define VGPU_IOMMU_CPU_BASE  (1ull << 50) /* above all real memory */
+
+/**
+ * vgpu_iommu_cpu_new() - make one
+ * @config: NULL: defaults
+ * @ret_iommu: vgpu_iommu_destroy() it
+ *
+ * Addresses are used again as late as possible, so that one which is used
+ * after its unpin faults.
+ */
+VGPU_API int vgpu_iommu_cpu_new(const struct vgpu_iommu_cpu_config *config,
+				struct vgpu_iommu **ret_iommu);
+
+/**
+ * vgpu_iommu_cpu_read() - the engine reads
+ * @iommu: of vgpu_iommu_cpu_new()
+ * @addr: device address, any alignment
+ * @buf: where to
+ * @len: bytes; pages that follow each other in device addresses
+ *
+ * Any thread. Return: 0; -EFAULT: not all of it is reachable for reading (it
+ * was reported to @fault).
+ */
+VGPU_API int vgpu_iommu_cpu_read(struct vgpu_iommu *iommu, uint64_t addr,
+				 void *buf, size_t len);
+
+/* The engine writes; as vgpu_iommu_cpu_read(). */
+VGPU_API int vgpu_iommu_cpu_write(struct vgpu_iommu *iommu, uint64_t addr,
+				  const void *buf, size_t len);
+
+/**
+ * vgpu_iommu_cpu_enter() - a section in which pointers are good
+ *
+ * The same rules as for vgpu_dma_enter(): short, no blocking, nests.
+ */
+VGPU_API void vgpu_iommu_cpu_enter(struct vgpu_iommu *iommu);
+VGPU_API void vgpu_iommu_cpu_leave(struct vgpu_iommu *iommu);
+
+/**
+ * vgpu_iommu_cpu_ptr() - the engine's translation, for an engine that keeps
+ * its own TLB for the length of a section
+ * @iommu: of vgpu_iommu_cpu_new(); in a section
+ * @addr: device address
+ * @prot: VGPU_DMA_READ and/or VGPU_DMA_WRITE
+ *
+ * Return: pointer to the byte, good until the end of its page and of the
+ * section; NULL: a fault (it was reported).
+ */
+VGPU_API void *vgpu_iommu_cpu_ptr(struct vgpu_iommu *iommu, uint64_t addr,
+				  unsigned prot);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

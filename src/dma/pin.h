@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pins: pages of a space that have a device address. Any thread; a batch is
+ * done under one lock. See vgpu_dma_pin() for what callers may expect.
+ */
+#ifndef DMA_PIN_H
+#define DMA_PIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vgpu/iommu.h>
+
+struct dma_budget;
+struct dma_space;
+
+#define DMA_MAX_PINNED_BYTES (64ull << 30) /* of one instance, by default */
+
+/* The loop's thread, with nothing pinned; -EBUSY otherwise. */
+int dma_space_set_iommu(struct dma_space *space, struct vgpu_iommu *iommu);
+/* Takes a reference; NULL: none. */
+int dma_space_set_budget(struct dma_space *space, struct dma_budget *budget);
+/* Bytes; below what is pinned: nothing more can be. */
+void dma_space_set_pin_limit(struct dma_space *space, uint64_t bytes);
+
+int dma_space_pin(struct dma_space *space, const uint64_t *iovas, size_t n,
+		  unsigned prot, uint64_t *ret_addrs);
+void dma_space_unpin(struct dma_space *space, const uint64_t *iovas, size_t n,
+		     unsigned prot);
+
+/**
+ * struct dma_pin_stats - what is pinned
+ * @bytes: of the instance, and
+ * @limit: what it may have
+ * @user_bytes: of its user's instances in this process, and
+ * @user_limit: what they may have; UINT64_MAX: no limit
+ */
+struct dma_pin_stats {
+	uint64_t bytes, limit;
+	uint64_t user_bytes, user_limit;
+};
+void dma_space_pin_stats(struct dma_space *space,
+			 struct dma_pin_stats *ret_stats);
+
+#endif
