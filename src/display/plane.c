@@ -54,7 +54,8 @@ static int check_plane(struct vgpu_core *core, const struct vgpu_plane *p,
 	/* Below 2^47: nothing here can wrap. */
 	len = (uint64_t)p->stride * (p->height - 1) + p->width * bytes;
 	area = region_area_at(&core->regions[p->region], p->offset);
-	if (!area || area->kind == VGPU_AREA_TRAPPED ||
+	if (!area ||
+	    (area->kind != VGPU_AREA_MAPPED && area->kind != VGPU_AREA_MEMORY) ||
 	    !range_inside(p->offset - area->offset, len, area->size))
 		return -EINVAL;
 	*ret_flags = area->kind == VGPU_AREA_MEMORY ? VGPU_PLANE_HIDDEN : 0;

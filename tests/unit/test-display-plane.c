@@ -39,11 +39,24 @@ static const struct vgpu_mmio_ops ops = {
 	.read = no_read,
 };
 
+static void no_write(struct vgpu_device *dev, uint64_t offset, uint64_t value,
+		     unsigned size)
+{
+}
+
+static const struct vgpu_mmio_ops bell_ops = {
+	.struct_size = sizeof(bell_ops),
+	.min_access = 4,
+	.max_access = 4,
+	.write = no_write,
+};
+
 static const struct vgpu_area areas[] = {
 	{ sizeof(struct vgpu_area), VGPU_AREA_MAPPED, 0, 64 * KIB, NULL },
 	{ sizeof(struct vgpu_area), VGPU_AREA_MEMORY, 64 * KIB, 64 * KIB, NULL },
 	{ sizeof(struct vgpu_area), VGPU_AREA_TRAPPED, 128 * KIB, 64 * KIB, &ops },
 	{ sizeof(struct vgpu_area), VGPU_AREA_MAPPED, 192 * KIB, 32 * KIB, NULL },
+	{ sizeof(struct vgpu_area), VGPU_AREA_DOORBELL, 240 * KIB, 4, &bell_ops },
 };
 
 /* Shows something from the first reset on, as a boot picture would be. */
@@ -84,7 +97,7 @@ static int create(const struct vgpu_create_args *args,
 		.vendor_id = 0x1234,
 		.device_id = 1,
 		.class_code = 0x038000,
-		.bars[2] = { .size = 256 * KIB, .n_areas = 4, .areas = areas },
+		.bars[2] = { .size = 256 * KIB, .n_areas = 5, .areas = areas },
 	};
 	struct vgpu_device *dev = calloc(1, sizeof(*dev));
 	int err;
@@ -213,9 +226,10 @@ static void a_plane_is_wholly_in_memory(void **state)
 		/* Over the end of an area, though into another memory one */
 		{ 4, 128, 128, 512, -EINVAL },
 		{ 32 * KIB, 128, 128, 512, -EINVAL },
-		/* In registers, behind the last area, behind the BAR */
+		/* In registers, in a hole, a doorbell, behind the BAR */
 		{ 128 * KIB, 1, 1, 4, -EINVAL },
 		{ 224 * KIB, 1, 1, 4, -EINVAL },
+		{ 240 * KIB, 1, 1, 4, -EINVAL },
 		{ 256 * KIB, 1, 1, 4, -EINVAL },
 		{ ~0ull, 1, 1, 4, -EINVAL },
 		{ ~0ull - 3, 128, 128, 512, -EINVAL },
