@@ -4,6 +4,8 @@
 #define CONFIG_ADDRESS 0xcf8
 #define CONFIG_DATA    0xcfc
 #define CONFIG_ENABLE  0x80000000u
+#define BUSES	       4
+#define SLOTS	       32
 
 #define BAR_IO		0x1
 #define BAR_64		0x4
@@ -51,8 +53,9 @@ void pci_write16(const struct pci_device *dev, uint8_t offset, uint16_t v)
 
 void pci_find(struct pci_device *dev, uint16_t vendor, uint16_t device)
 {
-	for (uint32_t slot = 0; slot < 32; slot++) {
-		dev->address = CONFIG_ENABLE | slot << 11;
+	/* Directly on the root bus, or behind a root port. */
+	for (uint32_t n = 0; n < BUSES * SLOTS; n++) {
+		dev->address = CONFIG_ENABLE | n << 11;
 		if (pci_read32(dev, PCI_VENDOR) ==
 		    ((uint32_t)device << 16 | vendor))
 			return;
