@@ -30,6 +30,7 @@ struct irqs;
 struct module;
 struct msix;
 struct pci_config;
+struct recorder;
 struct session;
 struct vgpu_core;
 
@@ -94,6 +95,7 @@ struct vgpu_core {
 
 	bool used; /* a client was here: renew before the next one */
 	struct session *session;
+	struct recorder *recorder; /* the program's; NULL: none */
 
 	/* display sits above this layer: it hangs itself in here */
 	const struct device_extension *display_ext;

@@ -8,6 +8,7 @@
 #include "../dma/space.h"
 #include "../state/arena.h"
 #include "../transport/conn.h"
+#include "../transport/recording.h"
 #include "../util/bytes.h"
 #include "../vfio-user/decode.h"
 #include "../vfio-user/encode.h"
@@ -413,6 +414,10 @@ int session_new(struct vgpu_core *core, int fd, struct session **ret_session)
 	if (err) {
 		free(s);
 		return err;
+	}
+	if (core->recorder) {
+		recorder_next(core->recorder);
+		conn_record(s->conn, core->recorder);
 	}
 	if (conn_peer(s->conn, &pid, &uid) == 0)
 		log_info(core->name, "client connected, pid %d, uid %u",

@@ -114,6 +114,8 @@ struct conn {
 	uint8_t *tx;
 	size_t rx_need; /* size of the message at rx_pos; 0: not known yet */
 	size_t tx_room; /* given out by conn_reply() */
+	struct recorder *recorder; /* NULL: nobody listens */
+	uint64_t recorded; /* position up to which requests are in it */
 	struct conn_stats stats;
 
 	union { /* aligned for the headers in it */

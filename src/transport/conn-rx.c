@@ -9,6 +9,7 @@
  * complete yet, they wait for the rest of it.
  */
 #include "conn-private.h"
+#include "recording.h"
 
 #include <errno.h>
 #include <string.h>
@@ -61,6 +62,11 @@ static int rx_message(struct conn *conn, struct conn_message *msg)
 	st->tx_before = st->tx_end;
 	conn_order();
 	st->rx_begun = end;
+	if (conn->recorder && end > conn->recorded) {
+		conn->recorded = end; /* not again when it comes again */
+		recorder_add(conn->recorder, RECORDING_IN, msg->data, msg->size,
+			     msg->fds, msg->n_fds);
+	}
 	err = conn->ops->message(conn, msg, conn->user);
 	if (err == -EAGAIN) {
 		st->rx_begun = st->rx_pos;

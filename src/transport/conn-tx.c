@@ -9,6 +9,7 @@
  * tx_chunk().
  */
 #include "conn-private.h"
+#include "recording.h"
 
 #include <errno.h>
 #include <string.h>
@@ -195,6 +196,9 @@ int conn_commit(struct conn *conn, size_t size, const int *fds, size_t n_fds)
 		if (err)
 			return err;
 	}
+	if (conn->recorder)
+		recorder_add(conn->recorder, RECORDING_OUT,
+			     tx_at(conn, st->tx_end), size, fds, n_fds);
 	conn_order();
 	st->tx_end += size;
 	conn->stats.tx_messages++;

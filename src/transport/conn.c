@@ -285,6 +285,12 @@ void conn_free(struct conn *conn)
 		destroy(conn);
 }
 
+void conn_record(struct conn *conn, struct recorder *recorder)
+{
+	conn->recorder = recorder;
+	conn->recorded = conn->st->rx_pos;
+}
+
 void conn_get_stats(const struct conn *conn, struct conn_stats *ret_stats)
 {
 	*ret_stats = conn->stats;

@@ -117,6 +117,11 @@ void *conn_reply(struct conn *conn, size_t max);
  */
 int conn_commit(struct conn *conn, size_t size, const int *fds, size_t n_fds);
 
+struct recorder;
+/* Write every message to @recorder from now on; NULL: no more. It stays the
+ * caller's, and must outlive the connection. */
+void conn_record(struct conn *conn, struct recorder *recorder);
+
 /**
  * struct conn_stats - counters since the connection began
  */
