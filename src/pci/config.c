@@ -81,7 +81,7 @@ void pci_define(struct pci_config *config, unsigned offset, unsigned size,
 static uint32_t command_bits(const struct vgpu_pci_desc *desc)
 {
 	uint32_t bits = PCI_COMMAND_MASTER | PCI_COMMAND_PARITY |
-			PCI_COMMAND_SERR;
+			PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE;
 
 	for (unsigned i = 0; i < VGPU_NUM_BARS; i++)
 		if (desc->bars[i].size)
@@ -90,8 +90,6 @@ static uint32_t command_bits(const struct vgpu_pci_desc *desc)
 					: PCI_COMMAND_MEMORY;
 	if (desc->rom_size)
 		bits |= PCI_COMMAND_MEMORY;
-	if (desc->intx_pin)
-		bits |= PCI_COMMAND_INTX_DISABLE;
 	return bits;
 }
 
