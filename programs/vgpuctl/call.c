@@ -121,7 +121,8 @@ int ctl_call(struct ctl *ctl, const char *method,
 	struct control_result res = { 0 };
 	int code = EXIT_OK, err;
 
-	err = control_call(ctl->control_path, method, parameters, &res);
+	err = control_call(ctl->control_path, method, parameters,
+			   ctl->timeout_ms, &res);
 	json_object_put(parameters);
 	if (err)
 		return say_unreachable(ctl, err);

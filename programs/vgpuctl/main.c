@@ -11,6 +11,7 @@
 #include "verbs.h"
 
 #define MAX_GLOBALS 8
+#define MAX_TIMEOUT 3600 /* seconds */
 
 /* What getopt_long() returns: long forms by number, so that letters of verbs
  * and of global options go the same way. */
@@ -68,10 +69,29 @@ static int code_of(const struct verb *verb, int c)
 /* What to do after the options are read. */
 enum next { NEXT_GO_ON, NEXT_HELP, NEXT_VERSION, NEXT_USAGE };
 
+static enum next take_timeout(struct ctl *ctl, const char *arg)
+{
+	double seconds;
+	char *end;
+
+	seconds = strtod(arg, &end);
+	if (*arg < '0' || *arg > '9' || *end || !(seconds >= 0.001) ||
+	    seconds > MAX_TIMEOUT) {
+		ctl_fail(0,
+			 "--timeout is a number of seconds, from 0.001 to %d",
+			 MAX_TIMEOUT);
+		return NEXT_USAGE;
+	}
+	ctl->timeout_ms = (int)(seconds * 1000);
+	return NEXT_GO_ON;
+}
+
 static enum next take_global(struct ctl *ctl, const char *name, const char *arg)
 {
 	if (!strcmp(name, "control-path"))
 		ctl->control_path = arg;
+	else if (!strcmp(name, "timeout"))
+		return take_timeout(ctl, arg);
 	else if (!strcmp(name, "json"))
 		ctl->json = true;
 	else if (!strcmp(name, "help"))
@@ -138,7 +158,8 @@ static int settle(enum next next, const struct verb *verb)
 
 int main(int argc, char **argv)
 {
-	struct ctl ctl = { .control_path = getenv("VGPU_CONTROL_PATH") };
+	struct ctl ctl = { .control_path = getenv("VGPU_CONTROL_PATH"),
+			   .timeout_ms = CONTROL_CALL_TIMEOUT_MS };
 	const struct verb *verb;
 	int code;
 

@@ -13,7 +13,9 @@ const struct verb *const verbs[] = {
 
 const struct verb_option global_options[] = {
 	{ 'c', "control-path", "PATH",
-	  "socket of the vgpu-device to ask (default: $VGPU_CONTROL_PATH)" },
+	  "whom to ask (default: $VGPU_CONTROL_PATH)" },
+	{ 't', "timeout", "SECONDS",
+	  "how long to wait for an answer (default: 10)" },
 	{ 'j', "json", NULL, "print JSON, for scripts" },
 	{ 'h', "help", NULL, "explain the verb, or vgpuctl itself" },
 	{ 0, "version", NULL, "print the version" },

@@ -22,12 +22,14 @@ enum {
 /**
  * struct ctl - what all verbs know
  * @control_path: whom to ask
+ * @timeout_ms: how long to wait for an answer
  * @json: print JSON
  * @values: of the verb's options, in the order of its table: the argument,
  *          "" for a flag that was given, NULL: not given
  */
 struct ctl {
 	const char *control_path;
+	int timeout_ms;
 	bool json;
 	const char *values[VERB_MAX_OPTIONS];
 };

@@ -20,6 +20,7 @@
 
 struct control_client {
 	int fd;
+	int timeout_ms; /* of a call */
 	char *rx;
 	size_t rx_len, rx_size;
 	size_t rx_scanned; /* no NUL before this */
@@ -47,10 +48,14 @@ void control_client_free(struct control_client *client)
 	free(client);
 }
 
-int control_client_connect(const char *path, struct control_client **ret_client)
+int control_client_connect(const char *path, int timeout_ms,
+			   struct control_client **ret_client)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	struct timeval patience = { .tv_sec = CONTROL_CALL_TIMEOUT_MS / 1000 };
+	struct timeval patience = {
+		.tv_sec = timeout_ms / 1000,
+		.tv_usec = timeout_ms % 1000 * 1000,
+	};
 	struct control_client *client;
 	cleanup_fd int fd = -1;
 
@@ -70,6 +75,7 @@ int control_client_connect(const char *path, struct control_client **ret_client)
 	if (!client)
 		return -ENOMEM;
 	client->fd = steal_fd(&fd);
+	client->timeout_ms = timeout_ms;
 	*ret_client = client;
 	return 0;
 }
@@ -257,7 +263,7 @@ int control_client_call(struct control_client *client, const char *method,
 			struct json_object *parameters, bool more,
 			struct control_result *ret_result)
 {
-	uint64_t deadline = deadline_in(CONTROL_CALL_TIMEOUT_MS);
+	uint64_t deadline = deadline_in(client->timeout_ms);
 	cleanup_free char *text = NULL;
 	size_t len;
 	int err;
@@ -277,11 +283,11 @@ int control_client_next(struct control_client *client, int timeout_ms,
 }
 
 int control_call(const char *path, const char *method,
-		 struct json_object *parameters,
+		 struct json_object *parameters, int timeout_ms,
 		 struct control_result *ret_result)
 {
 	struct control_client *client;
-	int err = control_client_connect(path, &client);
+	int err = control_client_connect(path, timeout_ms, &client);
 
 	if (err)
 		return err;

@@ -14,7 +14,8 @@
 struct json_object;
 struct control_client;
 
-/* How long one reply may take, milliseconds. */
+/* How long connecting, and one reply, may take unless something else is said,
+ * milliseconds. */
 #define CONTROL_CALL_TIMEOUT_MS 10000
 
 /* Longest reply that is read, bytes. */
@@ -40,11 +41,12 @@ void control_result_release(struct control_result *result);
 
 /**
  * control_client_connect() - connect to a control socket
+ * @timeout_ms: for this, and for each call of the client; > 0
  *
  * Return: 0; -ENAMETOOLONG; errno of connect(): -ENOENT (no such socket),
  * -ECONNREFUSED (nobody listens there), -EACCES; -ETIMEDOUT: nobody accepts.
  */
-int control_client_connect(const char *path,
+int control_client_connect(const char *path, int timeout_ms,
 			   struct control_client **ret_client);
 void control_client_free(struct control_client *client);
 
@@ -72,7 +74,7 @@ int control_client_next(struct control_client *client, int timeout_ms,
 
 /* Connect, call once, hang up. */
 int control_call(const char *path, const char *method,
-		 struct json_object *parameters,
+		 struct json_object *parameters, int timeout_ms,
 		 struct control_result *ret_result);
 
 #endif

@@ -187,14 +187,15 @@ static void replies_and_errors_come_back(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(control_call(f->path, "org.varlink.service.GetInfo",
-				      NULL, &res),
+				      NULL, 5000, &res),
 			 0);
 	assert_null(res.error);
 	assert_string_equal(json_get_string(res.parameters, "vendor", ""), "v");
 	control_result_release(&res);
 
-	assert_int_equal(
-		control_call(f->path, "org.example.test.None", NULL, &res), 0);
+	assert_int_equal(control_call(f->path, "org.example.test.None", NULL,
+				      5000, &res),
+			 0);
 	assert_string_equal(res.error, CONTROL_ERR_NO_METHOD);
 	assert_string_equal(json_get_string(res.parameters, "method", ""),
 			    "org.example.test.None");
@@ -207,8 +208,9 @@ static void files_come_with_their_reply(void **state)
 	struct fixture *f = *state;
 	int kept;
 
-	assert_int_equal(
-		control_call(f->path, "org.example.test.Files", NULL, &res), 0);
+	assert_int_equal(control_call(f->path, "org.example.test.Files", NULL,
+				      5000, &res),
+			 0);
 	assert_int_equal(res.n_fds, 2);
 	kept = steal_fd(&res.fds[1]);
 	control_result_release(&res);
@@ -222,7 +224,7 @@ static void streams_are_read_to_their_end(void **state)
 	struct control_result res = { 0 };
 	struct fixture *f = *state;
 
-	assert_int_equal(control_client_connect(f->path, &client), 0);
+	assert_int_equal(control_client_connect(f->path, 5000, &client), 0);
 	assert_int_equal(control_client_call(client, "org.example.test.Count",
 					     NULL, true, &res),
 			 0);
@@ -244,7 +246,8 @@ static void large_replies_are_put_together(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(
-		control_call(f->path, "org.example.test.Big", NULL, &res), 0);
+		control_call(f->path, "org.example.test.Big", NULL, 5000, &res),
+		0);
 	assert_int_equal(strlen(json_get_string(res.parameters, "text", "")),
 			 5000000);
 	control_result_release(&res);
@@ -256,14 +259,37 @@ static void absence_is_told_apart(void **state)
 	struct fixture *f = *state;
 	char path[200];
 
-	assert_int_equal(control_call("/nonexistent/path", "a.B", NULL, &res),
-			 -ENOENT);
+	assert_int_equal(
+		control_call("/nonexistent/path", "a.B", NULL, 5000, &res),
+		-ENOENT);
 	memset(path, 'x', sizeof(path));
 	path[sizeof(path) - 1] = '\0';
-	assert_int_equal(control_call(path, "a.B", NULL, &res), -ENAMETOOLONG);
+	assert_int_equal(control_call(path, "a.B", NULL, 5000, &res),
+			 -ENAMETOOLONG);
 	f->listen_fd = close_fd(f->listen_fd);
-	assert_int_equal(control_call(f->path, "a.B", NULL, &res),
+	assert_int_equal(control_call(f->path, "a.B", NULL, 5000, &res),
 			 -ECONNREFUSED);
+}
+
+/* Somebody listens, and never accepts. */
+static void patience_has_an_end(void **state)
+{
+	struct control_result res = { 0 };
+	struct fixture *f = *state;
+	struct control_client *held[64];
+	size_t n = 0;
+
+	assert_int_equal(control_call(f->path, "a.B", NULL, 1, &res),
+			 -ETIMEDOUT);
+	/* Nor when the backlog is full and connecting itself waits. */
+	while (n < ARRAY_SIZE(held) &&
+	       !control_client_connect(f->path, 1, &held[n]))
+		n++;
+	assert_true(n < ARRAY_SIZE(held));
+	assert_int_equal(control_call(f->path, "a.B", NULL, 1, &res),
+			 -ETIMEDOUT);
+	while (n)
+		control_client_free(held[--n]);
 }
 
 static int call_canned(struct fixture *f, const char *bytes, size_t len)
@@ -274,7 +300,7 @@ static int call_canned(struct fixture *f, const char *bytes, size_t len)
 	f->canned = bytes;
 	f->canned_len = len;
 	assert_int_equal(pthread_create(&f->thread, NULL, serve_canned, f), 0);
-	err = control_call(f->path, "a.B", NULL, &res);
+	err = control_call(f->path, "a.B", NULL, 5000, &res);
 	assert_int_equal(pthread_join(f->thread, NULL), 0);
 	control_result_release(&res);
 	return err;
@@ -305,6 +331,7 @@ int main(void)
 		S(streams_are_read_to_their_end),
 		S(large_replies_are_put_together),
 		P(absence_is_told_apart),
+		P(patience_has_an_end),
 		P(servers_may_misbehave),
 	};
 
