@@ -12,28 +12,26 @@
 #include "bochs.h"
 
 /* From 0x3c0 */
-#define PORT_ATTR       0x00
-#define PORT_MISC       0x02 /* reads as input status 0 */
-#define PORT_DAC_MASK   0x06
+#define PORT_ATTR	0x00
+#define PORT_MISC	0x02 /* reads as input status 0 */
+#define PORT_DAC_MASK	0x06
 #define PORT_DAC_RINDEX 0x07 /* reads as the DAC's state */
 #define PORT_DAC_WINDEX 0x08
-#define PORT_DAC_DATA   0x09
-#define PORT_MISC_READ  0x0c
-#define PORT_STATUS1    0x1a
+#define PORT_DAC_DATA	0x09
+#define PORT_MISC_READ	0x0c
+#define PORT_STATUS1	0x1a
 
 #define ATTR_INDEX_BITS 0x3f
-#define ATTR_SCREEN_ON  0x20
+#define ATTR_SCREEN_ON	0x20
 
 #define STATUS1_DISPLAY_OFF 0x01
 #define STATUS1_VRETRACE    0x08
-
-#define DISPI_8BIT_DAC 0x0020 /* in the dispi register ENABLE */
 
 /* The colours as they are set: with 6 bits a channel, or with 8. */
 void bochs_vga_update_palette(struct bochs *b)
 {
 	const struct bochs_vga_state *v = &b->state->vga;
-	bool wide = b->state->enable & DISPI_8BIT_DAC;
+	bool wide = b->state->dispi[DISPI_ENABLE] & DISPI_DAC8;
 	uint32_t colours[256];
 
 	for (unsigned i = 0; i < 256; i++) {
@@ -59,7 +57,8 @@ static void dac_next(struct bochs_vga_state *v)
 	v->dac_index++; /* 255 is followed by 0 */
 }
 
-static uint64_t vga_read(struct vgpu_device *dev, uint64_t offset, unsigned size)
+static uint64_t vga_read(struct vgpu_device *dev, uint64_t offset,
+			 unsigned size)
 {
 	struct bochs_vga_state *v = &to_bochs(dev)->state->vga;
 	uint8_t value;
@@ -113,8 +112,8 @@ static void write_dac(struct bochs *b, uint8_t value)
 		bochs_vga_update_palette(b);
 }
 
-static void vga_write(struct vgpu_device *dev, uint64_t offset, uint64_t value64,
-		      unsigned size)
+static void vga_write(struct vgpu_device *dev, uint64_t offset,
+		      uint64_t value64, unsigned size)
 {
 	struct bochs *b = to_bochs(dev);
 	struct bochs_vga_state *v = &b->state->vga;
@@ -152,6 +151,11 @@ const struct vgpu_mmio_ops bochs_vga_ops = {
 	.read = vga_read,
 	.write = vga_write,
 };
+
+bool bochs_vga_screen_on(const struct bochs *b)
+{
+	return b->state->vga.attr_index & ATTR_SCREEN_ON;
+}
 
 /* The screen is on from the start: some guests set a mode and no VGA port. */
 void bochs_vga_reset(struct bochs *b)

@@ -22,27 +22,27 @@
 
 /* BAR0: 32-bit registers. What is not written to here is read-only, what is
  * not read here reads 0. */
-#define REG_TRIGGER     0x00 /* W: send this vector of what the guest uses */
-#define REG_COUNT       0x04 /* R: how many were sent */
-#define REG_SCRATCH     0x08 /* RW: nothing */
-#define REG_LEVEL       0x0c /* RW: level of INTA */
-#define REG_RESETS      0x10 /* R: resets since this client came */
+#define REG_TRIGGER	0x00 /* W: send this vector of what the guest uses */
+#define REG_COUNT	0x04 /* R: how many were sent */
+#define REG_SCRATCH	0x08 /* RW: nothing */
+#define REG_LEVEL	0x0c /* RW: level of INTA */
+#define REG_RESETS	0x10 /* R: resets since this client came */
 #define REG_RESET_CAUSE 0x14 /* R: enum vgpu_reset_reason of the last one */
 #define REG_IRQ_ENABLED 0x18 /* R: enum vgpu_irq_index that the guest uses */
-#define REG_SIGNAL      0x1c /* W: vector << 8 | index; R: errno of that */
-#define REG_READS       0x20 /* R: reads of the windows that came to ops */
-#define REG_WRITES      0x24 /* R: writes, likewise */
-#define REGS_SIZE       0x28
+#define REG_SIGNAL	0x1c /* W: vector << 8 | index; R: errno of that */
+#define REG_READS	0x20 /* R: reads of the windows that came to ops */
+#define REG_WRITES	0x24 /* R: writes, likewise */
+#define REGS_SIZE	0x28
 
 /* BAR3 */
 #define IO_SCRATCH 0x00
 #define IO_COUNT   0x04
 #define IO_TRIGGER 0x08
-#define IO_USED    0x10
-#define IO_SIZE    0x20
+#define IO_USED	   0x10
+#define IO_SIZE	   0x20
 
 /* BAR4 */
-#define KIB            1024ull
+#define KIB	       1024ull
 #define MIX_MAPPED     (0 * KIB)
 #define MIX_TRAPPED    (64 * KIB)
 #define MIX_MEMORY     (128 * KIB)
@@ -185,7 +185,8 @@ static const struct vgpu_state_desc testdev_state_desc = {
 	.fields = testdev_fields,
 };
 
-static void testdev_reset(struct vgpu_device *dev, enum vgpu_reset_reason reason)
+static void testdev_reset(struct vgpu_device *dev,
+			  enum vgpu_reset_reason reason)
 {
 	struct testdev *t = to_testdev(dev);
 	uint32_t resets = t->state->resets;
@@ -208,11 +209,10 @@ static const struct vgpu_device_ops testdev_ops = {
 	.reset = testdev_reset,
 };
 
-#define AREA(area_kind, at, len, area_ops)                          \
-	{                                                           \
-		.struct_size = sizeof(struct vgpu_area),            \
-		.kind = (area_kind), .offset = (at), .size = (len), \
-		.ops = (area_ops)                                   \
+#define AREA(area_kind, at, len, area_ops)                                     \
+	{                                                                      \
+		.struct_size = sizeof(struct vgpu_area), .kind = (area_kind),  \
+		.offset = (at), .size = (len), .ops = (area_ops)               \
 	}
 #define TRAPPED(at, len, ops) AREA(VGPU_AREA_TRAPPED, at, len, ops)
 
@@ -242,7 +242,7 @@ static const struct vgpu_area bar4_areas[] = {
 /* The capability's own registers, from its start */
 #define CAP_WRITES 12 /* counts writes to any of it */
 #define CAP_MIRROR 13 /* complement of CAP_RW, made when it is read */
-#define CAP_RW     14 /* two writable bytes */
+#define CAP_RW	   14 /* two writable bytes */
 
 static void cap_before_read(struct vgpu_device *dev, unsigned cap,
 			    unsigned offset, unsigned len)
@@ -294,12 +294,9 @@ static const struct vgpu_pci_cap caps[] = {
 /* An image that no x86 firmware runs, with a pattern behind the headers. */
 static void build_rom(uint8_t *rom)
 {
-	static const uint8_t pcir[] = {
-		'P', 'C', 'I', 'R', 0x34, 0x12, 0x57, 0x7e, /* ids */
-		0, 0, 0x18, 0, 0, 0, 0xff, /* length, revision, class */
-		0, ROM_SIZE / 512, 0, 0, 0, /* image length, its revision */
-		0x01, 0x80, 0, 0, /* Open Firmware, the last image */
-	};
+	/* Ids, length, class, length of the image, Open Firmware, the last */
+	static const char pcir[] = "PCIR\x34\x12\x57\x7e\0\0\x18\0"
+				   "\0\0\xff\0\x08\0\0\0\x01\x80\0";
 
 	for (unsigned i = 0; i < ROM_SIZE; i++)
 		rom[i] = (uint8_t)(i * 7 + (i >> 8));
@@ -307,7 +304,7 @@ static void build_rom(uint8_t *rom)
 	rom[1] = 0xaa;
 	rom[0x18] = 0x20; /* where PCIR is */
 	rom[0x19] = 0;
-	memcpy(rom + 0x20, pcir, sizeof(pcir));
+	memcpy(rom + 0x20, pcir, sizeof(pcir)); /* 24 bytes with its NUL */
 }
 
 static int testdev_init(struct testdev *t, const struct vgpu_create_args *args)

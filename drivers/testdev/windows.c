@@ -39,24 +39,24 @@ static void window_write(struct vgpu_device *dev, unsigned window,
 	memcpy(s->windows[window] + offset, &value, size);
 }
 
-#define WINDOW_OPS(name, window, min, max, op_flags)                          \
-	static uint64_t name##_read(struct vgpu_device *dev, uint64_t offset, \
-				    unsigned size)                            \
-	{                                                                     \
-		return window_read(dev, window, offset, size, min, max);      \
-	}                                                                     \
-	static void name##_write(struct vgpu_device *dev, uint64_t offset,    \
-				 uint64_t value, unsigned size)               \
-	{                                                                     \
-		window_write(dev, window, offset, value, size, min, max);     \
-	}                                                                     \
-	const struct vgpu_mmio_ops testdev_##name##_ops = {                   \
-		.struct_size = sizeof(struct vgpu_mmio_ops),                  \
-		.flags = op_flags,                                            \
-		.min_access = min,                                            \
-		.max_access = max,                                            \
-		.read = name##_read,                                          \
-		.write = name##_write,                                        \
+#define WINDOW_OPS(name, window, min, max, op_flags)                           \
+	static uint64_t name##_read(struct vgpu_device *dev, uint64_t offset,  \
+				    unsigned size)                             \
+	{                                                                      \
+		return window_read(dev, window, offset, size, min, max);       \
+	}                                                                      \
+	static void name##_write(struct vgpu_device *dev, uint64_t offset,     \
+				 uint64_t value, unsigned size)                \
+	{                                                                      \
+		window_write(dev, window, offset, value, size, min, max);      \
+	}                                                                      \
+	const struct vgpu_mmio_ops testdev_##name##_ops = {                    \
+		.struct_size = sizeof(struct vgpu_mmio_ops),                   \
+		.flags = op_flags,                                             \
+		.min_access = min,                                             \
+		.max_access = max,                                             \
+		.read = name##_read,                                           \
+		.write = name##_write,                                         \
 	}
 
 WINDOW_OPS(w8, W8, 1, 1, 0);
@@ -74,8 +74,8 @@ static void bulk_read(struct vgpu_device *dev, uint64_t offset, void *buf,
 	memcpy(buf, s->windows[WBULK] + offset, len);
 }
 
-static void bulk_write(struct vgpu_device *dev, uint64_t offset, const void *buf,
-		       size_t len)
+static void bulk_write(struct vgpu_device *dev, uint64_t offset,
+		       const void *buf, size_t len)
 {
 	struct testdev_state *s = to_testdev(dev)->state;
 
@@ -123,8 +123,8 @@ static uint64_t cells_read(struct vgpu_device *dev, uint64_t offset,
 	return to_testdev(dev)->state->cells[offset / 8 % MIX_CELLS];
 }
 
-static void cells_write(struct vgpu_device *dev, uint64_t offset, uint64_t value,
-			unsigned size)
+static void cells_write(struct vgpu_device *dev, uint64_t offset,
+			uint64_t value, unsigned size)
 {
 	to_testdev(dev)->state->cells[offset / 8 % MIX_CELLS] = value;
 }

@@ -15,7 +15,7 @@
 #include <vgpu/driver.h>
 
 #define REG_MAGIC 0x00
-#define REG_SUM   0x04
+#define REG_SUM	  0x04
 #define REGS_SIZE 0x08
 
 #define MAGIC 0x55504776 /* "vGPU" in memory */

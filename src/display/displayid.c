@@ -20,7 +20,8 @@ static uint8_t aspect(uint32_t x, uint32_t y)
 	return 8; /* none of these */
 }
 
-/* Product identification block: who made it; the same as the base block says. */
+/* Product identification block: who made it; the same as the base block says.
+ */
 static size_t put_product(uint8_t *d, const struct vgpu_edid_info *info)
 {
 	enum { FIXED_BYTES = 12 };

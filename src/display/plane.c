@@ -21,8 +21,7 @@
 #define MAX_SIZE 16384u /* pixels or lines of a plane */
 
 /* The interface's first version of struct vgpu_plane ended here. */
-#define MIN_PLANE_SIZE \
-	(offsetof(struct vgpu_plane, offset) + sizeof(uint64_t))
+#define MIN_PLANE_SIZE (offsetof(struct vgpu_plane, offset) + sizeof(uint64_t))
 
 /* In the arena: what was announced. The shared file is made from it. */
 #define STATE_NAME    "display.planes"
@@ -55,7 +54,8 @@ static int check_plane(struct vgpu_core *core, const struct vgpu_plane *p,
 	len = (uint64_t)p->stride * (p->height - 1) + p->width * bytes;
 	area = region_area_at(&core->regions[p->region], p->offset);
 	if (!area ||
-	    (area->kind != VGPU_AREA_MAPPED && area->kind != VGPU_AREA_MEMORY) ||
+	    (area->kind != VGPU_AREA_MAPPED &&
+	     area->kind != VGPU_AREA_MEMORY) ||
 	    !range_inside(p->offset - area->offset, len, area->size))
 		return -EINVAL;
 	*ret_flags = area->kind == VGPU_AREA_MEMORY ? VGPU_PLANE_HIDDEN : 0;

@@ -59,8 +59,8 @@ static void on_write(png_structp png, png_bytep data, png_size_t len)
 {
 	struct sink *s = png_get_io_ptr(png);
 
-	s->err = s->fd >= 0 ? sink_file(s, data, len) :
-			      sink_memory(s, data, len);
+	s->err = s->fd >= 0 ? sink_file(s, data, len)
+			    : sink_memory(s, data, len);
 	if (s->err)
 		png_error(png, "write failed");
 }
@@ -127,7 +127,8 @@ int picture_write_png(const struct picture *p, int fd)
 	return fd < 0 ? -EBADF : encode(p, &s);
 }
 
-int picture_encode_png(const struct picture *p, void **ret_data, size_t *ret_size)
+int picture_encode_png(const struct picture *p, void **ret_data,
+		       size_t *ret_size)
 {
 	struct sink s = { .fd = -1 };
 	int err = encode(p, &s);

@@ -14,7 +14,7 @@
 #include "seqlock.h"
 
 #define MAX_SIZE  16384u /* pixels or lines, as include/vgpu/display.h says */
-#define MAX_MODES 10     /* changes of the mode that a picture survives */
+#define MAX_MODES 10	 /* changes of the mode that a picture survives */
 
 struct display_reader {
 	const struct vgpu_display_shm *shm;
@@ -35,12 +35,14 @@ static int check_file(int fd)
 		return -EINVAL;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	return st.st_size < (off_t)sizeof(struct vgpu_display_shm) ? -EINVAL : 0;
+	return st.st_size < (off_t)sizeof(struct vgpu_display_shm) ? -EINVAL
+								   : 0;
 }
 
 static int check_header(const struct vgpu_display_shm *shm)
 {
-	if (__atomic_load_n(&shm->magic, __ATOMIC_ACQUIRE) != VGPU_DISPLAY_MAGIC)
+	if (__atomic_load_n(&shm->magic, __ATOMIC_ACQUIRE) !=
+	    VGPU_DISPLAY_MAGIC)
 		return -EINVAL;
 	if (__atomic_load_n(&shm->version, __ATOMIC_RELAXED) !=
 	    VGPU_DISPLAY_VERSION)

@@ -14,14 +14,23 @@
 #include "seqlock.h"
 
 struct shm_writer {
-	int fd;      /* read-write: ours alone */
+	int fd;	     /* read-write: ours alone */
 	int read_fd; /* what readers get */
 	struct vgpu_display_shm *shm;
 };
 
+/* The layout is documented for readers in other languages: docs/display.md */
+_Static_assert(offsetof(struct vgpu_plane_shm, offset) == 40 &&
+		       offsetof(struct vgpu_plane_shm, damage) == 56 &&
+		       offsetof(struct vgpu_plane_shm, palette) == 1080 &&
+		       sizeof(struct vgpu_plane_shm) == 2104 &&
+		       offsetof(struct vgpu_display_shm, planes) == 24 &&
+		       sizeof(struct vgpu_display_shm) == 8440,
+	       "a new layout is a new VGPU_DISPLAY_VERSION");
+
 /* What shm_set_plane() changes of a record: up to, not with, the damage. */
-#define MODE_BYTES \
-	(offsetof(struct vgpu_plane_shm, damage_count) - \
+#define MODE_BYTES                                                             \
+	(offsetof(struct vgpu_plane_shm, damage_count) -                       \
 	 offsetof(struct vgpu_plane_shm, flags))
 
 static int make_file(struct shm_writer *w, const char *name)

@@ -27,7 +27,8 @@ static inline struct rig *rig_new(const char *type)
 
 	assert_non_null(rig);
 	assert_int_equal(loop_new(&rig->loop), 0);
-	assert_int_equal(module_from_driver(vgpu_driver_entry, &rig->module), 0);
+	assert_int_equal(module_from_driver(vgpu_driver_entry, &rig->module),
+			 0);
 	config = (struct device_config){
 		.loop = rig->loop,
 		.module = rig->module,
@@ -52,7 +53,8 @@ static inline uint64_t rd(struct rig *rig, unsigned region, uint64_t offset,
 {
 	uint64_t value = 0;
 
-	assert_int_equal(region_read(rig->core, region, offset, &value, size), 0);
+	assert_int_equal(region_read(rig->core, region, offset, &value, size),
+			 0);
 	return value;
 }
 

@@ -121,7 +121,8 @@ static void timings_are_cvt(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		struct vgpu_edid_info info = info_of(known[i].x, known[i].y, 60);
+		struct vgpu_edid_info info =
+			info_of(known[i].x, known[i].y, 60);
 		uint8_t e[VGPU_EDID_SIZE];
 		struct mode m;
 
@@ -195,8 +196,8 @@ static void smaller_modes_are_offered(void **state)
 static void large_modes_get_an_extension(void **state)
 {
 	static const unsigned modes[][3] = {
-		{ 4096, 2160, 60 },   { 5120, 2880, 60 }, { 7680, 4320, 60 },
-		{ 8192, 8192, 240 },  { 320, 8192, 24 },  { 8192, 200, 24 },
+		{ 4096, 2160, 60 },  { 5120, 2880, 60 }, { 7680, 4320, 60 },
+		{ 8192, 8192, 240 }, { 320, 8192, 24 },	 { 8192, 200, 24 },
 		{ 3840, 2160, 120 },
 	};
 
@@ -235,8 +236,8 @@ static void any_mode_reads_back(void **state)
 
 		assert_true(n == 128 || n == 256);
 		assert_int_equal(sum(e, 128), 0);
-		m = n == 128 ? decode_descriptor(e + 54) :
-			       decode_displayid(e + 128);
+		m = n == 128 ? decode_descriptor(e + 54)
+			     : decode_displayid(e + 128);
 		assert_int_equal(m.x, x);
 		assert_int_equal(m.y, y);
 		assert_plausible(&m, hz);
@@ -249,12 +250,12 @@ static void nonsense_is_refused(void **state)
 	uint8_t e[VGPU_EDID_SIZE] = { 0x5a };
 
 	(void)state;
-#define REFUSED(member, value)                                    \
-	do {                                                      \
-		bad = good;                                       \
-		bad.member = value;                               \
-		assert_int_equal(vgpu_edid_build(&bad, e), -EINVAL); \
-		assert_int_equal(e[0], 0x5a);                     \
+#define REFUSED(member, value)                                                 \
+	do {                                                                   \
+		bad = good;                                                    \
+		bad.member = value;                                            \
+		assert_int_equal(vgpu_edid_build(&bad, e), -EINVAL);           \
+		assert_int_equal(e[0], 0x5a);                                  \
 	} while (0)
 	REFUSED(struct_size, 8);
 	REFUSED(vendor[1], 'g');

@@ -53,10 +53,14 @@ static const struct vgpu_mmio_ops bell_ops = {
 
 static const struct vgpu_area areas[] = {
 	{ sizeof(struct vgpu_area), VGPU_AREA_MAPPED, 0, 64 * KIB, NULL },
-	{ sizeof(struct vgpu_area), VGPU_AREA_MEMORY, 64 * KIB, 64 * KIB, NULL },
-	{ sizeof(struct vgpu_area), VGPU_AREA_TRAPPED, 128 * KIB, 64 * KIB, &ops },
-	{ sizeof(struct vgpu_area), VGPU_AREA_MAPPED, 192 * KIB, 32 * KIB, NULL },
-	{ sizeof(struct vgpu_area), VGPU_AREA_DOORBELL, 240 * KIB, 4, &bell_ops },
+	{ sizeof(struct vgpu_area), VGPU_AREA_MEMORY, 64 * KIB, 64 * KIB,
+	  NULL },
+	{ sizeof(struct vgpu_area), VGPU_AREA_TRAPPED, 128 * KIB, 64 * KIB,
+	  &ops },
+	{ sizeof(struct vgpu_area), VGPU_AREA_MAPPED, 192 * KIB, 32 * KIB,
+	  NULL },
+	{ sizeof(struct vgpu_area), VGPU_AREA_DOORBELL, 240 * KIB, 4,
+	  &bell_ops },
 };
 
 /* Shows something from the first reset on, as a boot picture would be. */
@@ -264,7 +268,8 @@ static void nonsense_is_refused(void **state)
 	struct vgpu_plane p = plane_at(0, 2, 2, 8);
 	uint32_t colours[256] = { 0 };
 
-	assert_int_equal(vgpu_plane_set(rig->dev, VGPU_MAX_PLANES, &p), -ERANGE);
+	assert_int_equal(vgpu_plane_set(rig->dev, VGPU_MAX_PLANES, &p),
+			 -ERANGE);
 	assert_int_equal(vgpu_plane_palette(rig->dev, VGPU_MAX_PLANES, colours),
 			 -ERANGE);
 	for (unsigned region = 0; region < 20; region++) {
@@ -290,7 +295,8 @@ static void pictures_come_from_either_file(void **state)
 
 	for (size_t i = 0; i < 3; i++) {
 		struct vgpu_plane p = plane_at(offsets[i], 2, 2, 8);
-		uint8_t *memory = vgpu_device_memory(rig->dev, 2, offsets[i], 16);
+		uint8_t *memory =
+			vgpu_device_memory(rig->dev, 2, offsets[i], 16);
 		struct display_reader *r;
 		struct picture picture;
 
@@ -378,9 +384,11 @@ static void other_processes_get_read_only_files(void **state)
 
 	assert_int_equal(vgpu_plane_set(rig->dev, 0, &p), 0);
 	for (int hidden = 0; hidden < 2; hidden++) {
-		assert_int_equal(display_region_fd(rig->core, 2, hidden, &fd), 0);
-		assert_ptr_equal(mmap(NULL, 4096, PROT_WRITE, MAP_SHARED, fd, 0),
-				 MAP_FAILED);
+		assert_int_equal(display_region_fd(rig->core, 2, hidden, &fd),
+				 0);
+		assert_ptr_equal(
+			mmap(NULL, 4096, PROT_WRITE, MAP_SHARED, fd, 0),
+			MAP_FAILED);
 		assert_int_equal(write(fd, "x", 1), -1);
 		close(fd);
 	}

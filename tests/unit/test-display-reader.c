@@ -42,7 +42,8 @@ static int setup(void **state)
 	rig->pixels = mmap(NULL, VRAM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
 			   rig->vram, 0);
 	assert_true(rig->pixels != MAP_FAILED);
-	assert_int_equal(display_reader_set_file(rig->r, 0, false, rig->vram), 0);
+	assert_int_equal(display_reader_set_file(rig->r, 0, false, rig->vram),
+			 0);
 	*state = rig;
 	return 0;
 }
@@ -97,7 +98,8 @@ static void planes_are_published(void **state)
 	p = record(rig, 1);
 	assert_int_equal(p.serial, 1);
 	assert_int_equal(p.sequence, 2);
-	assert_int_equal(p.flags, VGPU_PLANE_DAMAGE_UNKNOWN | VGPU_PLANE_HIDDEN);
+	assert_int_equal(p.flags,
+			 VGPU_PLANE_DAMAGE_UNKNOWN | VGPU_PLANE_HIDDEN);
 	assert_int_equal(p.format, VGPU_FORMAT_RGB565);
 	assert_int_equal(p.width, 64);
 	assert_int_equal(p.height, 32);
@@ -120,7 +122,8 @@ static void planes_are_published(void **state)
 static void damage_is_clipped_and_counted(void **state)
 {
 	struct vgpu_plane plane = plane_of(VGPU_FORMAT_C8, 100, 50, 100, 0);
-	struct vgpu_rect inside = { 10, 20, 30, 10 }, over = { 90, 45, 99, ~0u };
+	struct vgpu_rect inside = { 10, 20, 30, 10 },
+			 over = { 90, 45, 99, ~0u };
 	struct vgpu_rect outside = { 100, 0, 1, 1 }, empty = { 0, 0, 0, 5 };
 	struct rig *rig = *state;
 	struct vgpu_plane_shm p;
@@ -173,9 +176,9 @@ static void readers_cannot_write(void **state)
 	struct rig *rig = *state;
 	int fd = shm_writer_fd(rig->w);
 
-	assert_ptr_equal(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-			      0),
-			 MAP_FAILED);
+	assert_ptr_equal(
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0),
+		MAP_FAILED);
 	assert_int_equal(errno, EACCES);
 	assert_int_equal(write(fd, "x", 1), -1);
 	assert_int_equal(ftruncate(fd, 0), -1);
@@ -253,9 +256,9 @@ static void pictures_fail_with_a_reason(void **state)
 			{ VGPU_FORMAT_C8, 1, 1, 1, ~0ull, -EBADMSG },
 			{ VGPU_FORMAT_C8, 16384, 16384, 16384, 0, -EFBIG },
 		};
-		struct vgpu_plane plane =
-			plane_of(bad[i].format, bad[i].w, bad[i].h,
-				 bad[i].stride, bad[i].offset);
+		struct vgpu_plane plane = plane_of(bad[i].format, bad[i].w,
+						   bad[i].h, bad[i].stride,
+						   bad[i].offset);
 
 		shm_set_plane(rig->w, 0, &plane, 0);
 		assert_int_equal(display_reader_picture(rig->r, 0, &p),
@@ -367,8 +370,7 @@ static void *write_for_ever(void *arg)
 	struct race *race = arg;
 
 	for (uint32_t n = 1; !atomic_load(&race->stop); n = n % 1000 + 1) {
-		struct vgpu_plane plane =
-			plane_of(VGPU_FORMAT_C8, n, n, n, n);
+		struct vgpu_plane plane = plane_of(VGPU_FORMAT_C8, n, n, n, n);
 		uint32_t colours[256];
 
 		shm_set_plane(race->w, 0, &plane, 0);
@@ -387,7 +389,8 @@ static void records_are_never_torn(void **state)
 	uint64_t last = 0;
 	pthread_t thread;
 
-	assert_int_equal(pthread_create(&thread, NULL, write_for_ever, &race), 0);
+	assert_int_equal(pthread_create(&thread, NULL, write_for_ever, &race),
+			 0);
 	while (changes < 300) {
 		struct vgpu_plane_shm p;
 		struct picture picture;

@@ -155,8 +155,17 @@ static void wr(struct vgpu_core *core, uint64_t offset, uint64_t value,
 }
 
 enum {
-	ID, XRES, YRES, BPP, ENABLE, BANK, VIRT_WIDTH, VIRT_HEIGHT, X_OFFSET,
-	Y_OFFSET, MEMORY_64K,
+	ID,
+	XRES,
+	YRES,
+	BPP,
+	ENABLE,
+	BANK,
+	VIRT_WIDTH,
+	VIRT_HEIGHT,
+	X_OFFSET,
+	Y_OFFSET,
+	MEMORY_64K,
 };
 
 static uint16_t dispi(struct vgpu_core *core, unsigned reg)
@@ -179,7 +188,8 @@ static uint8_t port(struct vgpu_core *core, unsigned number)
 	return (uint8_t)rd(core, 0x400 + number - 0x3c0, 1);
 }
 
-static void set_mode(struct vgpu_core *core, unsigned x, unsigned y, unsigned bpp)
+static void set_mode(struct vgpu_core *core, unsigned x, unsigned y,
+		     unsigned bpp)
 {
 	set_dispi(core, ENABLE, 0);
 	set_dispi(core, BPP, (uint16_t)bpp);
@@ -413,9 +423,9 @@ static void registers_keep_to_their_values(void **state)
 		set_dispi(core, BPP, (uint16_t)v);
 		assert_int_equal(dispi(core, BPP),
 				 v == 8 || v == 15 || v == 16 || v == 24 ||
-						 v == 32 ?
-					 v :
-					 was);
+						 v == 32
+					 ? v
+					 : was);
 	}
 	set_dispi(core, XRES, 16000);
 	set_dispi(core, XRES, 16001);

@@ -151,7 +151,8 @@ static void areas_are_of_every_kind(void **state)
 		assert_int_equal(p != NULL, memory[i]);
 		wr(rig, MIX, starts[i] * KIB, 0x1122334455667788ull + i, 8);
 		assert_int_equal(rd(rig, MIX, starts[i] * KIB, 8),
-				 i == 4 ? UINT64_MAX : 0x1122334455667788ull + i);
+				 i == 4 ? UINT64_MAX
+					: 0x1122334455667788ull + i);
 		if (p)
 			assert_int_equal(p[0], 0x88 + i);
 	}
@@ -179,7 +180,8 @@ static void it_has_one_of_everything(void **state)
 	/* PM, MSI, vendor, express, MSI-X */
 	assert_int_equal(ids, 1 << 1 | 1 << 5 | 1 << 9 | 1 << 16 | 1 << 17);
 	assert_int_equal(rd(rig, CONFIG, vendor + 2, 1), 16);
-	assert_int_equal(rd(rig, CONFIG, vendor + 3, 4), 'v' | 'g' << 8 | 'p' << 16 | 'u' << 24);
+	assert_int_equal(rd(rig, CONFIG, vendor + 3, 4),
+			 'v' | 'g' << 8 | 'p' << 16 | 'u' << 24);
 	/* writes, complement of the next one, two writable bytes */
 	assert_int_equal(rd(rig, CONFIG, vendor + 12, 4), 0x0000ff00);
 	wr(rig, CONFIG, vendor + 12, 0xffffffff, 4);
@@ -188,7 +190,8 @@ static void it_has_one_of_everything(void **state)
 	assert_int_equal(rd(rig, CONFIG, vendor + 12, 4), 0x0f5aa502);
 
 	assert_int_equal(rig->core->regions[VGPU_REGION_ROM].size, 4096);
-	assert_int_equal(region_read(rig->core, VGPU_REGION_ROM, 0, rom, 4096), 0);
+	assert_int_equal(region_read(rig->core, VGPU_REGION_ROM, 0, rom, 4096),
+			 0);
 	assert_memory_equal(rom, "\x55\xaa", 2);
 	assert_memory_equal(rom + rom[0x18], "PCIR\x34\x12\x57\x7e", 8);
 	for (unsigned i = 0x40; i < 4096; i++)
@@ -202,12 +205,9 @@ static void it_has_one_of_everything(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(registers_work),
-		TEST(resets_are_counted),
-		TEST(windows_split_and_join),
-		TEST(windows_have_their_ways),
-		TEST(areas_are_of_every_kind),
-		TEST(it_has_one_of_everything),
+		TEST(registers_work),	       TEST(resets_are_counted),
+		TEST(windows_split_and_join),  TEST(windows_have_their_ways),
+		TEST(areas_are_of_every_kind), TEST(it_has_one_of_everything),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

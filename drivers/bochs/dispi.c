@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The dispi registers: a mode, and which part of VRAM is shown in it.
+ *
+ * Hardware keeps what it is told. The mode's registers take possible values
+ * only, and only while the display is off; the others take any, and whether
+ * all of it makes sense is found out when something is to be shown.
+ */
+#include "bochs.h"
+
+#define ID_FIRST 0xb0c0
+#define ID_LAST	 0xb0c5
+#define MAX_XRES 16000
+#define MAX_YRES 12000
+#define MAX_BPP	 32
+
+static uint32_t pixel_bytes(const struct bochs_state *s)
+{
+	return (s->dispi[DISPI_BPP] + 7u) / 8;
+}
+
+static uint32_t stride(const struct bochs_state *s)
+{
+	return s->dispi[DISPI_VIRT_WIDTH] * pixel_bytes(s);
+}
+
+static uint32_t format(const struct bochs_state *s)
+{
+	bool big = s->big_endian;
+
+	switch (s->dispi[DISPI_BPP]) {
+	case 8:
+		return VGPU_FORMAT_C8;
+	case 15:
+		return VGPU_FORMAT_XRGB1555 |
+		       (big ? VGPU_FORMAT_BIG_ENDIAN : 0);
+	case 16:
+		return VGPU_FORMAT_RGB565 | (big ? VGPU_FORMAT_BIG_ENDIAN : 0);
+	case 24:
+		return big ? VGPU_FORMAT_BGR888 : VGPU_FORMAT_RGB888;
+	case 32:
+		return big ? VGPU_FORMAT_BGRX8888 : VGPU_FORMAT_XRGB8888;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * The picture starts at any pixel of VRAM and goes on line by line: guests
+ * flip between buffers that start in the middle of a line, so an X offset
+ * plus the width may well be more than a line. Only the end of VRAM counts,
+ * and vgpu_plane_set() looks after that: it switches a plane off that is not
+ * wholly in memory of the device.
+ */
+void bochs_update_plane(struct bochs *b)
+{
+	const struct bochs_state *s = b->state;
+	struct vgpu_plane plane = { .struct_size = sizeof(plane) };
+
+	if ((s->dispi[DISPI_ENABLE] & DISPI_ON) && bochs_vga_screen_on(b)) {
+		plane.format = format(s);
+		plane.width = s->dispi[DISPI_XRES];
+		plane.height = s->dispi[DISPI_YRES];
+		plane.stride = stride(s);
+		plane.region = VGPU_REGION_BAR0;
+		plane.offset = (uint64_t)s->dispi[DISPI_Y_OFFSET] * stride(s) +
+			       s->dispi[DISPI_X_OFFSET] * pixel_bytes(s);
+	}
+	if (vgpu_plane_set(&b->dev, 0, &plane) < 0)
+		vgpu_log(&b->dev, VGPU_LOG_DEBUG,
+			 "%ux%u pixels, %u bytes a line, at 0x%llx: not shown",
+			 plane.width, plane.height, plane.stride,
+			 (unsigned long long)plane.offset);
+}
+
+/* ------------------------------------------------------------------ */
+/* Registers                                                           */
+/* ------------------------------------------------------------------ */
+
+static uint16_t virt_height(const struct bochs *b)
+{
+	uint32_t line = stride(b->state);
+	uint64_t lines = line ? b->vram_size / line : 0;
+
+	return lines > UINT16_MAX ? UINT16_MAX : (uint16_t)lines;
+}
+
+static uint64_t dispi_read(struct vgpu_device *dev, uint64_t offset,
+			   unsigned size)
+{
+	struct bochs *b = to_bochs(dev);
+	const uint16_t *regs = b->state->dispi;
+	bool caps = regs[DISPI_ENABLE] & DISPI_GETCAPS;
+
+	switch (offset / 2) {
+	case DISPI_XRES:
+		return caps ? MAX_XRES : regs[DISPI_XRES];
+	case DISPI_YRES:
+		return caps ? MAX_YRES : regs[DISPI_YRES];
+	case DISPI_BPP:
+		return caps ? MAX_BPP : regs[DISPI_BPP];
+	case DISPI_VIRT_HEIGHT:
+		return virt_height(b);
+	case DISPI_MEMORY_64K:
+		return b->vram_size >> 16;
+	default:
+		return regs[offset / 2];
+	}
+}
+
+/* Memory is not cleared, with or without the "no clear" bit: the pages of a
+ * new client are zero anyway, and Linux may have drawn before it enables. */
+static void write_enable(uint16_t *regs, uint16_t value)
+{
+	if ((value & DISPI_ON) && !(regs[DISPI_ENABLE] & DISPI_ON)) {
+		regs[DISPI_VIRT_WIDTH] = regs[DISPI_XRES];
+		regs[DISPI_X_OFFSET] = 0;
+		regs[DISPI_Y_OFFSET] = 0;
+	}
+	regs[DISPI_ENABLE] = value & DISPI_BITS;
+}
+
+/* Would the hardware take this value? The mode is set while it is off. */
+static bool acceptable(const uint16_t *regs, uint64_t reg, uint16_t value)
+{
+	bool on = regs[DISPI_ENABLE] & DISPI_ON;
+
+	switch (reg) {
+	case DISPI_ID:
+		return value >= ID_FIRST && value <= ID_LAST;
+	case DISPI_XRES:
+		return !on && value <= MAX_XRES;
+	case DISPI_YRES:
+		return !on && value <= MAX_YRES;
+	case DISPI_BPP:
+		return !on && (value == 8 || value == 15 || value == 16 ||
+			       value == 24 || value == 32);
+	case DISPI_VIRT_HEIGHT: /* follows from the width */
+	case DISPI_MEMORY_64K:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static void dispi_write(struct vgpu_device *dev, uint64_t offset,
+			uint64_t value64, unsigned size)
+{
+	struct bochs *b = to_bochs(dev);
+	uint16_t *regs = b->state->dispi, value = (uint16_t)value64;
+	uint64_t reg = offset / 2;
+
+	if (!acceptable(regs, reg, value))
+		return;
+	if (reg == DISPI_ENABLE) {
+		write_enable(regs, value);
+		bochs_vga_update_palette(b);
+	} else if (reg == DISPI_VIRT_WIDTH && value < regs[DISPI_XRES]) {
+		regs[reg] = regs[DISPI_XRES];
+	} else {
+		regs[reg] = value;
+	}
+	bochs_update_plane(b);
+}
+
+const struct vgpu_mmio_ops bochs_dispi_ops = {
+	.struct_size = sizeof(bochs_dispi_ops),
+	.min_access = 2,
+	.max_access = 2,
+	.read = dispi_read,
+	.write = dispi_write,
+};
+
+/* The registers are zero already. */
+void bochs_dispi_reset(struct bochs *b)
+{
+	b->state->dispi[DISPI_ID] = ID_LAST;
+}
