@@ -20,8 +20,10 @@
 #include "drivers.h"
 #include "notify.h"
 #include "options.h"
+#include "play.h"
 #include "sockets.h"
 #include "transport/listener.h"
+#include "transport/recording.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/loop.h"
@@ -38,6 +40,8 @@ struct server {
 	struct listener *listener; /* NULL: the socket came connected */
 	struct listener *control_listener;
 	struct device_control *control;
+	struct recorder *recorder;
+	struct play *play;
 	struct loop_source *sigterm, *sigint;
 	struct loop_source *goodbye; /* a timer: time is up */
 	bool connected_fd;
@@ -173,6 +177,22 @@ static int serve_connected(struct server *s)
 	return device_accept(s->core, fd) ? EXIT_RUNTIME : 0;
 }
 
+static int start_recording(struct server *s)
+{
+	int err;
+
+	if (!s->options->record)
+		return 0;
+	err = recorder_open(s->options->record, &s->recorder);
+	if (err) {
+		log_error(NULL, "--record %s: cannot write there: %s",
+			  s->options->record, strerror(-err));
+		return EXIT_RUNTIME;
+	}
+	s->core->recorder = s->recorder;
+	return 0;
+}
+
 static int start(struct server *s)
 {
 	int code = 0, err = loop_new(&s->loop);
@@ -187,8 +207,12 @@ static int start(struct server *s)
 		code = start_device(s);
 	if (!code)
 		code = start_control(s);
+	if (!code)
+		code = start_recording(s);
 	if (code)
 		return code;
+	if (s->options->play)
+		return play_start(s->loop, s->core, s->options->play, &s->play);
 	s->connected_fd = s->options->fd >= 0 &&
 			  socket_is_connected(s->options->fd);
 	if (s->connected_fd)
@@ -196,12 +220,21 @@ static int start(struct server *s)
 	return sockets_listen(s->loop, s->options, on_client, s, &s->listener);
 }
 
-static void finish(struct server *s)
+/* Return: an exit code: what only shows at the end. */
+static int finish(struct server *s)
 {
+	int err, code = play_finish(s->play);
+
 	listener_free(s->listener);
 	listener_free(s->control_listener);
 	device_control_free(s->control);
 	device_destroy(s->core);
+	err = recorder_close(s->recorder);
+	if (err) {
+		log_error(NULL, "--record %s: not all of it was written: %s",
+			  s->options->record, strerror(-err));
+		code = EXIT_RUNTIME;
+	}
 	module_close(s->module);
 	if (s->loop) {
 		loop_remove(s->sigterm);
@@ -209,6 +242,7 @@ static void finish(struct server *s)
 		loop_remove(s->goodbye);
 		loop_free(s->loop);
 	}
+	return code;
 }
 
 static void announce(const struct server *s)
@@ -216,6 +250,8 @@ static void announce(const struct server *s)
 	const struct options *o = s->options;
 	char where[32];
 
+	if (o->play)
+		return;
 	snprintf(where, sizeof(where), "file descriptor %d", o->fd);
 	log_info(s->uuid, "serving a vGPU of type %s on %s%s%s", o->type,
 		 o->socket_path ? o->socket_path : where,
@@ -245,8 +281,8 @@ static int serve(const struct options *options)
 			code = EXIT_RUNTIME;
 		}
 	}
-	finish(&s);
-	return code;
+	err = finish(&s);
+	return code ? code : err;
 }
 
 /* docs/interop/vhost-user.rst of qemu/qemu, "Backend program conventions",

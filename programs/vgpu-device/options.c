@@ -15,6 +15,7 @@
 static const char usage[] =
 	"Usage: vgpu-device --type NAME (--socket-path PATH | --fd N) "
 	"[OPTION...]\n"
+	"       vgpu-device --type NAME --play FILE\n"
 	"       vgpu-device --list-types [--json]\n"
 	"\n"
 	"Serves one virtual GPU over vfio-user, until SIGTERM or SIGINT.\n"
@@ -42,6 +43,10 @@ static const char usage[] =
 	"For people and tools:\n"
 	"  --control-path PATH   a socket for vgpuctl (only its owner may use "
 	"it)\n"
+	"  --record FILE         write all messages to FILE, for a bug report; it\n"
+	"                        may hold what the guest wrote to the vGPU\n"
+	"  --play FILE           be the client that FILE recorded ('-': standard\n"
+	"                        input), say how the replies differ, and exit\n"
 	"  --log-level LEVEL     error, warning, notice, info (default), "
 	"debug\n"
 	"  --log-format FORMAT   text, json, journal-prefix (default: what "
@@ -66,7 +71,7 @@ static const char usage[] =
 	"                  \"path\":\"/run/user/1000/vgpu.sock\"}}' ...\n"
 	"  $ vgpuctl --control-path /run/user/1000/vgpu-control.sock \\\n"
 	"        screenshot -o screen.png\n"
-	"The VM's memory must be shared (share=on), and QEMU 11.1 or newer.\n"
+	"The VM's memory must be shared (share=on), and QEMU 10.1 or newer.\n"
 	"\n"
 	"Exit status: 0 ended by a signal, or printed what was asked; 1 failed "
 	"while\n"
@@ -84,6 +89,8 @@ enum {
 	OPT_SOCKET_MODE,
 	OPT_SOCKET_GROUP,
 	OPT_CONTROL_PATH,
+	OPT_RECORD,
+	OPT_PLAY,
 	OPT_LOG_LEVEL,
 	OPT_LOG_FORMAT,
 	OPT_LIST_TYPES,
@@ -102,6 +109,8 @@ static const struct option long_options[] = {
 	{ "socket-mode", required_argument, NULL, OPT_SOCKET_MODE },
 	{ "socket-group", required_argument, NULL, OPT_SOCKET_GROUP },
 	{ "control-path", required_argument, NULL, OPT_CONTROL_PATH },
+	{ "record", required_argument, NULL, OPT_RECORD },
+	{ "play", required_argument, NULL, OPT_PLAY },
 	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
 	{ "log-format", required_argument, NULL, OPT_LOG_FORMAT },
 	{ "list-types", no_argument, NULL, OPT_LIST_TYPES },
@@ -206,6 +215,12 @@ static int parse_one(int opt, char *arg, struct options *o)
 	case OPT_CONTROL_PATH:
 		o->control_path = arg;
 		return 0;
+	case OPT_RECORD:
+		o->record = arg;
+		return 0;
+	case OPT_PLAY:
+		o->play = arg;
+		return 0;
 	case OPT_LOG_LEVEL:
 		if (log_level_parse(arg, &o->log_level))
 			return wrong("--log-level %s: one of error, warning, "
@@ -251,7 +266,10 @@ static int check(const struct options *o)
 	if (!o->type)
 		return wrong("--type is missing: 'vgpu-device --list-types' "
 			     "shows what there is");
-	if (!o->socket_path && o->fd < 0)
+	if (o->play && (o->socket_path || o->fd >= 0))
+		return wrong("--play is the client: it takes neither "
+			     "--socket-path nor --fd");
+	if (!o->play && !o->socket_path && o->fd < 0)
 		return wrong("--socket-path (or --fd) is missing: where is the "
 			     "VMM to find the vGPU?");
 	if (o->socket_path && o->fd >= 0)

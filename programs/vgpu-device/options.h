@@ -36,6 +36,8 @@ enum action {
  * @socket_mode: (mode_t)-1: not given
  * @socket_gid: (gid_t)-1: not given
  * @control_path: or NULL
+ * @record: file to record into, or NULL
+ * @play: recording to play instead of listening, "-" for stdin, or NULL
  * @drivers: files of --driver
  * @driver_dir: of --driver-dir, or NULL
  * @json: --list-types as JSON
@@ -49,6 +51,8 @@ struct options {
 	mode_t socket_mode;
 	gid_t socket_gid;
 	const char *control_path;
+	const char *record;
+	const char *play;
 	const char *drivers[OPTIONS_MAX_DRIVERS];
 	unsigned n_drivers;
 	const char *driver_dir;

@@ -179,12 +179,20 @@ int main(int argc, char **argv)
 	code = settle(parse(&ctl, verb, argc, argv), verb);
 	if (code >= 0)
 		return code;
+	if (verb->operand) {
+		if (optind == argc) {
+			ctl_fail(0, "%s: %s is missing", verb->name,
+				 verb->operand);
+			return settle(NEXT_USAGE, verb);
+		}
+		ctl.operand = argv[optind++];
+	}
 	if (optind < argc) {
-		ctl_fail(0, "%s: '%s' is too much: it takes options only",
+		ctl_fail(0, "%s: '%s' is too much",
 			 verb->name, argv[optind]);
 		return settle(NEXT_USAGE, verb);
 	}
-	if (!ctl.control_path || !*ctl.control_path)
+	if (!verb->offline && (!ctl.control_path || !*ctl.control_path))
 		return ctl_fail(EXIT_USAGE,
 				"%s: whom to ask? Say --control-path "
 				"PATH, as given to vgpu-device, or set "

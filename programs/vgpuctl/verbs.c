@@ -5,6 +5,7 @@
 #include <string.h>
 
 const struct verb *const verbs[] = {
+	&verb_decode,
 	&verb_info,
 	&verb_screenshot,
 	&verb_stats,
@@ -65,7 +66,9 @@ void verbs_help(void)
 
 void verb_help(const struct verb *verb)
 {
-	printf("Usage: vgpuctl %s [OPTION...]\n\n%s\n", verb->name, verb->text);
+	printf("Usage: vgpuctl %s [OPTION...]%s%s\n\n%s\n", verb->name,
+	       verb->operand ? " " : "", verb->operand ? verb->operand : "",
+	       verb->text);
 	if (verb->n_options)
 		puts("\nOptions:");
 	for (size_t i = 0; i < verb->n_options; i++)

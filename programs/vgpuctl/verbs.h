@@ -26,12 +26,14 @@ enum {
  * @json: print JSON
  * @values: of the verb's options, in the order of its table: the argument,
  *          "" for a flag that was given, NULL: not given
+ * @operand: the verb's operand, NULL if it has none
  */
 struct ctl {
 	const char *control_path;
 	int timeout_ms;
 	bool json;
 	const char *values[VERB_MAX_OPTIONS];
+	const char *operand;
 };
 
 /**
@@ -53,6 +55,8 @@ struct verb_option {
  * @summary: one line, for the list of verbs
  * @text: what it does and what that is good for
  * @example: command lines and, where it helps, what they print
+ * @operand: what follows the verb, such as "FILE"; NULL: nothing does
+ * @offline: it asks nobody: --control-path is not needed
  * @run: an exit code; what went wrong was said on stderr
  */
 struct verb {
@@ -62,10 +66,13 @@ struct verb {
 	const char *example;
 	const struct verb_option *options;
 	size_t n_options;
+	const char *operand;
+	bool offline;
 	int (*run)(struct ctl *ctl);
 };
 
 extern const struct verb *const verbs[]; /* ends with NULL */
+extern const struct verb verb_decode;
 extern const struct verb verb_info;
 extern const struct verb verb_stats;
 extern const struct verb verb_screenshot;
