@@ -212,6 +212,38 @@ static void pointers(void **state)
 	dma_leave();
 }
 
+static _Atomic int inside, left;
+
+static void *reader(void *arg)
+{
+	volatile uint64_t *p;
+
+	(void)arg;
+	dma_enter();
+	p = dma_space_ptr(space, 0, 8, RW);
+	assert_non_null(p);
+	inside = 1;
+	usleep(20000); /* time enough for somebody who does not wait */
+	*p = 1;
+	left = 1;
+	dma_leave();
+	return NULL;
+}
+
+static void an_unmap_waits_for_sections(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	inside = left = 0;
+	assert_int_equal(pthread_create(&thread, NULL, reader, NULL), 0);
+	while (!inside)
+		usleep(100);
+	assert_int_equal(dma_space_unmap(space, 0, MIB, NULL, NULL), 0);
+	assert_int_equal(left, 1);
+	pthread_join(thread, NULL);
+}
+
 static int unmapped;
 static void on_unmapped(int err, void *user)
 {
@@ -503,6 +535,7 @@ int main(void)
 		T(copies),
 		T(values),
 		T(pointers),
+		T(an_unmap_waits_for_sections),
 		T(segments_hold),
 		T(the_driver_may_finish_later),
 		T(a_late_driver_is_reset),

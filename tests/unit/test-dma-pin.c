@@ -8,6 +8,8 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -441,6 +443,40 @@ static void a_space_may_go_with_pins(void **state)
 	/* the tear-down finds nothing reachable */
 }
 
+static _Atomic int inside, left;
+static uint64_t engine_addr;
+
+static void *engine(void *arg)
+{
+	volatile uint64_t *p;
+
+	(void)arg;
+	vgpu_iommu_cpu_enter(cpu);
+	p = vgpu_iommu_cpu_ptr(cpu, engine_addr, RW);
+	assert_non_null(p);
+	inside = 1;
+	usleep(20000); /* time enough for somebody who does not wait */
+	*p = 1;
+	left = 1;
+	vgpu_iommu_cpu_leave(cpu);
+	return NULL;
+}
+
+static void an_unpin_waits_for_the_engine(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	inside = left = 0;
+	assert_int_equal(pin1(0, RW, &engine_addr), 0);
+	assert_int_equal(pthread_create(&thread, NULL, engine, NULL), 0);
+	while (!inside)
+		usleep(100);
+	unpin1(0, RW);
+	assert_int_equal(left, 1);
+	pthread_join(thread, NULL);
+}
+
 /* A vendor's backend: identity plus a secret, refuses every third batch */
 struct vendor {
 	struct vgpu_iommu iommu;
@@ -587,6 +623,7 @@ int main(void)
 		T(unmaps_wait_for_pins),
 		T(a_late_driver_loses_its_pins),
 		T(a_space_may_go_with_pins),
+		T(an_unpin_waits_for_the_engine),
 		T(a_vendor_brings_his_own),
 		cmocka_unit_test(the_pin_table),
 	};
