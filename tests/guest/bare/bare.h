@@ -114,6 +114,7 @@ __attribute__((noreturn)) void finish(void);
 #define PCI_INTERRUPT_LINE 0x3c
 #define PCI_INTERRUPT_PIN  0x3d
 
+#define PCI_COMMAND_IO	     0x0001
 #define PCI_COMMAND_MEMORY   0x0002
 #define PCI_COMMAND_MASTER   0x0004
 #define PCI_COMMAND_INTX_OFF 0x0400
@@ -194,5 +195,6 @@ struct bare_test {
 
 extern const struct bare_test bochs_tests[];
 extern const struct bare_test irq_tests[];
+extern const struct bare_test area_tests[];
 
 #endif

@@ -12,7 +12,8 @@ struct boot_info {
 
 #define BOOT_HAS_COMMAND_LINE 0x4
 
-static const struct bare_test *const tables[] = { bochs_tests, irq_tests };
+static const struct bare_test *const tables[] = { bochs_tests, irq_tests,
+						  area_tests };
 
 void bare_main(const struct boot_info *info);
 

@@ -20,13 +20,15 @@ class ServerFailed(Exception):
 class VgpuDevice:
     """One vgpu-device process with its sockets in `folder`."""
 
-    def __init__(self, folder, vgpu_type='bochs-16m', driver=None, arguments=()):
+    def __init__(self, folder, vgpu_type='bochs-16m', driver=None, program=None,
+                 arguments=()):
         self.folder = folder
         self.socket = folder / 'vfio-user.sock'
         self.control = folder / 'control.sock'
         driver = driver or paths.driver(vgpu_type.partition('-')[0])
-        command = [paths.program('vgpu-device'), '--type', vgpu_type, '--driver', driver,
-                   '--socket-path', self.socket, '--control-path', self.control, *arguments]
+        program = program or paths.program('vgpu-device')
+        command = [program, '--type', vgpu_type, '--driver', driver, '--socket-path', self.socket,
+                   '--control-path', self.control, *arguments]
         self.process = Process(command, folder / 'vgpu-device.log')
         try:
             self._wait_until_it_listens()
