@@ -15,6 +15,10 @@
  *   - Every structure that crosses the interface and may grow starts with its
  *     size as the driver was compiled with, so that either side may be the
  *     newer one. What a driver does not know it leaves at 0.
+ *   - Numbers are the host's integers, whatever their bytes look like on the
+ *     bus: a read op returns the register's value. Buffers (bulk ops,
+ *     capabilities, ROM, memory) are bytes in the guest's order, which is
+ *     little endian on PCI.
  *   - All ops of one instance run on one thread, its event loop: a driver
  *     needs no lock for its own state. Functions that other threads may call
  *     say so. No op may block, or run longer than a few milliseconds.
@@ -135,13 +139,15 @@ enum vgpu_area_kind {
  * struct vgpu_area - a part of a BAR
  * @struct_size: sizeof(struct vgpu_area)
  * @kind: who serves it
- * @offset: from the BAR's start, bytes; page-aligned if @kind is mapped
- * @size: bytes; a multiple of the page size if @kind is mapped
+ * @offset: from the BAR's start, bytes; if @kind is mapped a multiple of the
+ *          host's page size
+ * @size: bytes, > 0; if @kind is mapped a multiple of the host's page size
  * @ops: the registers, for trapped areas and doorbells; must outlive the
  *       instance
  *
  * Bytes of a BAR that no area covers read as all-ones and ignore writes.
- * Areas must not overlap.
+ * Areas must not overlap; their order does not matter. An access that crosses
+ * from one to the next is cut there. All areas of a BAR have one struct_size.
  */
 struct vgpu_area {
 	uint32_t struct_size;
@@ -159,12 +165,12 @@ struct vgpu_area {
  * struct vgpu_bar - a base address register and what lies behind it
  * @size: bytes, a power of two; 0: no such BAR
  * @flags: VGPU_BAR_*
- * @n_areas: number of @areas
+ * @n_areas: number of @areas, at most 62
  * @areas: what the BAR is made of; copied
  * @reserved: 0
  *
  * Memory has at least 16 bytes (PCI Express: 128), at most 2 GiB, and with
- * VGPU_BAR_64 at most 1 TiB; the BAR that follows a 64-bit one has size 0. I/O
+ * VGPU_BAR_64 at most 256 GiB; the BAR that follows a 64-bit one has size 0. I/O
  * space has 4 to 256 bytes; none of its areas can be mapped. A large
  * VRAM wants VGPU_BAR_64 | VGPU_BAR_PREFETCH: firmware then places it above
  * 4 GiB, where there is room.
@@ -352,7 +358,9 @@ struct vgpu_state_desc {
  * @VGPU_RESET_NEW_CLIENT: another client connected: the state and all memory
  *                         were zeroed before, nothing of the last one is left
  * @VGPU_RESET_DMA: the client took memory back, and the driver did not let go
- *                  of it in time: stop using any, the core has taken it away
+ *                  of it in time: stop using any, the core has taken it away.
+ *                  The guest knows nothing of this reset: config space,
+ *                  MSI-X table and the level of INTx stay as they are.
  */
 enum vgpu_reset_reason {
 	VGPU_RESET_CLIENT = 0,
@@ -370,7 +378,9 @@ enum vgpu_reset_reason {
  *           vgpu_device_fini(), free the embedding structure.
  * @reset: mandatory. Bring the registers to their power-on values. Memory of
  *         mapped areas keeps its contents. Also called once after creation,
- *         with VGPU_RESET_NEW_CLIENT.
+ *         with VGPU_RESET_NEW_CLIENT. Config space, the MSI-X table and the
+ *         level of INTx are at their power-on values by then (but see
+ *         VGPU_RESET_DMA), so an INTx that is still due is to be raised anew.
  * @client_gone: optional. The client went away; drop what is its own. The
  *               device is reset when another one comes.
  * @dma_unmap: optional. The client takes [@iova, @iova + @size) back, and the
@@ -427,8 +437,12 @@ struct vgpu_create_args {
  * Afterwards vgpu_device_state() and vgpu_device_memory() work. The first
  * reset op follows when create has returned.
  *
- * Return: 0; -EINVAL for a description that no PCI function could have (what
- * is wrong is logged); -ENOMEM; -E2BIG for a limit of the core.
+ * Return: 0; -EINVAL for a description that no PCI function could have, for
+ * ops that lack a mandatory one, or for a struct_size that does not fit (what
+ * is wrong is logged); -ENOMEM; -E2BIG for a limit of the core, or a structure
+ * of a later interface that asks for what this core does not know; -EALREADY:
+ * called twice. On failure nothing is left to undo: free the embedding
+ * structure and return the error from create.
  */
 VGPU_API int vgpu_device_init(struct vgpu_device *dev,
 			      const struct vgpu_device_ops *ops,
@@ -495,6 +509,13 @@ VGPU_API int vgpu_pci_cap_store(struct vgpu_device *dev, unsigned cap,
 
 /**
  * enum vgpu_irq_index - interrupt types of a PCI device
+ * @VGPU_IRQ_INTX: the pin, for vgpu_intx_set(); one if @intx_pin is set
+ * @VGPU_IRQ_MSI: @msi_vectors messages
+ * @VGPU_IRQ_MSIX: @msix_vectors messages
+ * @VGPU_IRQ_ERR: the device is broken beyond repair. QEMU stops the whole VM
+ *                for good: think twice.
+ * @VGPU_IRQ_REQ: the device is wanted back; QEMU's vfio-user client does not
+ *                listen to it
  *
  * Numbered as VFIO numbers them (VFIO_PCI_*_IRQ_INDEX in <linux/vfio.h>).
  */
@@ -528,7 +549,8 @@ VGPU_API int vgpu_irq_signal(struct vgpu_device *dev,
  * @asserted: the level
  *
  * Any thread. The core does masking, resampling and the Interrupt Disable
- * and Interrupt Status bits.
+ * and Interrupt Status bits. Drive the level as the pin has it, also while
+ * the guest uses MSI or MSI-X (it may go back). Without a pin nothing happens.
  */
 VGPU_API void vgpu_intx_set(struct vgpu_device *dev, bool asserted);
 

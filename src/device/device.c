@@ -104,10 +104,14 @@ void device_reset(struct vgpu_core *core, enum vgpu_reset_reason reason)
 {
 	log_debug(core->name, "reset, reason %d", reason);
 	core->stats.resets[reason]++;
-	pci_config_reset(core->config, reason);
-	if (core->msix)
-		msix_reset(core->msix);
-	irqs_reset(core->irqs);
+	/* The guest has not asked for this one: what it has set up in config
+	 * space and the MSI-X table stays, only the engine starts again. */
+	if (reason != VGPU_RESET_DMA) {
+		pci_config_reset(core->config, reason);
+		if (core->msix)
+			msix_reset(core->msix);
+		irqs_reset(core->irqs);
+	}
 	core->ops.reset(core->dev, reason);
 }
 

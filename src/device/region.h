@@ -18,7 +18,7 @@
 
 struct vgpu_core;
 
-#define REGION_MAX_AREAS 64             /* per BAR, the core's own included */
+#define REGION_MAX_AREAS 64 /* per BAR: PCI_MAX_AREAS and the core's own two */
 #define REGION_MAX_SIZE  (256ull << 30) /* bytes of one BAR */
 
 /* Serves a trapped area of the core itself (MSI-X table and PBA). */

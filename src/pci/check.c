@@ -64,7 +64,7 @@ static const char *check_memory_bar(const struct vgpu_bar *bar, unsigned n,
 		return BAR_WHY(n, "is larger than 2 GiB and so needs "
 				  "VGPU_BAR_64");
 	if (bar->size > PCI_MAX_BAR)
-		return BAR_WHY(n, "is larger than 1 TiB");
+		return BAR_WHY(n, "is larger than 256 GiB");
 	return NULL;
 }
 
@@ -122,6 +122,8 @@ static const char *check_areas(const struct vgpu_bar *bar, unsigned n)
 {
 	if (bar->n_areas && !bar->areas)
 		return BAR_WHY(n, "has n_areas but no areas");
+	if (bar->n_areas > PCI_MAX_AREAS)
+		return BAR_WHY(n, "has more than 62 areas");
 	if (bar->n_areas && bar->areas->struct_size < sizeof(*bar->areas))
 		return BAR_WHY(n, "has an area that lacks struct_size");
 	for (uint32_t i = 0; i < bar->n_areas; i++) {

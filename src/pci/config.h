@@ -28,8 +28,9 @@ struct pci_config;
 #define PCI_MAX_MSIX	    2048u
 #define PCI_MIN_ROM_BAR	    2048u /* PCI 3.0, 6.2.5.2 */
 #define PCI_MAX_ROM_SIZE    (16ull << 20)
-#define PCI_MAX_BAR32	    (1ull << 31) /* largest that 32 bits can decode */
-#define PCI_MAX_BAR	    (1ull << 40) /* largest at all: 1 TiB */
+#define PCI_MAX_BAR32	    (1ull << 31)   /* largest that 32 bits can decode */
+#define PCI_MAX_BAR	    (256ull << 30) /* largest at all: 256 GiB */
+#define PCI_MAX_AREAS	    62u		   /* of one BAR */
 
 /**
  * struct pci_config_ops - what a config write leads to
@@ -62,8 +63,7 @@ struct pci_config_ops {
  * Ids and class, BAR sizes and flags, 64-bit pairs, areas (their ops,
  * alignment, overlap, inside), MSI-X table and PBA (in a memory BAR, no
  * overlap with each other or with areas of the driver, aligned), vectors,
- * capabilities that fit, ROM. It does not limit the number of areas, nor what
- * memory they take.
+ * capabilities that fit, ROM.
  *
  * Return: 0 or -EINVAL.
  */

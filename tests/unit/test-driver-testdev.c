@@ -81,6 +81,16 @@ static void resets_are_counted(void **state)
 	assert_int_equal(rd(rig, REGS, 0x0c, 4), 0);
 	assert_int_equal(rd(rig, CONFIG, 6, 2) & 8, 0);
 	assert_int_equal(rd(rig, MIX, 64 * KIB, 8), 0);
+
+	/* One that the guest knows nothing of: what it set up stays. */
+	wr(rig, CONFIG, 4, 6, 2);
+	wr(rig, REGS, 0x08, 1, 4);
+	device_reset(rig->core, VGPU_RESET_DMA);
+	assert_int_equal(rd(rig, REGS, 0x14, 4), VGPU_RESET_DMA);
+	assert_int_equal(rd(rig, REGS, 0x08, 4), 0);
+	assert_int_equal(rd(rig, CONFIG, 4, 2), 6);
+	device_reset(rig->core, VGPU_RESET_FLR);
+	assert_int_equal(rd(rig, CONFIG, 4, 2), 0);
 }
 
 /* What one access becomes: offset, size, and how many ops that takes. */

@@ -115,12 +115,12 @@ static void bar_sizes(void **state)
 	refused(&d, "BAR3 is larger than 2 GiB and so needs VGPU_BAR_64");
 	bar->flags = VGPU_BAR_64;
 	accepted(&d);
-	bar->size = 1ull << 40;
+	bar->size = 1ull << 38;
 	accepted(&d);
-	bar->size = 1ull << 41;
-	refused(&d, "BAR3 is larger than 1 TiB");
+	bar->size = 1ull << 39;
+	refused(&d, "BAR3 is larger than 256 GiB");
 	bar->size = 1ull << 63;
-	refused(&d, "BAR3 is larger than 1 TiB");
+	refused(&d, "BAR3 is larger than 256 GiB");
 
 	bar->size = 4;
 	bar->flags = VGPU_BAR_IO;
@@ -206,6 +206,9 @@ static void areas(void **state)
 	accepted(&r.desc);
 	r.desc.bars[0].areas = NULL;
 	refused(&r.desc, "BAR0 has n_areas but no areas");
+	two_areas(&r);
+	r.desc.bars[0].n_areas = 63;
+	refused(&r.desc, "BAR0 has more than 62 areas");
 	two_areas(&r);
 	r.areas[0].struct_size = 0;
 	refused(&r.desc, "BAR0 has an area that lacks struct_size");
