@@ -81,8 +81,9 @@ static void on_goodbye_over(struct loop_source *src, void *user)
 {
 	struct server *s = user;
 
-	log_warning(s->uuid, "the client did not take its last replies in "
-			     "time; closing");
+	log_warning(s->core->name,
+		    "the client did not take its last replies in "
+		    "time; closing");
 	loop_stop(s->loop);
 }
 
@@ -96,7 +97,7 @@ static void on_signal(struct loop_source *src, int signo, void *user)
 		loop_stop(s->loop);
 		return;
 	}
-	log_info(s->uuid, "%s: ending", strsignal(signo));
+	log_info(s->core->name, "%s: ending", strsignal(signo));
 	notify_manager("STOPPING=1");
 	s->stopping = true;
 	listener_free(s->listener);
@@ -253,7 +254,7 @@ static void announce(const struct server *s)
 	if (o->play)
 		return;
 	snprintf(where, sizeof(where), "file descriptor %d", o->fd);
-	log_info(s->uuid, "serving a vGPU of type %s on %s%s%s", o->type,
+	log_info(s->core->name, "serving vGPU %s on %s%s%s", s->uuid,
 		 o->socket_path ? o->socket_path : where,
 		 o->control_path ? ", control socket " : "",
 		 o->control_path ? o->control_path : "");
@@ -276,7 +277,7 @@ static int serve(const struct options *options)
 		notify_manager("READY=1");
 		err = loop_run(s.loop);
 		if (err) {
-			log_error(s.uuid, "the event loop failed: %s",
+			log_error(s.core->name, "the event loop failed: %s",
 				  strerror(-err));
 			code = EXIT_RUNTIME;
 		}

@@ -11,7 +11,7 @@ from conftest import CTL, Device, Screen, run
 from test_device_options import manual, options_of
 from varlink import Fake
 
-VERBS = ['info', 'screenshot', 'stats']
+VERBS = ['decode', 'info', 'screenshot', 'stats']
 
 
 def test_help_lists_the_verbs_and_explains_each():
