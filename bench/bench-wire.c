@@ -59,6 +59,7 @@ struct options {
 	uint64_t round_ns;
 	const char *only; /* part of a work's name */
 	int place;        /* -1: all */
+	int percent;      /* which quantile is printed */
 };
 
 static void pin(enum place place, bool server)
@@ -148,10 +149,11 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double median(double *v, int n)
+/* The median, unless another quantile was asked for. */
+static double middle(double *v, const struct options *options)
 {
-	qsort(v, (size_t)n, sizeof(*v), compare);
-	return v[n / 2];
+	qsort(v, (size_t)options->rounds, sizeof(*v), compare);
+	return v[options->rounds * options->percent / 100];
 }
 
 /* Pure spinning of both on one cpu takes a time slice per message. */
@@ -164,8 +166,7 @@ static void run_work(const struct work *work, enum place place,
 		     const struct options *options)
 {
 	static double t[NUM_SIDES][NUM_WAYS][MAX_ROUNDS];
-	static double same[NUM_WAYS][MAX_ROUNDS], best[MAX_ROUNDS];
-	double m[NUM_SIDES][NUM_WAYS] = { 0 };
+	double m[NUM_SIDES][NUM_WAYS] = { 0 }, least = 0;
 	uint64_t ops[NUM_SIDES][NUM_WAYS];
 
 	for (int side = 0; side < NUM_SIDES; side++)
@@ -179,31 +180,21 @@ static void run_work(const struct work *work, enum place place,
 					     (uint64_t)20);
 		}
 	for (int r = 0; r < options->rounds; r++) {
-		double least = 0;
+		for (int i = 0; i < NUM_WAYS * NUM_SIDES; i++) {
+			int way = i / NUM_SIDES, side = (r + i) % NUM_SIDES;
 
-		for (int way = 0; way < NUM_WAYS; way++) {
-			if (!sensible(place, way))
-				continue;
-			for (int i = 0; i < NUM_SIDES; i++) {
-				int side = (r + i) % NUM_SIDES;
-
+			if (sensible(place, way))
 				t[side][way][r] = measure(work, place, way,
 							  side,
 							  ops[side][way]) /
 						  work->batch;
-			}
-			same[way][r] = t[1][way][r] / t[0][way][r];
-			if (!least || t[0][way][r] < least)
-				least = t[0][way][r];
 		}
-		best[r] = t[1][WAY_YIELD][r] / least;
 	}
 	printf("%-20s", work->name);
 	for (int side = 0; side < NUM_SIDES; side++) {
 		for (int way = 0; way < NUM_WAYS; way++) {
 			if (sensible(place, way)) {
-				m[side][way] = median(t[side][way],
-						      options->rounds);
+				m[side][way] = middle(t[side][way], options);
 				printf(" %8.3f", m[side][way] / 1000);
 			} else {
 				printf(" %8s", "-");
@@ -212,31 +203,36 @@ static void run_work(const struct work *work, enum place place,
 		printf(" |");
 	}
 	for (int way = 0; way < NUM_WAYS; way++) {
-		if (sensible(place, way))
-			printf(" %6.2f", median(same[way], options->rounds));
-		else
+		if (!sensible(place, way)) {
 			printf(" %6s", "-");
+			continue;
+		}
+		printf(" %6.2f", m[1][way] / m[0][way]);
+		if (!least || m[0][way] < least)
+			least = m[0][way];
 	}
-	printf(" | %6.2f\n", median(best, options->rounds));
+	printf(" | %6.2f\n", m[1][WAY_YIELD] / least);
 	fflush(stdout);
 }
 
 static void usage(void)
 {
-	printf("Usage: bench-wire [-r ROUNDS] [-t MS] [-w NAME] [-p PLACE]\n"
+	printf("Usage: bench-wire [-r ROUNDS] [-t MS] [-w NAME] [-p PLACE] [-q PERCENT]\n"
 	       "\n"
 	       "  -r ROUNDS  measure so many times and take medians (11)\n"
 	       "  -t MS      so long each time (20)\n"
 	       "  -w NAME    only lines that have NAME in theirs\n"
-	       "  -p PLACE   only 0: two cpus, 1: one cpu, 2: not pinned\n");
+	       "  -p PLACE   only 0: two cpus, 1: one cpu, 2: not pinned\n"
+	       "  -q PERCENT print this quantile (50, the median); a low one, with\n"
+	       "             short rounds, sees through what else the machine does\n");
 }
 
 int main(int argc, char **argv)
 {
-	struct options options = { 11, 20000000, NULL, -1 };
+	struct options options = { 11, 20000000, NULL, -1, 50 };
 	int c;
 
-	while ((c = getopt(argc, argv, "r:t:w:p:h")) >= 0) {
+	while ((c = getopt(argc, argv, "r:t:w:p:q:h")) >= 0) {
 		switch (c) {
 		case 'r':
 			options.rounds = atoi(optarg);
@@ -255,6 +251,13 @@ int main(int argc, char **argv)
 		case 'p':
 			options.place = atoi(optarg);
 			break;
+		case 'q':
+			options.percent = atoi(optarg);
+			if (options.percent < 0 || options.percent > 99) {
+				usage();
+				return 1;
+			}
+			break;
 		case 'h':
 			usage();
 			return 0;
@@ -263,11 +266,12 @@ int main(int argc, char **argv)
 			return 1;
 		}
 	}
-	printf("Microseconds for each message, medians of %d rounds; ratios are of the same round.\n"
+	printf("Microseconds for each message, %s of %d rounds; ratios are of these.\n"
 	       "floor:  the same bytes between two processes without protocol, both waiting so\n"
 	       "device: the core with a driver, waiting as it always does, and the client so:\n"
 	       "  block: in the kernel; yield: sched_yield for 50 us, then in the kernel; spin\n"
 	       "best:   device with client yielding / the fastest of the three floors\n",
+	       options.percent == 50 ? "medians" : "a quantile",
 	       options.rounds);
 	for (int place = 0; place < NUM_PLACES; place++) {
 		if (options.place >= 0 && options.place != place)

@@ -45,11 +45,12 @@ void mmio_read(struct vgpu_device *dev, const struct vgpu_mmio_ops *ops,
 				(8 * skip);
 			size = (unsigned)MIN(len,
 					     (size_t)(ops->min_access - skip));
+			value = htole64(value);
+			memcpy(out, &value, size);
 		} else {
-			value = read_register(dev, ops, offset, size);
+			put_le(out, read_register(dev, ops, offset, size),
+			       size);
 		}
-		value = htole64(value);
-		memcpy(out, &value, size);
 		out += size;
 		offset += size;
 		len -= size;
@@ -93,10 +94,7 @@ void mmio_write(struct vgpu_device *dev, const struct vgpu_mmio_ops *ops,
 					     (size_t)(ops->min_access - skip));
 			write_partial(dev, ops, offset, in, size);
 		} else {
-			uint64_t value = 0;
-
-			memcpy(&value, in, size);
-			ops->write(dev, offset, le64toh(value), size);
+			ops->write(dev, offset, get_le(in, size), size);
 		}
 		in += size;
 		offset += size;

@@ -32,6 +32,10 @@
 /* The kernel takes a send as one piece up to half of this, less a little. */
 #define CONN_MIN_SNDBUF (4u * CONN_SEND_CHUNK)
 
+/* When so many receive calls in a row found something without a sleep, epoll
+ * need not be told of the next ones. */
+#define CONN_DETACH_AFTER 64u
+
 #define CONN_STATE_VERSION 1u
 
 /*
@@ -107,7 +111,9 @@ struct conn {
 	bool rx_eof;
 	bool tx_shut;
 	bool end_due;    /* closed() must be called when the stack is unwound */
-	uint32_t events; /* what epoll watches now */
+	uint32_t events; /* what epoll watches, */
+	bool detached;   /* if it does at all */
+	unsigned streak; /* receive calls since it last slept */
 
 	struct conn_state *st;
 	uint8_t *rx;

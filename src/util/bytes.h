@@ -65,6 +65,40 @@ static inline void put_le64(void *p, uint64_t v)
 	memcpy(p, &v, sizeof(v));
 }
 
+/* The same with 1, 2, 4 or 8 bytes, as @size says. Not memcpy() of a length
+ * that varies: the call, and the wide load behind a narrow store, would cost
+ * more than the access. */
+static inline uint64_t get_le(const void *p, unsigned size)
+{
+	switch (size) {
+	case 1:
+		return *(const uint8_t *)p;
+	case 2:
+		return get_le16(p);
+	case 4:
+		return get_le32(p);
+	default:
+		return get_le64(p);
+	}
+}
+
+static inline void put_le(void *p, uint64_t v, unsigned size)
+{
+	switch (size) {
+	case 1:
+		*(uint8_t *)p = (uint8_t)v;
+		break;
+	case 2:
+		put_le16(p, (uint16_t)v);
+		break;
+	case 4:
+		put_le32(p, (uint32_t)v);
+		break;
+	default:
+		put_le64(p, v);
+	}
+}
+
 static inline bool is_pow2(uint64_t v)
 {
 	return v && !(v & (v - 1));

@@ -26,6 +26,8 @@ struct loop_source {
 	int fd;
 	bool owns_fd;
 	bool dead;
+	bool detached;
+	uint32_t events;
 	union {
 		loop_fd_fn fd;
 		loop_timer_fn timer;
@@ -42,6 +44,7 @@ struct loop {
 	struct list dead; /* removed in this round, freed after it */
 	struct loop_poller *pollers;
 	struct loop_poller *next_poller; /* of the round in progress */
+	bool crowded; /* the last yield let somebody else run */
 };
 
 uint64_t loop_now_ns(void)
@@ -113,6 +116,7 @@ static int add_source(struct loop *loop, enum source_kind kind, int fd,
 	src->fd = fd;
 	src->owns_fd = owns_fd;
 	src->user = user;
+	src->events = events;
 	ev.data.ptr = src;
 	if (epoll_ctl(loop->epfd, EPOLL_CTL_ADD, fd, &ev) < 0) {
 		int err = -errno;
@@ -135,13 +139,35 @@ int loop_add_fd(struct loop *loop, int fd, uint32_t events, loop_fd_fn fn,
 	return err;
 }
 
+static int control(struct loop_source *src, int op)
+{
+	struct epoll_event ev = { .events = src->events, .data.ptr = src };
+
+	return epoll_ctl(src->loop->epfd, op, src->fd, &ev) < 0 ? -errno : 0;
+}
+
 int loop_set_events(struct loop_source *src, uint32_t events)
 {
-	struct epoll_event ev = { .events = events, .data.ptr = src };
+	src->events = events;
+	return src->detached ? 0 : control(src, EPOLL_CTL_MOD);
+}
 
-	if (epoll_ctl(src->loop->epfd, EPOLL_CTL_MOD, src->fd, &ev) < 0)
-		return -errno;
-	return 0;
+int loop_detach(struct loop_source *src)
+{
+	int err = src->detached ? 0 : control(src, EPOLL_CTL_DEL);
+
+	if (!err)
+		src->detached = true;
+	return err;
+}
+
+int loop_attach(struct loop_source *src)
+{
+	int err = src->detached ? control(src, EPOLL_CTL_ADD) : 0;
+
+	if (!err)
+		src->detached = false;
+	return err;
 }
 
 int loop_add_timer(struct loop *loop, loop_timer_fn fn, void *user,
@@ -203,7 +229,7 @@ void loop_remove(struct loop_source *src)
 	if (!src || src->dead)
 		return;
 	/* The fd is open by contract; were it not, epoll has forgotten it. */
-	epoll_ctl(src->loop->epfd, EPOLL_CTL_DEL, src->fd, NULL);
+	(void)loop_detach(src);
 	if (src->owns_fd)
 		src->fd = close_fd(src->fd);
 	src->dead = true;
@@ -320,42 +346,57 @@ static int dispatch_ready(struct loop *loop, int timeout_ms)
 	return n;
 }
 
+/* All pollers cool down. */
+static void rest(struct loop *loop)
+{
+	struct loop_poller *p = loop->pollers;
+
+	while (p) {
+		loop->next_poller = p->next;
+		if (p->hot) {
+			p->hot = false;
+			if (p->rest)
+				p->rest(p);
+		}
+		p = loop->next_poller;
+	}
+}
+
 /* Spin for the hot pollers, then let them cool down. */
 static int spin(struct loop *loop)
 {
-	uint64_t last = 0, looked = 0;
+	uint64_t now = loop_now_ns(), last = now, looked = now;
+	unsigned polls = 0;
 	bool any_hot;
+	int n = 0;
 
 	for (;;) {
 		bool did = poll_hot(loop, &any_hot);
-		uint64_t now;
 
 		if (!any_hot)
-			return 0;
+			return n;
 		if (atomic_load_explicit(&loop->stop, memory_order_relaxed))
 			break;
 		now = loop_now_ns();
-		if (!last)
-			looked = last = now;
-		else if (did)
+		if (did)
 			last = now;
 		else if (now - last >= LOOP_SPIN_NS)
 			break;
 		/* Others must not starve behind a busy client; but a system
 		 * call for each of its messages would cost it dearly. */
 		if (now - looked >= LOOP_LOOK_NS) {
-			int n = dispatch_ready(loop, 0);
-
+			n = dispatch_ready(loop, 0);
 			if (n < 0)
-				return n;
+				break;
 			looked = now;
-		} else if (!did) {
+		} else if (!did && (loop->crowded ||
+				    ++polls % LOOP_LONELY_POLLS == 0)) {
 			sched_yield();
+			loop->crowded = loop_now_ns() - now > LOOP_CROWDED_NS;
 		}
 	}
-	for (struct loop_poller *p = loop->pollers; p; p = p->next)
-		p->hot = false;
-	return 0;
+	rest(loop);
+	return n;
 }
 
 int loop_run_once(struct loop *loop, int timeout_ms)

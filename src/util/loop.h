@@ -55,19 +55,30 @@ int loop_add_signal(struct loop *loop, int signo, loop_signal_fn fn, void *user,
  * memory goes when the current round of callbacks is over. */
 void loop_remove(struct loop_source *src);
 
+/* Let epoll forget a source of loop_add_fd() for a while, and remember it. An
+ * fd that is polled anyway is cheaper for who writes to it when nothing waits
+ * there. Both may be repeated. */
+int loop_detach(struct loop_source *src);
+int loop_attach(struct loop_source *src);
+
 /**
  * struct loop_poller - somebody who may spin for a moment before the loop
  * sleeps
  * @poll: do what is there without blocking. Return true if there was anything.
+ * @rest: (optional) it was hot, and will not be polled until it is again: go
+ *        back to waiting for epoll
  *
  * After a round in which a poller was marked hot, the loop calls it again and
- * again, with sched_yield() in between, until nothing came for
- * LOOP_SPIN_NS; then it sleeps in epoll. A wake-up across cpus costs more than
- * the whole protocol, so this is where round-trip time is won. An idle loop
- * never spins.
+ * again until nothing came for LOOP_SPIN_NS; then it sleeps in epoll. A
+ * wake-up across cpus costs more than the whole protocol, so this is where
+ * round-trip time is won. An idle loop never spins.
+ *
+ * In between it yields the cpu: always, if there is somebody else who wants
+ * it (likely the peer), and else now and then, to find out.
  */
 struct loop_poller {
 	bool (*poll)(struct loop_poller *poller);
+	void (*rest)(struct loop_poller *poller);
 	struct loop_poller *next; /* private */
 	bool registered;          /* private */
 	bool hot;                 /* private */
@@ -76,7 +87,11 @@ struct loop_poller {
 /* How long the loop polls after the last message before it sleeps. */
 #define LOOP_SPIN_NS (50ull * 1000)
 /* How often it looks at its other sources while it polls. */
-#define LOOP_LOOK_NS (20ull * 1000)
+#define LOOP_LOOK_NS (100ull * 1000)
+/* A yield that took so long let somebody else run. */
+#define LOOP_CROWDED_NS 1500ull
+/* Polls for each yield if nobody did. */
+#define LOOP_LONELY_POLLS 4
 
 void loop_add_poller(struct loop *loop, struct loop_poller *poller);
 void loop_remove_poller(struct loop *loop, struct loop_poller *poller);

@@ -309,6 +309,128 @@ static void wrong_commits(void **state)
 	assert_int_equal(recv(rig->peer, in, 100, MSG_DONTWAIT), -1);
 }
 
+/* ---- polling ---- */
+
+#define STREAK (3 * (int)CONN_DETACH_AFTER)
+
+/* There is always a next one, and after STREAK of them a pause. */
+static int answer_and_ask_again(struct rig *rig, struct conn_message *msg)
+{
+	int err = answer_echo(rig, msg);
+	uint8_t p[16];
+
+	if (err)
+		return err;
+	if (++rig->arg < STREAK)
+		assert_int_equal(peer_send(rig, p, make_message(p, 1, 16)), 16);
+	if (rig->arg == STREAK)
+		assert_true(rig->conn->detached);
+	if (rig->arg == STREAK + 1)
+		loop_stop(rig->loop);
+	return 0;
+}
+
+static void on_pause_over(struct loop_source *src, void *user)
+{
+	struct rig *rig = user;
+	uint8_t p[16];
+
+	(void)src;
+	if (rig->conn->detached)
+		return; /* still polling: the next time */
+	assert_int_equal(rig->arg, STREAK);
+	assert_int_equal(peer_send(rig, p, make_message(p, 1, 16)), 16);
+}
+
+/* While it is busy epoll is not told of what comes; when it sleeps, it is. */
+static void busy_connection_is_polled_and_then_watched(void **state)
+{
+	struct rig *rig = *state;
+	struct loop_source *timer;
+	uint8_t p[16];
+
+	rig->answer = answer_and_ask_again;
+	assert_int_equal(loop_add_timer(rig->loop, on_pause_over, rig, &timer),
+			 0);
+	assert_int_equal(loop_arm_timer(timer, 5000000, 5000000), 0);
+	assert_int_equal(peer_send(rig, p, make_message(p, 1, 16)), 16);
+	assert_int_equal(loop_run(rig->loop), 0);
+	assert_true(rig->arg > STREAK);
+	loop_remove(timer);
+}
+
+static int answer_until_full(struct rig *rig, struct conn_message *msg)
+{
+	int err = answer_echo(rig, msg);
+
+	if (err == -EAGAIN) {
+		/* It must hear from epoll when the peer reads. */
+		rig->arg = 1;
+		loop_stop(rig->loop);
+		return err;
+	}
+	if (!rig->arg)
+		assert_int_equal(peer_send(rig, out, 4000), 4000);
+	return err;
+}
+
+static void polled_connection_stalls_and_goes_on(void **state)
+{
+	struct rig *rig = *state;
+	unsigned got = 0;
+
+	make_message(out, 1, 4000);
+	rig->answer = answer_until_full;
+	assert_int_equal(peer_send(rig, out, 4000), 4000);
+	assert_int_equal(loop_run(rig->loop), 0);
+	assert_true(rig->messages > CONN_DETACH_AFTER);
+	assert_true(rig->conn->stalled);
+	assert_false(rig->conn->detached);
+	for (ssize_t k; (k = recv(rig->peer, in, 4000, MSG_DONTWAIT)) > 0;) {
+		got += (unsigned)k;
+		rig_run(rig);
+	}
+	assert_int_equal(got, rig->messages * 4000);
+	assert_false(rig->conn->stalled);
+}
+
+/* The end of the stream is noticed while epoll looks away. */
+static int answer_and_close(struct rig *rig, struct conn_message *msg)
+{
+	if (rig->messages < STREAK)
+		assert_int_equal(peer_send(rig, msg->data, msg->size),
+				 msg->size);
+	else
+		rig->peer = close_fd(rig->peer);
+	return 0;
+}
+
+static void on_deadline(struct loop_source *src, void *user)
+{
+	struct rig *rig = user;
+
+	(void)src;
+	if (rig->closed)
+		loop_stop(rig->loop);
+}
+
+static void polled_connection_ends(void **state)
+{
+	struct rig *rig = *state;
+	struct loop_source *timer;
+
+	rig->answer = answer_and_close;
+	assert_int_equal(loop_add_timer(rig->loop, on_deadline, rig, &timer),
+			 0);
+	assert_int_equal(loop_arm_timer(timer, 5000000, 5000000), 0);
+	assert_int_equal(peer_send(rig, out, make_message(out, 1, 20)), 20);
+	assert_int_equal(loop_run(rig->loop), 0);
+	assert_int_equal(rig->closed, 1);
+	assert_int_equal(rig->closed_err, 0);
+	assert_int_equal(rig->messages, STREAK + 1);
+	loop_remove(timer);
+}
+
 /* ---- what a successor would find ---- */
 
 static int answer_look(struct rig *rig, struct conn_message *msg)
@@ -594,6 +716,9 @@ int main(void)
 		RIG_TEST(room_is_announced),
 		RIG_TEST(a_reply_outside_leaves_at_once),
 		RIG_TEST(wrong_commits),
+		RIG_TEST(busy_connection_is_polled_and_then_watched),
+		RIG_TEST(polled_connection_stalls_and_goes_on),
+		RIG_TEST(polled_connection_ends),
 		RIG_TEST(state_tells_how_far_it_is),
 		RIG_TEST(shutdown_drains),
 		RIG_TEST(shutdown_ends_early_when_the_peer_closes),

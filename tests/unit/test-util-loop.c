@@ -168,6 +168,107 @@ static void pollers_spin_only_when_hot(void **state)
 	loop_free(second);
 }
 
+struct pair_poller {
+	struct loop_poller poller;
+	struct loop *loop;
+	struct pair_poller *other;
+	int polls, rests;
+};
+
+static bool poll_pair(struct loop_poller *poller)
+{
+	struct pair_poller *p = (struct pair_poller *)poller;
+
+	p->polls++;
+	if (p->other)
+		loop_remove_poller(p->loop, &p->other->poller);
+	return false;
+}
+
+static void rest_pair(struct loop_poller *poller)
+{
+	struct pair_poller *p = (struct pair_poller *)poller;
+
+	p->rests++;
+	loop_stop(p->loop);
+}
+
+static void heat_pair(struct loop_source *src, void *user)
+{
+	struct pair_poller *p = user;
+
+	(void)src;
+	loop_mark_hot(p->loop, &p->poller);
+	loop_mark_hot(p->loop, &p->other->poller);
+}
+
+/* One poller removes the next in its round; the one that is left is told when
+ * polling ends, and the one that is gone is not called again. */
+static void pollers_may_remove_each_other(void **state)
+{
+	struct pair_poller a = { .poller = { poll_pair, rest_pair } };
+	struct pair_poller b = { .poller = { poll_pair, rest_pair } };
+	struct loop_source *t;
+
+	(void)state;
+	assert_int_equal(loop_new(&a.loop), 0);
+	b.loop = a.loop;
+	a.other = &b;
+	loop_add_poller(a.loop, &b.poller);
+	loop_add_poller(a.loop, &a.poller); /* in front of b */
+	assert_int_equal(loop_add_timer(a.loop, heat_pair, &a, &t), 0);
+	assert_int_equal(loop_arm_timer(t, 1, 0), 0);
+	assert_int_equal(loop_run(a.loop), 0);
+	assert_true(a.polls > 0);
+	assert_int_equal(a.rests, 1);
+	assert_int_equal(b.polls, 0);
+	assert_int_equal(b.rests, 0);
+	loop_remove(t);
+	loop_remove_poller(a.loop, &a.poller);
+	loop_free(a.loop);
+}
+
+static void count_fd(struct loop_source *src, uint32_t events, void *user)
+{
+	struct counts *c = user;
+
+	(void)src;
+	(void)events;
+	c->calls++;
+}
+
+static void detached_source_is_not_called(void **state)
+{
+	struct counts c = { 0 };
+	struct loop_source *s;
+	int p[2];
+
+	(void)state;
+	assert_int_equal(loop_new(&c.loop), 0);
+	assert_int_equal(pipe(p), 0);
+	assert_int_equal(loop_add_fd(c.loop, p[0], EPOLLIN, count_fd, &c, &s),
+			 0);
+	assert_int_equal(loop_detach(s), 0);
+	assert_int_equal(loop_detach(s), 0);
+	assert_int_equal(write(p[1], "x", 1), 1);
+	assert_int_equal(loop_run_once(c.loop, 0), 0);
+	/* What came meanwhile is reported then. */
+	assert_int_equal(loop_attach(s), 0);
+	assert_int_equal(loop_attach(s), 0);
+	assert_int_equal(loop_run_once(c.loop, 0), 1);
+	/* Changed while it was detached: holds from then on. */
+	assert_int_equal(loop_detach(s), 0);
+	assert_int_equal(loop_set_events(s, 0), 0);
+	assert_int_equal(loop_attach(s), 0);
+	assert_int_equal(loop_run_once(c.loop, 0), 0);
+	assert_int_equal(loop_detach(s), 0);
+	loop_remove(s);
+	close(p[0]);
+	close(p[1]);
+	loop_free(c.loop);
+	assert_int_equal(c.calls, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +276,8 @@ int main(void)
 		cmocka_unit_test(timer_repeats_until_stop),
 		cmocka_unit_test(signal_is_a_callback),
 		cmocka_unit_test(pollers_spin_only_when_hot),
+		cmocka_unit_test(pollers_may_remove_each_other),
+		cmocka_unit_test(detached_source_is_not_called),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
