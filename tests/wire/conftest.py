@@ -11,7 +11,7 @@ import pytest
 from vuser import proto
 from vuser.client import WireError
 from vuser.profiles import QemuClient
-from vuser.server import Server
+from vuser.server import Server, ServerDied
 
 DRIVERS = {"bochs-16m": "*bochs*.so", "testdev": "*testdev*.so"}
 
@@ -36,10 +36,17 @@ class SharedServer:
     def __init__(self, kind):
         self.kind = kind
         self.server = None
+        self.broken = None
 
     def get(self):
+        if self.broken:
+            pytest.fail(f"{self.kind} did not start before: {self.broken}")
         if self.server is None:
-            self.server = start_server(self.kind)
+            try:
+                self.server = start_server(self.kind)
+            except ServerDied as e:
+                self.broken = e
+                raise
         return self.server
 
     def check(self):

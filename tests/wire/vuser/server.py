@@ -18,17 +18,6 @@ class ServerDied(Exception):
     pass
 
 
-def _listening(path):
-    """Whether a UNIX socket listens at path, asked without connecting to it."""
-    with open("/proc/net/unix") as f:
-        for line in f:
-            part = line.split(None, 7)
-            # Flags 00010000 is SO_ACCEPTCON: listen() has been called.
-            if len(part) == 8 and part[7].strip() == str(path) and int(part[3], 16) & 0x10000:
-                return True
-    return False
-
-
 class Server:
     """Starts the program, keeps its log, and counts what it holds."""
 
@@ -56,8 +45,9 @@ class Server:
             raise
 
     def _wait_ready(self):
+        # The server puts each socket in place when it already listens.
         deadline = time.monotonic() + READY
-        while not (_listening(self.path) and _listening(self.control)):
+        while not (self.path.is_socket() and self.control.is_socket()):
             if self.process.poll() is not None:
                 raise ServerDied(f"exit {self.process.returncode} before it listened:\n{self.log()}")
             if time.monotonic() > deadline:
