@@ -3,7 +3,7 @@
  * A device for tests: it has one of everything, and does what it is told.
  *
  * PCI 1234:7e57, no real device's. A PCIe endpoint with INTA, 8 MSI vectors,
- * 16 MSI-X vectors, power management, a vendor capability, a ROM, and
+ * 128 MSI-X vectors, power management, a vendor capability, a ROM, and
  *   BAR0  4 KiB of registers (below)
  *   BAR1  4 KiB: MSI-X table at 0, pending bits at 0x800
  *   BAR3  I/O, 32 bytes: a few of the registers; the upper half is not there
@@ -18,7 +18,7 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 #define MSI_VECTORS  8
-#define MSIX_VECTORS 16
+#define MSIX_VECTORS 128
 
 /* BAR0: 32-bit registers. What is not written to here is read-only, what is
  * not read here reads 0. */
