@@ -142,6 +142,12 @@ int device_accept(struct vgpu_core *core, int fd)
 {
 	int err;
 
+	/* A VMM that is started anew may be here before the end of the last
+	 * one was read. */
+	if (core->session && session_hung_up(core->session)) {
+		log_info(core->name, "client left");
+		session_free(core->session);
+	}
 	if (core->session) {
 		core->stats.refused++;
 		if (log_allowed(&core->client_log, core->name))

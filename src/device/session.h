@@ -8,6 +8,7 @@
 #ifndef DEVICE_SESSION_H
 #define DEVICE_SESSION_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct conn_stats;
@@ -22,6 +23,9 @@ void session_free(struct session *session);
 
 /* Drain and close; the session frees itself when that is done. */
 void session_shutdown(struct session *session, int err);
+
+/* The client has closed its end, and its last words were not yet read. */
+bool session_hung_up(const struct session *session);
 
 int session_peer(const struct session *session, pid_t *ret_pid, uid_t *ret_uid);
 

@@ -3,6 +3,7 @@
 #include "conn-private.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -325,6 +326,15 @@ void conn_record(struct conn *conn, struct recorder *recorder)
 void conn_get_stats(const struct conn *conn, struct conn_stats *ret_stats)
 {
 	*ret_stats = conn->stats;
+}
+
+bool conn_hung_up(const struct conn *conn)
+{
+	struct pollfd p = { .fd = conn->fd };
+
+	if (conn->life == CONN_OVER)
+		return true;
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR));
 }
 
 int conn_peer(const struct conn *conn, pid_t *ret_pid, uid_t *ret_uid)
