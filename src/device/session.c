@@ -302,9 +302,9 @@ static int on_message(struct conn *conn, struct conn_message *msg, void *user)
 {
 	struct session *s = user;
 	struct exchange x;
-	int size, err;
+	int size, err, refused = 0;
 
-	if ((msg->header.flags & VFIO_USER_TYPE_MASK) != VFIO_USER_TYPE_COMMAND)
+	if ((msg->header.flags & VFIO_USER_TYPE_MASK) == VFIO_USER_TYPE_REPLY)
 		return session_remote_reply(s, msg);
 	x.msg = msg;
 	x.n_reply_fds = 0;
@@ -324,13 +324,20 @@ static int on_message(struct conn *conn, struct conn_message *msg, void *user)
 		log_debug(s->core->name, "%s: %s",
 			  vfio_user_command_name(x.req.header.command),
 			  strerror(-size));
+		if (x.req.header.command == VFIO_USER_VERSION)
+			refused = size;
 		size = vfio_user_encode_error(x.buf, x.room, &x.req.header,
 					      size);
 	}
-	if (!x.wanted)
-		return 0;
-	err = conn_commit(conn, (size_t)size, x.reply_fds, x.n_reply_fds);
+	err = 0;
+	if (x.wanted)
+		err = conn_commit(conn, (size_t)size, x.reply_fds,
+				  x.n_reply_fds);
 	close_fd(x.passed_fd);
+	/* Without an agreement there is nothing to talk about, and the place
+	 * is another client's ("Connection Initiation"). */
+	if (!err && refused && !s->state->negotiated)
+		conn_shutdown(conn, refused);
 	return err;
 }
 
@@ -438,6 +445,11 @@ void session_free(struct session *s)
 void session_shutdown(struct session *s, int err)
 {
 	conn_shutdown(s->conn, err);
+}
+
+bool session_hung_up(const struct session *s)
+{
+	return conn_hung_up(s->conn);
 }
 
 int session_peer(const struct session *s, pid_t *ret_pid, uid_t *ret_uid)

@@ -53,8 +53,9 @@
  * rust-vmm ignores the error bit and reads as many bytes as a good reply has
  * (DMA_MAP, SET_IRQS, RESET: the header; DMA_UNMAP: 40; REGION_WRITE: 32;
  * REGION_READ: 32 + count): a short error reply puts it out of step. What a
- * guest can provoke must therefore not be answered with an error. This is
- * the session's to see to (src/device).
+ * guest can provoke must therefore not be answered with an error, nor what
+ * the client itself would not notice (an unmap of nothing). This is the
+ * session's to see to (src/device).
  */
 
 #endif

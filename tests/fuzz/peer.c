@@ -57,7 +57,8 @@ static void sent_message(struct peer *p)
 {
 	uint32_t flags = get_le32(p->head + 8);
 
-	if ((flags & VFIO_USER_TYPE_MASK) != VFIO_USER_TYPE_COMMAND ||
+	/* What is neither a command nor a reply is answered as a bad command. */
+	if ((flags & VFIO_USER_TYPE_MASK) == VFIO_USER_TYPE_REPLY ||
 	    (flags & VFIO_USER_NO_REPLY))
 		return;
 	REQUIRE(p->n_due < PEER_MAX_DUE);
