@@ -61,31 +61,34 @@ def test_twice(client, refused, memfd):
 
 @pytest.mark.parametrize("address, size", [
     (4 * MIB, PAGE),
-    (4 * MIB, 2 * MIB),
     (4 * MIB + PAGE, MIB - PAGE),
     (4 * MIB - PAGE, MIB),
     (4 * MIB + PAGE, PAGE),
-    (3 * MIB, 3 * MIB),
-    (0, 1 << 40),
+    (4 * MIB + PAGE, 2 * MIB),
+    (3 * MIB, 2 * MIB - PAGE),
 ], ids=hex)
-def test_must_match_a_map_exactly(client, refused, memfd, address, size):
+def test_a_map_is_never_cut(bochs, client, refused, memfd, address, size):
     client.dma_map(4 * MIB, MIB, memfd(MIB))
-    refused(client, {errno.ENOENT, errno.EINVAL}, Cmd.DMA_UNMAP, request(address, size))
+    refused(client, errno.EINVAL, Cmd.DMA_UNMAP, request(address, size))
+    assert "wire-guest-ram" in bochs.maps(), "and a refused unmap takes nothing"
     client.dma_unmap(4 * MIB, MIB)
 
 
-def test_two_maps_by_one_unmap(client, refused, memfd):
+@pytest.mark.parametrize("address, size", [(4 * MIB, 4 * MIB), (0, 1 << 40), (0, 16 * MIB)], ids=hex)
+def test_several_maps_by_one_unmap(client, memfd, address, size):
+    """The specification wants an exact match; like kernel VFIO, the server takes a range that covers whole maps:
+    QEMU with a virtual IOMMU unmaps what the guest invalidates, holes included."""
     fd = memfd(2 * MIB)
-    client.dma_map(0, MIB, fd)
-    client.dma_map(MIB, MIB, fd, offset=MIB)
-    refused(client, {errno.ENOENT, errno.EINVAL}, Cmd.DMA_UNMAP, request(0, 2 * MIB))
-    client.dma_unmap(0, MIB)
-    client.dma_unmap(MIB, MIB)
+    client.dma_map(4 * MIB, MIB, fd)
+    client.dma_map(5 * MIB, MIB, fd, offset=MIB)
+    client.dma_map(7 * MIB, MIB)
+    client.dma_unmap(address, size)
+    client.dma_map(4 * MIB, 4 * MIB)
 
 
 @pytest.mark.parametrize("address, size", [(0, 0), (TOP - PAGE, 2 * PAGE), (PAGE, TOP - 1), (TOP - 1, TOP - 1)], ids=hex)
 def test_empty_or_wrapping(client, refused, address, size):
-    refused(client, {errno.ENOENT, errno.EINVAL}, Cmd.DMA_UNMAP, request(address, size))
+    refused(client, errno.EINVAL, Cmd.DMA_UNMAP, request(address, size))
 
 
 @pytest.mark.parametrize("argsz", [0, 8, 23])

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """VFIO_USER_DEVICE_RESET."""
+import errno
 import os
 
 from vuser import proto
@@ -67,12 +68,12 @@ def test_posted(tclient):
 
 def test_payload_is_refused(tclient, refused):
     tclient.write(proto.BAR0, SCRATCH, 4, 7)
-    refused(tclient, 22, Cmd.DEVICE_RESET, b"\0")
+    refused(tclient, errno.EINVAL, Cmd.DEVICE_RESET, b"\0")
     assert tclient.read(proto.BAR0, SCRATCH, 4) == 7, "a refused reset does nothing"
 
 
 def test_fds_are_refused(tclient, refused, eventfds):
-    refused(tclient, 22, Cmd.DEVICE_RESET, fds=eventfds(1))
+    refused(tclient, errno.EINVAL, Cmd.DEVICE_RESET, fds=eventfds(1))
 
 
 def test_mapped_memory_stays_mapped(client, keep):

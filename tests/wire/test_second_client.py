@@ -35,7 +35,7 @@ def test_first_is_not_disturbed(bochs, client, memfd):
     client.dma_map(0, 1 << 20, memfd(1 << 20))
     seconds = []
     ids = []
-    for _ in range(20):
+    for _ in range(12):
         ids.append(client.submit(Cmd.REGION_READ, proto.REGION_ACCESS.pack(0, proto.CONFIG, 64)))
         seconds.append(Channel.connect(bochs.path))
         seconds[-1].send(proto.message(1, Cmd.VERSION, proto.VERSION.pack(0, 0) + QEMU_JSON))
@@ -108,7 +108,7 @@ def test_silent_seconds_are_bounded(bochs, client):
     for _ in range(100):
         try:
             silent.append(Channel.connect(bochs.path, timeout=0.5))
-        except (BlockingIOError, TimeoutError):
+        except BlockingIOError:
             break
         client.barrier()
     held = sum(bochs.fds().values()) - sum(bochs.baseline.values())

@@ -38,7 +38,8 @@ class Channel:
     @classmethod
     def connect(cls, path, timeout=PATIENCE):
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.settimeout(timeout)
+        # A blocking connect waits for a place in the backlog, for this long; a non-blocking one would not wait at all.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(timeout), int(timeout % 1 * 1e6)))
         sock.connect(str(path))
         return cls(sock)
 
