@@ -23,6 +23,8 @@ static int piece(struct dma_space *space, uint64_t iova, unsigned prot,
 		r = dma_space_range(space, e);
 		want = (size_t)(r->size - (iova - r->iova));
 	}
+	if (prot & DMA_PROT_WRITE)
+		dma_mark_dirty(space, iova, want);
 	*ret_ptr = dma_entry_ptr(e, iova);
 	*ret_len = want;
 	return 0;
@@ -85,6 +87,8 @@ static int value_ptr(struct dma_space *space, uint64_t iova, unsigned size,
 	err = dma_entry_error(e, prot);
 	if (err)
 		return err;
+	if (prot & DMA_PROT_WRITE)
+		dma_mark_dirty(space, iova, size);
 	*ret_ptr = dma_entry_ptr(e, iova);
 	return 0;
 }

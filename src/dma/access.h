@@ -10,6 +10,7 @@
 
 #include <vgpu/dma.h>
 
+#include "dirty.h"
 #include "reader.h"
 #include "space-private.h"
 
@@ -68,6 +69,8 @@ static inline void *dma_space_ptr(struct dma_space *space, uint64_t iova,
 		return NULL;
 	if (!dma_entry_covers(space, e, iova, len))
 		return NULL;
+	if (prot & DMA_PROT_WRITE && len)
+		dma_mark_dirty(space, iova, len);
 	return dma_entry_ptr(e, iova);
 }
 

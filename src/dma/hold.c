@@ -69,9 +69,25 @@ int dma_space_get(struct dma_space *space, uint64_t iova, size_t len,
 	return err;
 }
 
+/* The range is still whole: it is held. */
+static void mark(struct dma_space *space, const struct vgpu_dma_segment *seg)
+{
+	const struct dma_range *r = &space->ranges->range[seg->range];
+	const char *base =
+		(char *)space->files.files[r->file - 1].base + r->offset;
+
+	dma_enter();
+	dma_mark_dirty(space, r->iova + (uint64_t)((char *)seg->ptr - base),
+		       seg->len);
+	dma_leave();
+}
+
 void dma_space_put(struct dma_space *space,
 		   const struct vgpu_dma_segment *segments, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
+		if (segments[i].prot & DMA_PROT_WRITE)
+			mark(space, &segments[i]);
 		dma_range_drop(space, segments[i].range, 1);
+	}
 }

@@ -25,6 +25,10 @@ void dma_pins_free(struct dma_space *space);
 /* Unpin whatever is pinned in a range: its driver was too late. */
 void dma_pins_revoke(struct dma_space *space, uint32_t range);
 
+/* Every page that is pinned for writing */
+void dma_pins_each_written(struct dma_space *space,
+			   void (*fn)(uint64_t iova, void *user), void *user);
+
 /* The range's last pin is gone, and so is the range. */
 void dma_pins_forget(struct dma_space *space, uint32_t range);
 

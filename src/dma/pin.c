@@ -7,11 +7,14 @@
 #include "../util/bytes.h"
 #include "access.h"
 #include "budget.h"
+#include "dirty.h"
 #include "hold.h"
 #include "pin-private.h"
 
 /* Taken in one reader's section, given back with one call of the backend. */
 #define BATCH 512u
+
+#define KEY_PROT ((uint64_t)(DMA_PROT_READ | DMA_PROT_WRITE))
 
 static uint64_t key_of(uint64_t iova, unsigned prot)
 {
@@ -224,9 +227,10 @@ int dma_space_pin(struct dma_space *space, const uint64_t *iovas, size_t n,
 	return err;
 }
 
-/* Pins whose last reference went: out of the device's reach first, then their
- * ranges are free to go. */
+/* Pins whose last reference went: out of the device's reach first, then what
+ * it may have written is dirty, then their ranges are free to go. */
 struct removal {
+	uint64_t keys[BATCH];
 	uint64_t addrs[BATCH];
 	uint32_t ranges[BATCH];
 	unsigned n;
@@ -240,6 +244,12 @@ static void flush(struct dma_space *space, struct removal *out)
 		return;
 	pins->iommu->ops->unmap(pins->iommu, out->addrs, out->n);
 	uncharge(pins, out->n * DMA_PAGE_SIZE);
+	dma_enter();
+	for (unsigned i = 0; i < out->n; i++)
+		if (out->keys[i] & DMA_PROT_WRITE)
+			dma_mark_dirty(space, out->keys[i] & ~KEY_PROT,
+				       DMA_PAGE_SIZE);
+	dma_leave();
 	for (unsigned i = 0; i < out->n; i++)
 		dma_range_drop(space, out->ranges[i], 1);
 	out->n = 0;
@@ -248,6 +258,7 @@ static void flush(struct dma_space *space, struct removal *out)
 static void take_off(struct dma_space *space, struct dma_pin *pin,
 		     struct removal *out)
 {
+	out->keys[out->n] = pin->key;
 	out->addrs[out->n] = pin->addr;
 	out->ranges[out->n++] = pin->range;
 	dma_pin_table_remove(&space->pins->table, pin);
@@ -290,6 +301,18 @@ void dma_pins_revoke(struct dma_space *space, uint32_t range)
 			i++;
 	}
 	flush(space, &out);
+	pthread_mutex_unlock(&pins->lock);
+}
+
+void dma_pins_each_written(struct dma_space *space,
+			   void (*fn)(uint64_t iova, void *user), void *user)
+{
+	struct dma_pins *pins = space->pins;
+
+	pthread_mutex_lock(&pins->lock);
+	for (size_t i = 0; i < pins->table.size; i++)
+		if (pins->table.slots[i].key & DMA_PROT_WRITE)
+			fn(pins->table.slots[i].key & ~KEY_PROT, user);
 	pthread_mutex_unlock(&pins->lock);
 }
 

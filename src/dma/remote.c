@@ -177,6 +177,13 @@ static int reply_error(int err, size_t len, uint32_t want)
 	return len == want ? 0 : -EIO; /* cut short */
 }
 
+static void mark(struct dma_space *space, uint64_t iova, uint32_t len)
+{
+	dma_enter();
+	dma_mark_dirty(space, iova, len);
+	dma_leave();
+}
+
 void dma_space_remote_done(struct dma_space *space, uint64_t cookie, int err,
 			   const void *data, size_t len)
 {
@@ -194,6 +201,8 @@ void dma_space_remote_done(struct dma_space *space, uint64_t cookie, int err,
 		err = reply_error(err, len, want);
 		if (!err && !c->write)
 			memcpy(c->buf + c->at, data, want);
+		if (!err && c->write)
+			mark(space, c->iova + c->at, want);
 		if (err)
 			finish(remote, c, err);
 		else

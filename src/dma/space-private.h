@@ -57,6 +57,7 @@ struct dma_space {
 
 	struct dma_remote *remote;
 	struct dma_pins *pins;
+	_Atomic(struct dma_log *) log; /* NULL: dirty logging is off */
 };
 
 static inline const struct dma_range *

@@ -14,6 +14,7 @@
 #include "../util/cleanup.h"
 #include "../util/log.h"
 #include "../util/loop.h"
+#include "dirty.h"
 #include "pin-private.h"
 #include "space-private.h"
 
@@ -110,6 +111,8 @@ static void dispose(struct dma_space *space)
 {
 	detach(space);
 	dma_remote_free(space);
+	if (space->log)
+		dma_space_log_stop(space);
 	dma_pins_free(space);
 	dma_files_fini(&space->files);
 	dma_table_fini(&space->table);
