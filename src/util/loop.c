@@ -47,14 +47,6 @@ struct loop {
 	bool crowded; /* the last yield let somebody else run */
 };
 
-uint64_t loop_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
-
 int loop_new(struct loop **ret_loop)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = NULL };
