@@ -60,7 +60,7 @@ static void set_level(struct testdev *t, bool level)
 	vgpu_intx_set(&t->dev, level);
 }
 
-static void trigger(struct testdev *t, uint32_t vector)
+void testdev_trigger(struct testdev *t, uint32_t vector)
 {
 	enum vgpu_irq_index index = vgpu_irq_enabled(&t->dev);
 
@@ -107,7 +107,7 @@ static void regs_write(struct vgpu_device *dev, uint64_t offset, uint64_t value,
 
 	switch (offset) {
 	case REG_TRIGGER:
-		trigger(t, (uint32_t)value);
+		testdev_trigger(t, (uint32_t)value);
 		break;
 	case REG_SCRATCH:
 		t->state->scratch = (uint32_t)value;
@@ -175,6 +175,10 @@ static const struct vgpu_field testdev_fields[] = {
 	VGPU_FIELD(struct testdev_state, writes, 1),
 	VGPU_FIELD_ARRAY(struct testdev_state, windows, 1),
 	VGPU_FIELD_ARRAY(struct testdev_state, cells, 1),
+	VGPU_FIELD(struct testdev_state, dma_iova, 1),
+	VGPU_FIELD(struct testdev_state, dma_length, 1),
+	VGPU_FIELD(struct testdev_state, dma_status, 1),
+	VGPU_FIELD(struct testdev_state, rings, 1),
 };
 
 static const struct vgpu_state_desc testdev_state_desc = {
@@ -191,6 +195,7 @@ static void testdev_reset(struct vgpu_device *dev,
 	struct testdev *t = to_testdev(dev);
 	uint32_t resets = t->state->resets;
 
+	testdev_dma_stop(t);
 	memset(t->state, 0, sizeof(*t->state));
 	t->state->resets = reason == VGPU_RESET_NEW_CLIENT ? 0 : resets + 1;
 	t->state->reset_reason = reason;
@@ -226,6 +231,9 @@ static const struct vgpu_area bar0_areas[] = {
 	TRAPPED(WINDOW_BULK, WINDOW_SIZE, &testdev_bulk_ops),
 	TRAPPED(WINDOW_RO, WINDOW_SIZE, &testdev_ro_ops),
 	TRAPPED(WINDOW_WO, WINDOW_SIZE, &testdev_wo_ops),
+	TRAPPED(DMA_BASE, DMA_SIZE, &testdev_dma_ops),
+	AREA(VGPU_AREA_DOORBELL, BELL_0, 4, &testdev_bell_ops),
+	AREA(VGPU_AREA_DOORBELL, BELL_1, 4, &testdev_bell_ops),
 };
 
 static const struct vgpu_area bar3_areas[] = {

@@ -18,6 +18,11 @@
 #define WINDOW_RO   0x700 /* 32 bits, no write op */
 #define WINDOW_WO   0x800 /* 32 bits, no read op */
 
+#define DMA_BASE    0x900 /* dma.c */
+#define DMA_SIZE    0x18
+#define BELL_0	    0xa00 /* doorbells, 4 bytes each */
+#define BELL_1	    0xa04
+
 enum { W8, W16, W32, W64, WANY, WBULK, WRO, N_WINDOWS };
 
 #define MIX_CELLS 512 /* 64-bit cells of BAR4, over and over again */
@@ -29,6 +34,9 @@ struct testdev_state {
 	uint32_t reads, writes;
 	uint8_t windows[N_WINDOWS][WINDOW_SIZE];
 	uint64_t cells[MIX_CELLS];
+	uint64_t dma_iova;
+	uint32_t dma_length, dma_status;
+	uint32_t rings, reserved;
 };
 
 struct testdev {
@@ -46,5 +54,12 @@ static inline struct testdev *to_testdev(struct vgpu_device *dev)
 extern const struct vgpu_mmio_ops testdev_w8_ops, testdev_w16_ops,
 	testdev_w32_ops, testdev_w64_ops, testdev_wany_ops, testdev_bulk_ops,
 	testdev_ro_ops, testdev_wo_ops, testdev_cells_ops;
+
+/* testdev.c: send @vector of what the guest uses */
+void testdev_trigger(struct testdev *t, uint32_t vector);
+
+/* dma.c */
+extern const struct vgpu_mmio_ops testdev_dma_ops, testdev_bell_ops;
+void testdev_dma_stop(struct testdev *t);
 
 #endif
