@@ -186,6 +186,28 @@ const struct region_area *region_area_at(const struct region *region,
 	return NULL;
 }
 
+/* The area that has all of [@offset, @offset + @len), or NULL. An access mostly
+ * goes to where the last one went. */
+static const struct region_area *area_around(struct region *region,
+					     uint64_t offset, uint64_t len)
+{
+	const struct region_area *a = &region->areas[region->recent];
+	uint32_t i;
+
+	if (!region->n_areas)
+		return NULL;
+	if (range_inside(offset - a->offset, len, a->size))
+		return a;
+	i = area_from(region, offset);
+	if (i == region->n_areas)
+		return NULL;
+	a = &region->areas[i];
+	if (!range_inside(offset - a->offset, len, a->size))
+		return NULL;
+	region->recent = i;
+	return a;
+}
+
 static bool area_is_memory(const struct region_area *area)
 {
 	return area->kind == VGPU_AREA_MAPPED ||
@@ -256,8 +278,10 @@ static void write_area(struct vgpu_core *core, const struct region *region,
 			   len);
 }
 
-static void bar_read(struct vgpu_core *core, const struct region *region,
-		     uint64_t offset, uint8_t *buf, size_t len)
+/* An access across the bounds of areas. Not inlined: its registers would be
+ * saved for every other access, too. */
+static __attribute__((noinline)) void read_areas(struct vgpu_core *core, const struct region *region,
+		       uint64_t offset, uint8_t *buf, size_t len)
 {
 	uint32_t i = area_from(region, offset);
 
@@ -281,8 +305,8 @@ static void bar_read(struct vgpu_core *core, const struct region *region,
 	}
 }
 
-static void bar_write(struct vgpu_core *core, const struct region *region,
-		      uint64_t offset, const uint8_t *buf, size_t len)
+static __attribute__((noinline)) void write_areas(struct vgpu_core *core, const struct region *region,
+			uint64_t offset, const uint8_t *buf, size_t len)
 {
 	uint32_t i = area_from(region, offset);
 
@@ -304,10 +328,40 @@ static void bar_write(struct vgpu_core *core, const struct region *region,
 	}
 }
 
+static void bar_read(struct vgpu_core *core, struct region *region,
+		     uint64_t offset, uint8_t *buf, size_t len)
+{
+	const struct region_area *a = area_around(region, offset, len);
+
+	if (a)
+		read_area(core, region, a, offset, buf, len);
+	else
+		read_areas(core, region, offset, buf, len);
+}
+
+static void bar_write(struct vgpu_core *core, struct region *region,
+		      uint64_t offset, const uint8_t *buf, size_t len)
+{
+	const struct region_area *a = area_around(region, offset, len);
+
+	if (a)
+		write_area(core, region, a, offset, buf, len);
+	else
+		write_areas(core, region, offset, buf, len);
+}
+
+const void *region_peek(struct vgpu_core *core, uint32_t index, uint64_t offset,
+			uint32_t count)
+{
+	if (index >= VGPU_NUM_BARS || asleep(core))
+		return NULL;
+	return region_memory(&core->regions[index], offset, count);
+}
+
 int region_read(struct vgpu_core *core, uint32_t index, uint64_t offset,
 		void *buf, uint32_t count)
 {
-	const struct region *region;
+	struct region *region;
 
 	if (index >= VGPU_NUM_REGIONS)
 		return -EINVAL;
@@ -339,7 +393,7 @@ int region_read(struct vgpu_core *core, uint32_t index, uint64_t offset,
 int region_write(struct vgpu_core *core, uint32_t index, uint64_t offset,
 		 const void *buf, uint32_t count)
 {
-	const struct region *region;
+	struct region *region;
 
 	if (index >= VGPU_NUM_REGIONS)
 		return -EINVAL;

@@ -52,6 +52,7 @@ struct region {
 	uint32_t flags; /* VFIO_USER_REGION_FLAG_* */
 	uint32_t n_areas;
 	struct region_area *areas; /* by offset */
+	uint32_t recent;           /* the one that was accessed last */
 	struct region_file mapped; /* VGPU_AREA_MAPPED: clients get this fd */
 	struct region_file hidden; /* VGPU_AREA_MEMORY */
 };
@@ -75,6 +76,11 @@ const struct region_area *region_area_at(const struct region *region,
 
 /* Memory at [offset, offset + len) if that is in one memory area, or NULL. */
 void *region_memory(const struct region *region, uint64_t offset, uint64_t len);
+
+/* Memory that a read of @count bytes is just a copy of, or NULL: then ask
+ * region_read(). */
+const void *region_peek(struct vgpu_core *core, uint32_t index,
+			uint64_t offset, uint32_t count);
 
 /**
  * region_read() - what a client's REGION_READ gets

@@ -12,6 +12,7 @@
 #include "../util/bytes.h"
 #include "../vfio-user/decode.h"
 #include "../vfio-user/encode.h"
+#include "../vfio-user/posted.h"
 #include "../vfio-user/version.h"
 #include "device.h"
 #include "doorbell.h"
@@ -298,14 +299,37 @@ static void count(struct session *s, unsigned command, bool failed)
 	stats->errors[command] += failed;
 }
 
-static int on_message(struct conn *conn, struct conn_message *msg, void *user)
+static void log_failure(struct session *s, unsigned command, int err)
 {
-	struct session *s = user;
+	log_debug(s->core->name, "%s: %s", vfio_user_command_name(command),
+		  strerror(-err));
+}
+
+/* The shortest way for what comes in thousands; false: take the long one. */
+static bool serve_posted(struct session *s, const struct conn_message *msg)
+{
+	struct vfio_user_posted_write w;
+	int err;
+
+	if (!vfio_user_posted_write(&msg->header, msg->data, msg->n_fds,
+				    s->state->caps.max_data_xfer_size, &w) ||
+	    !s->state->negotiated)
+		return false;
+	err = region_write(s->core, w.region, w.offset, w.data, w.count);
+	count(s, VFIO_USER_REGION_WRITE, err < 0);
+	if (err)
+		log_failure(s, VFIO_USER_REGION_WRITE, err);
+	else
+		s->core->stats.write_bytes += w.count;
+	return true;
+}
+
+/* Any request, to its reply */
+static int serve_request(struct session *s, struct conn_message *msg)
+{
 	struct exchange x;
 	int size, err, refused = 0;
 
-	if ((msg->header.flags & VFIO_USER_TYPE_MASK) == VFIO_USER_TYPE_REPLY)
-		return session_remote_reply(s, msg);
 	x.msg = msg;
 	x.n_reply_fds = 0;
 	x.passed_fd = -1;
@@ -321,9 +345,7 @@ static int on_message(struct conn *conn, struct conn_message *msg, void *user)
 		size = serve(s, &x);
 	count(s, x.req.header.command, size < 0);
 	if (size < 0) {
-		log_debug(s->core->name, "%s: %s",
-			  vfio_user_command_name(x.req.header.command),
-			  strerror(-size));
+		log_failure(s, x.req.header.command, size);
 		if (x.req.header.command == VFIO_USER_VERSION)
 			refused = size;
 		size = vfio_user_encode_error(x.buf, x.room, &x.req.header,
@@ -331,14 +353,25 @@ static int on_message(struct conn *conn, struct conn_message *msg, void *user)
 	}
 	err = 0;
 	if (x.wanted)
-		err = conn_commit(conn, (size_t)size, x.reply_fds,
+		err = conn_commit(s->conn, (size_t)size, x.reply_fds,
 				  x.n_reply_fds);
 	close_fd(x.passed_fd);
 	/* Without an agreement there is nothing to talk about, and the place
 	 * is another client's ("Connection Initiation"). */
 	if (!err && refused && !s->state->negotiated)
-		conn_shutdown(conn, refused);
+		conn_shutdown(s->conn, refused);
 	return err;
+}
+
+static int on_message(struct conn *conn, struct conn_message *msg, void *user)
+{
+	struct session *s = user;
+
+	if (serve_posted(s, msg))
+		return 0;
+	if ((msg->header.flags & VFIO_USER_TYPE_MASK) == VFIO_USER_TYPE_REPLY)
+		return session_remote_reply(s, msg);
+	return serve_request(s, msg);
 }
 
 int reply_empty(struct exchange *x)
