@@ -30,6 +30,19 @@ static int piece(struct dma_space *space, uint64_t iova, unsigned prot,
 	return 0;
 }
 
+void *dma_space_ptr_slow(struct dma_space *space, uint64_t iova, size_t len,
+			 unsigned prot)
+{
+	uint64_t e = dma_table_find(&space->table, iova);
+
+	if (!prot || dma_entry_error(e, prot) ||
+	    !dma_entry_covers(space, e, iova, len))
+		return NULL;
+	if (prot & DMA_PROT_WRITE && len)
+		dma_mark_dirty(space, iova, len);
+	return dma_entry_ptr(e, iova);
+}
+
 /* The bytes change while they are copied, if the guest wants it so; volatile
  * would not make that better. */
 int dma_space_read(struct dma_space *space, uint64_t iova, void *buf,

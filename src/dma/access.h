@@ -45,6 +45,11 @@ static inline int dma_entry_error(uint64_t e, unsigned prot)
 	return e & DMA_E_REMOTE ? -EOPNOTSUPP : 0;
 }
 
+static inline bool dma_within_page(uint64_t iova, uint64_t len)
+{
+	return len <= DMA_PAGE_SIZE - (iova & (DMA_PAGE_SIZE - 1));
+}
+
 /* Do [iova, iova + len) lie in the range of @e? Ranges lie in memory in one
  * piece, so that is all it takes; within a page there is nothing to ask. */
 static inline bool dma_entry_covers(const struct dma_space *space, uint64_t e,
@@ -52,25 +57,32 @@ static inline bool dma_entry_covers(const struct dma_space *space, uint64_t e,
 {
 	const struct dma_range *r;
 
-	if (__builtin_expect(
-		    (iova & (DMA_PAGE_SIZE - 1)) + len <= DMA_PAGE_SIZE, 1))
+	if (dma_within_page(iova, len))
 		return true;
 	r = dma_space_range(space, e);
 	return len <= r->size && iova - r->iova <= r->size - len;
 }
 
-/* In a section. NULL: not so. */
+/* dma_space_ptr() where something is out of the ordinary */
+void *dma_space_ptr_slow(struct dma_space *space, uint64_t iova, size_t len,
+			 unsigned prot);
+
+/* In a section. NULL: not so. What nearly every call needs is here, and
+ * nothing of it calls: it can live in registers. */
 static inline void *dma_space_ptr(struct dma_space *space, uint64_t iova,
 				  size_t len, unsigned prot)
 {
-	uint64_t e = dma_table_find(&space->table, iova);
+	uint64_t e;
 
-	if (__builtin_expect((e & (prot | DMA_E_REMOTE)) != prot || !prot, 0))
-		return NULL;
-	if (!dma_entry_covers(space, e, iova, len))
-		return NULL;
-	if (prot & DMA_PROT_WRITE && len)
-		dma_mark_dirty(space, iova, len);
+	if (__builtin_expect(iova >> DMA_WINDOW_SHIFT, 0))
+		return dma_space_ptr_slow(space, iova, len, prot);
+	e = dma_table_find_low(&space->table, iova);
+	if (__builtin_expect((e & (prot | DMA_E_REMOTE)) != prot || !prot ||
+				     !dma_within_page(iova, len) ||
+				     (prot & DMA_PROT_WRITE &&
+				      dma_space_log_active(space)),
+			     0))
+		return dma_space_ptr_slow(space, iova, len, prot);
 	return dma_entry_ptr(e, iova);
 }
 

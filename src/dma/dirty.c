@@ -193,11 +193,6 @@ int dma_space_log_stop(struct dma_space *space)
 	return 0;
 }
 
-bool dma_space_log_active(const struct dma_space *space)
-{
-	return space->log;
-}
-
 /* ------------------------------------------------------------------ */
 /* Report                                                              */
 /* ------------------------------------------------------------------ */

@@ -66,7 +66,10 @@ int dma_space_log_report(struct dma_space *space, uint64_t iova, uint64_t size,
 /* Bytes of a bitmap, in whole 64-bit words; 0: the numbers make no sense. */
 uint64_t dma_log_bitmap_bytes(uint64_t iova, uint64_t size, uint64_t page_size);
 
-bool dma_space_log_active(const struct dma_space *space);
+static inline bool dma_space_log_active(const struct dma_space *space)
+{
+	return atomic_load_explicit(&space->log, memory_order_acquire);
+}
 
 struct dma_log;
 void dma_log_mark(struct dma_log *log, uint64_t iova, uint64_t len);

@@ -202,7 +202,9 @@ dma_entry *dma_table_high(const struct dma_table *table, uint64_t iova)
 {
 	struct dma_window *w = window_find(table, iova >> DMA_WINDOW_SHIFT);
 
-	return w ? w->top : NULL;
+	uint64_t i = (iova >> DMA_BLOCK_SHIFT) & (DMA_WINDOW_TOPS - 1);
+
+	return w ? &w->top[i] : NULL;
 }
 
 static int window_get(struct dma_table *table, uint64_t prefix)
@@ -444,17 +446,14 @@ int dma_table_set(struct dma_table *table, uint64_t iova, uint64_t size,
 
 	if (err)
 		return err;
-	flags |= (uint64_t)range << DMA_E_RANGE_SHIFT;
 	for (;;) {
 		uint64_t end = block_last(iova, last);
 		struct slot s = slot_of(table, iova);
 		uint64_t block = (uintptr_t)ptr;
 
-		e = flags;
-		if (ptr) {
+		if (ptr)
 			block += (iova & ~(DMA_BLOCK_SIZE - 1)) - start;
-			e |= (block >> DMA_PAGE_SHIFT) << DMA_E_PTR_SHIFT;
-		}
+		e = dma_entry_make(block, range, flags);
 		if (whole_block(iova, last)) {
 			atomic_store_explicit(s.top, e, memory_order_release);
 			top_used(table, &s);
@@ -471,9 +470,8 @@ int dma_table_set(struct dma_table *table, uint64_t iova, uint64_t size,
 			meta_of(leaf)->used +=
 				(uint16_t)((end - iova + 1) >> DMA_PAGE_SHIFT);
 			if (!t) {
-				t = DMA_E_TABLE |
-				    ((uintptr_t)leaf >> DMA_PAGE_SHIFT)
-					    << DMA_E_PTR_SHIFT;
+				t = dma_entry_make((uintptr_t)leaf, 0,
+						   DMA_E_TABLE);
 				atomic_store_explicit(s.top, t,
 						      memory_order_release);
 				top_used(table, &s);

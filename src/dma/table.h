@@ -30,17 +30,17 @@
 #define DMA_MAX_WINDOWS	 8u /* each reserves 1 GiB of address space */
 
 /*
- * An entry: bits 63..28 hold bits 47..12 of a pointer, bits 27..4 the number
- * of the range. The pointer of a leaf is where its 2 MiB block would begin,
- * also in a second-level table, so that one addition serves both.
+ * An entry: bits 47..12 are a pointer's, in their place; bits 63..48 and 11..4
+ * hold the number of the range, bits 3..0 say what it is. The pointer of a
+ * leaf is where its 2 MiB block would begin, also in a second-level table, so
+ * that one addition serves both.
  */
-#define DMA_E_READ	  (1ull << 0)
-#define DMA_E_WRITE	  (1ull << 1)
-#define DMA_E_TABLE	  (1ull << 2)
-#define DMA_E_REMOTE	  (1ull << 3) /* no memory here: by messages only */
-#define DMA_E_RANGE_SHIFT 4u
-#define DMA_E_RANGE_BITS  24u
-#define DMA_E_PTR_SHIFT	  28u
+#define DMA_E_READ	 (1ull << 0)
+#define DMA_E_WRITE	 (1ull << 1)
+#define DMA_E_TABLE	 (1ull << 2)
+#define DMA_E_REMOTE	 (1ull << 3) /* no memory here: by messages only */
+#define DMA_E_PTR	 0x0000fffffffff000ull
+#define DMA_E_RANGE_BITS 24u
 
 typedef _Atomic uint64_t dma_entry;
 
@@ -66,13 +66,19 @@ struct dma_table {
 
 static inline void *dma_entry_block(uint64_t e)
 {
-	return (void *)(uintptr_t)((e >> DMA_E_PTR_SHIFT) << DMA_PAGE_SHIFT);
+	return (void *)(uintptr_t)(e & DMA_E_PTR);
 }
 
 static inline uint32_t dma_entry_range(uint64_t e)
 {
-	return (uint32_t)(e >> DMA_E_RANGE_SHIFT) &
-	       ((1u << DMA_E_RANGE_BITS) - 1);
+	return (uint32_t)(e >> 48 << 8) | (uint8_t)(e >> 4);
+}
+
+static inline uint64_t dma_entry_make(uint64_t block, uint32_t range,
+				      uint64_t flags)
+{
+	return (block & DMA_E_PTR) | (uint64_t)(range >> 8) << 48 |
+	       (uint64_t)(range & 0xff) << 4 | flags;
 }
 
 static inline void *dma_entry_ptr(uint64_t e, uint64_t iova)
@@ -80,6 +86,29 @@ static inline void *dma_entry_ptr(uint64_t e, uint64_t iova)
 	return (char *)dma_entry_block(e) + (iova & (DMA_BLOCK_SIZE - 1));
 }
 
+/* From the first level's entry to the leaf's */
+static inline uint64_t dma_table_leaf(const dma_entry *top, uint64_t iova)
+{
+	uint64_t e = atomic_load_explicit(top, memory_order_acquire);
+
+	if (e & DMA_E_TABLE) {
+		dma_entry *leaf = dma_entry_block(e);
+
+		e = atomic_load_explicit(&leaf[(iova >> DMA_PAGE_SHIFT) & 511],
+					 memory_order_acquire);
+	}
+	return e;
+}
+
+/* dma_table_find() in the first window */
+static inline uint64_t dma_table_find_low(const struct dma_table *table,
+					  uint64_t iova)
+{
+	return dma_table_leaf(&table->low[iova >> DMA_BLOCK_SHIFT], iova);
+}
+
+/* The first level's entry of an address beyond the first window; NULL: there
+ * is no window for it. */
 dma_entry *dma_table_high(const struct dma_table *table, uint64_t iova);
 
 /**
@@ -92,23 +121,12 @@ dma_entry *dma_table_high(const struct dma_table *table, uint64_t iova);
 static inline uint64_t dma_table_find(const struct dma_table *table,
 				      uint64_t iova)
 {
-	dma_entry *top = table->low;
-	uint64_t e;
+	dma_entry *top;
 
-	if (__builtin_expect(iova >> DMA_WINDOW_SHIFT, 0)) {
-		top = dma_table_high(table, iova);
-		if (!top)
-			return 0;
-	}
-	top += (iova >> DMA_BLOCK_SHIFT) & (DMA_WINDOW_TOPS - 1);
-	e = atomic_load_explicit(top, memory_order_acquire);
-	if (e & DMA_E_TABLE) {
-		dma_entry *leaf = dma_entry_block(e);
-
-		e = atomic_load_explicit(&leaf[(iova >> DMA_PAGE_SHIFT) & 511],
-					 memory_order_acquire);
-	}
-	return e;
+	if (__builtin_expect(!(iova >> DMA_WINDOW_SHIFT), 1))
+		return dma_table_find_low(table, iova);
+	top = dma_table_high(table, iova);
+	return top ? dma_table_leaf(top, iova) : 0;
 }
 
 /* @max_bytes: of table memory; mapping fails with -ENOSPC beyond. */

@@ -200,6 +200,9 @@ static void pointers(void **state)
 	assert_null(dma_space_ptr(space, MIB - 1, 2, DMA_PROT_READ)); /* seam */
 	assert_null(dma_space_ptr(space, 0, MIB + 1, DMA_PROT_READ));
 	assert_null(dma_space_ptr(space, 0, SIZE_MAX, DMA_PROT_READ));
+	assert_null(dma_space_ptr(space, 1, SIZE_MAX, DMA_PROT_READ));
+	assert_null(dma_space_ptr(space, 2 * PAGE, SIZE_MAX - PAGE,
+				  DMA_PROT_READ));
 	assert_null(dma_space_ptr(space, 2 * MIB, 1, DMA_PROT_READ));
 	assert_null(dma_space_ptr(space, 4 * MIB, 1, RW));
 	assert_null(dma_space_ptr(space, 5 * MIB, 1, DMA_PROT_READ));
