@@ -46,6 +46,8 @@ struct session {
  * @buf: room for the reply
  * @room: bytes of it
  * @wanted: whether it will be sent
+ * @data: bytes that follow what is in @buf, or NULL
+ * @data_len: how many
  * @reply_fds: go with the reply, stay their owners'
  * @n_reply_fds: how many of them
  * @passed_fd: one of them that is closed here once it was sent; -1: none
@@ -56,6 +58,8 @@ struct exchange {
 	uint8_t *buf;
 	size_t room;
 	bool wanted;
+	const void *data;
+	size_t data_len;
 	int reply_fds[REGION_MAX_AREAS];
 	size_t n_reply_fds;
 	int passed_fd;

@@ -169,9 +169,14 @@ static int do_region_read(struct session *s, struct exchange *x)
 {
 	const __typeof__(x->req.u.access) *a = &x->req.u.access;
 	uint8_t *data = x->buf + VFIO_USER_ACCESS_HEAD;
-	int err, head;
+	int err = 0, head;
 
-	err = region_read(s->core, a->region, a->offset, data, a->count);
+	/* Memory of the device need not be copied to be sent. */
+	x->data = region_peek(s->core, a->region, a->offset, a->count);
+	x->data_len = a->count;
+	if (!x->data)
+		err = region_read(s->core, a->region, a->offset, data,
+				  a->count);
 	if (err && s->state->never_errs) {
 		memset(data, 0xff, a->count);
 		err = 0;
@@ -181,7 +186,7 @@ static int do_region_read(struct session *s, struct exchange *x)
 	s->core->stats.read_bytes += a->count;
 	head = vfio_user_encode_access(x->buf, x->room, &x->req.header,
 				       a->offset, a->region, a->count);
-	return head < 0 ? head : head + (int)a->count;
+	return head < 0 || x->data ? head : head + (int)a->count;
 }
 
 static int do_region_write(struct session *s, struct exchange *x)
@@ -333,6 +338,7 @@ static int serve_request(struct session *s, struct conn_message *msg)
 	x.msg = msg;
 	x.n_reply_fds = 0;
 	x.passed_fd = -1;
+	x.data = NULL;
 	size = vfio_user_decode_request(
 		msg->data, msg->size, msg->n_fds,
 		s->state->negotiated ? s->state->caps.max_data_xfer_size :
@@ -348,11 +354,15 @@ static int serve_request(struct session *s, struct conn_message *msg)
 		log_failure(s, x.req.header.command, size);
 		if (x.req.header.command == VFIO_USER_VERSION)
 			refused = size;
+		x.data = NULL;
 		size = vfio_user_encode_error(x.buf, x.room, &x.req.header,
 					      size);
 	}
 	err = 0;
-	if (x.wanted)
+	if (x.wanted && x.data)
+		err = conn_commit_data(s->conn, (size_t)size, x.data,
+				       x.data_len);
+	else if (x.wanted)
 		err = conn_commit(s->conn, (size_t)size, x.reply_fds,
 				  x.n_reply_fds);
 	close_fd(x.passed_fd);

@@ -36,6 +36,9 @@
  * need not be told of the next ones. */
 #define CONN_DETACH_AFTER 64u
 
+/* From how many bytes on a copy costs more than a send of its own. */
+#define CONN_MIN_DIRECT 4096u
+
 #define CONN_STATE_VERSION 1u
 
 /*

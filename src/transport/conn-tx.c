@@ -179,6 +179,20 @@ void *conn_reply(struct conn *conn, size_t max)
 	return tx_at(conn, conn->st->tx_end);
 }
 
+/* Send what a commit has queued, as far as it goes. */
+static int tx_finish(struct conn *conn)
+{
+	int err = conn_tx_flush(conn);
+
+	if (conn->in_batch)
+		return 0; /* an error shows again when the batch is over */
+	if (err && err != -EAGAIN)
+		conn_end(conn, -ECONNRESET);
+	else if (!conn->depth)
+		conn_watch(conn);
+	return 0;
+}
+
 int conn_commit(struct conn *conn, size_t size, const int *fds, size_t n_fds)
 {
 	struct conn_state *st = conn->st;
@@ -204,12 +218,69 @@ int conn_commit(struct conn *conn, size_t size, const int *fds, size_t n_fds)
 	conn->stats.tx_messages++;
 	if (conn->in_batch && st->tx_end - st->tx_pos < CONN_SEND_CHUNK)
 		return 0;
-	err = conn_tx_flush(conn);
+	return tx_finish(conn);
+}
+
+/* Send a message at whose head we are straight from where its parts are.
+ * Return: bytes taken, perhaps 0. */
+static size_t tx_send_direct(struct conn *conn, size_t head, const void *data,
+			     size_t len)
+{
+	struct conn_state *st = conn->st;
+	struct iovec iov[2] = {
+		{ .iov_base = tx_at(conn, st->tx_end), .iov_len = head },
+		{ .iov_base = (void *)data, .iov_len = len },
+	};
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t n;
+
+	/* What is before it goes first; errors show again with the rest. */
+	if (conn_tx_flush(conn))
+		return 0;
+	st->tx_busy = (uint32_t)(head + len);
+	conn_order();
+	n = sendmsg(conn->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n <= 0)
+		return 0;
+	conn->stats.tx_calls++;
+	conn->stats.tx_bytes += (uint64_t)n;
+	return (size_t)n;
+}
+
+int conn_commit_data(struct conn *conn, size_t head, const void *data,
+		     size_t len)
+{
+	struct conn_state *st = conn->st;
+	uint8_t *start = tx_at(conn, st->tx_end);
+	size_t size = head + len, sent = 0;
+
+	if (size < len || size > conn->tx_room)
+		return -EINVAL;
+	if (len < CONN_MIN_DIRECT || conn->recorder) {
+		memcpy(start + head, data, len);
+		return conn_commit(conn, size, NULL, 0);
+	}
+	if (head < sizeof(struct vfio_user_header) ||
+	    tx_message_size(conn, st->tx_end) != size)
+		return -EINVAL;
+	conn->tx_room = 0;
+	conn->stats.tx_messages++;
+	sent = tx_send_direct(conn, head, data, len);
+	/* What was not taken is queued; the bytes before it are never read. */
+	if (sent < size) {
+		size_t from = sent > head ? sent - head : 0;
+
+		memcpy(start + head + from, (const uint8_t *)data + from,
+		       len - from);
+		if (sent)
+			st->tx_edge = st->tx_end + size;
+	}
+	conn_order();
+	st->tx_end += size;
+	st->tx_pos += sent;
+	conn_order();
+	st->tx_busy = 0;
 	if (conn->in_batch)
-		return 0; /* an error shows again when the batch is over */
-	if (err && err != -EAGAIN)
-		conn_end(conn, -ECONNRESET);
-	else if (!conn->depth)
-		conn_watch(conn);
-	return 0;
+		return 0;
+	return tx_finish(conn);
 }

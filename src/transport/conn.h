@@ -117,6 +117,18 @@ void *conn_reply(struct conn *conn, size_t max);
  */
 int conn_commit(struct conn *conn, size_t size, const int *fds, size_t n_fds);
 
+/**
+ * conn_commit_data() - queue a message whose end lies elsewhere
+ * @head: bytes written to conn_reply()'s room, which is for all of it
+ * @data: the bytes that follow; read before this returns, at best by the kernel
+ *        straight into the socket
+ * @len: how many
+ *
+ * For large messages: it spares a copy. Return: as conn_commit().
+ */
+int conn_commit_data(struct conn *conn, size_t head, const void *data,
+		     size_t len);
+
 struct recorder;
 /* Write every message to @recorder from now on; NULL: no more. It stays the
  * caller's, and must outlive the connection. */

@@ -169,6 +169,14 @@ static void messages_of_all_sizes_up_to_the_largest(void **state)
 	assert_int_equal(rig->closed, 0);
 }
 
+static void data_from_elsewhere_of_all_sizes(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->answer = answer_echo_data;
+	messages_of_all_sizes_up_to_the_largest(state);
+}
+
 static void bad_size(struct rig *rig, uint32_t size)
 {
 	size_t n = make_message(out, 1, 20);
@@ -464,6 +472,7 @@ int main(void)
 		RIG_TEST(pipelined_2000),
 		RIG_TEST(one_send_for_a_batch),
 		RIG_TEST(messages_of_all_sizes_up_to_the_largest),
+		RIG_TEST(data_from_elsewhere_of_all_sizes),
 		RIG_TEST(size_below_a_header),
 		RIG_TEST(size_zero),
 		RIG_TEST(size_beyond_the_largest),

@@ -64,6 +64,7 @@ static void slow_reader(struct rig *rig, size_t size)
 	size_t part;
 	unsigned n = flood(rig, size, &part), served = rig->messages;
 	uint64_t waiting = rig->st->tx_end - rig->st->tx_pos;
+	uint8_t *want = out + size;
 	struct conn_stats stats;
 
 	assert_true(waiting <= CONN_TX_SIZE);
@@ -75,8 +76,11 @@ static void slow_reader(struct rig *rig, size_t size)
 	conn_get_stats(rig->conn, &stats);
 	assert_true(stats.stalls > 0);
 	/* Then it reads: not one reply is missing or out of order. */
-	for (unsigned i = 0; i < n; i++)
+	make_message(want, 0, size);
+	for (unsigned i = 0; i < n; i++) {
 		read_reply(rig, (uint16_t)i, size);
+		assert_memory_equal(in + 16, want + 16, size - 16);
+	}
 	assert_int_equal(rig->messages, n);
 	if (part) {
 		while (part < size) {
@@ -110,6 +114,19 @@ static void slow_reader_of_64k_replies(void **state)
 static void slow_reader_of_the_largest_replies(void **state)
 {
 	slow_reader(*state, VFIO_USER_MAX_MSG_SIZE);
+}
+
+static void slow_reader_of_data_from_elsewhere(void **state)
+{
+	static const size_t sizes[] = { 4099, 65568, 200000,
+					VFIO_USER_MAX_MSG_SIZE };
+	struct rig *rig = *state;
+
+	rig->answer = answer_echo_data;
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		rig->messages = 0;
+		slow_reader(rig, sizes[i]);
+	}
 }
 
 /* At the start of a message a reader sees a whole header or nothing, however
@@ -161,6 +178,14 @@ static void no_header_in_two_pieces(void **state)
 		got++;
 	}
 	assert_int_equal(got, 3000);
+}
+
+static void no_header_of_data_in_two_pieces(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->answer = answer_echo_data;
+	no_header_in_two_pieces(state);
 }
 
 /* With the socket full, descriptors wait with their message. */
@@ -303,6 +328,16 @@ static void wrong_commits(void **state)
 	p = conn_reply(rig->conn, 20);
 	make_message(p, 1, 20);
 	assert_int_equal(conn_commit(rig->conn, 21, NULL, 0), -EINVAL);
+	for (size_t len = 10; len <= 10000; len *= 1000) {
+		p = conn_reply(rig->conn, 16 + len);
+		make_message(p, 1, 16 + len - 1);
+		assert_int_equal(conn_commit_data(rig->conn, 16, in, len),
+				 -EINVAL);
+		p = conn_reply(rig->conn, 16 + len - 1);
+		make_message(p, 1, 16 + len);
+		assert_int_equal(conn_commit_data(rig->conn, 16, in, len),
+				 -EINVAL);
+	}
 	p = conn_reply(rig->conn, 20);
 	assert_non_null(p);
 	assert_int_equal(conn_commit(rig->conn, 0, NULL, 0), 0);
@@ -710,7 +745,9 @@ int main(void)
 		RIG_TEST(slow_reader_of_odd_replies),
 		RIG_TEST(slow_reader_of_64k_replies),
 		RIG_TEST(slow_reader_of_the_largest_replies),
+		RIG_TEST(slow_reader_of_data_from_elsewhere),
 		RIG_TEST(no_header_in_two_pieces),
+		RIG_TEST(no_header_of_data_in_two_pieces),
 		RIG_TEST(fds_wait_for_room),
 		RIG_TEST(waiting_fds_are_bounded),
 		RIG_TEST(room_is_announced),

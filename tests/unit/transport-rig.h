@@ -76,6 +76,18 @@ static inline int answer_echo(struct rig *rig, struct conn_message *msg)
 	return conn_commit(rig->conn, msg->size, NULL, 0);
 }
 
+/* The same, with all but the header sent from where it is. */
+static inline int answer_echo_data(struct rig *rig, struct conn_message *msg)
+{
+	uint8_t *p = conn_reply(rig->conn, msg->size);
+
+	if (!p)
+		return -EAGAIN;
+	memcpy(p, msg->data, 16);
+	put_le32(p + 8, VFIO_USER_TYPE_REPLY);
+	return conn_commit_data(rig->conn, 16, msg->data + 16, msg->size - 16);
+}
+
 static inline int answer_nothing(struct rig *rig, struct conn_message *msg)
 {
 	(void)rig;
