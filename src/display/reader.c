@@ -136,7 +136,6 @@ int display_reader_plane(const struct display_reader *r, unsigned index,
 
 		if (!(before & 1)) {
 			shared_load(&copy, shared, sizeof(copy));
-			__atomic_thread_fence(__ATOMIC_ACQUIRE);
 			if (__atomic_load_n(&shared->sequence,
 					    __ATOMIC_RELAXED) == before) {
 				*ret_plane = copy;
