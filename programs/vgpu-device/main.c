@@ -27,6 +27,7 @@
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/loop.h"
+#include "util/std-fds.h"
 
 /* How long a client may take to be said goodbye to. */
 #define GOODBYE_NS (1ull * 1000000000ull)
@@ -309,6 +310,8 @@ int main(int argc, char **argv)
 	struct options options;
 	int code;
 
+	if (std_fds_reserve())
+		return EXIT_RUNTIME;
 	signal(SIGPIPE, SIG_IGN);
 	code = options_parse(argc, argv, &options);
 	if (code)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "call.h"
-#include "util/log.h"
+#include "util/std-fds.h"
 #include "verbs.h"
 
 #define MAX_GLOBALS 8
@@ -163,6 +163,8 @@ int main(int argc, char **argv)
 	const struct verb *verb;
 	int code;
 
+	if (std_fds_reserve())
+		return EXIT_FAILED;
 	signal(SIGPIPE, SIG_IGN);
 	code = settle(parse(&ctl, NULL, argc, argv), NULL);
 	if (code >= 0)

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import uuid
 
 import pytest
@@ -168,6 +169,23 @@ def test_the_log_says_no_more_than_asked(tmp_path):
         assert ' debug ' not in device.log()
 
 
+def test_without_standard_files(tmp_path):
+    """With fds 0 to 2 closed at the start, nothing of its own may get these numbers."""
+    path = tmp_path / 'vgpu.sock'
+    shell = f'exec {DEVICE} --type bochs-16m --socket-path {path} <&- >&- 2>&-'
+    with subprocess.Popen(['sh', '-c', shell]) as process:
+        try:
+            eventually(path.exists)
+            for fd in range(3):
+                assert os.readlink(f'/proc/{process.pid}/fd/{fd}') == '/dev/null'
+            client = VfioUser(path)
+            client.version()
+            client.close()
+        finally:
+            process.terminate()
+        assert process.wait(PATIENCE) == 0
+
+
 def test_a_log_that_nobody_reads_does_not_stop_it(tmp_path):
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
@@ -179,7 +197,6 @@ def test_a_log_that_nobody_reads_does_not_stop_it(tmp_path):
     os.set_blocking(writer, True)
     with Device(tmp_path) as device:  # only for its folder: the one below has a full pipe
         device.end()
-    import subprocess
     command = [DEVICE, '--type', 'bochs-16m', '--socket-path', device.socket, '--log-level', 'debug']
     with subprocess.Popen(list(map(str, command)), stderr=writer) as process:
         try:

@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import subprocess
 
 import pytest
 from conftest import BUILD, DEVICE, DRIVERS, TOP, run
@@ -147,7 +148,6 @@ def test_a_driver_that_is_none(tmp_path, make, phrase):
 def test_output_that_cannot_be_written():
     with open('/dev/full', 'w', encoding='utf-8') as full:
         for arguments in (['--print-capabilities'], ['--list-types'], ['--help']):
-            import subprocess
             done = subprocess.run([DEVICE, *arguments], stdout=full, stderr=subprocess.PIPE, timeout=20, check=False)
             assert done.returncode == 1, arguments
 

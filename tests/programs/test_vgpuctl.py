@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 
 import png
 import pytest
@@ -98,7 +99,6 @@ def test_screenshot(device, tmp_path):
         assert png.decode(target.read_bytes()) == (333, 222, seen)
         report = json.loads(device.ctl('screenshot', '--output', target, '--json').stdout)
         assert (report['file'], report['width'], report['height']) == (str(target), 333, 222)
-        import subprocess
         piped = subprocess.run([CTL, '-c', device.control, 'screenshot', '-o', '-'], capture_output=True,
                                timeout=20, check=True)
         assert png.decode(piped.stdout) == (333, 222, seen)
