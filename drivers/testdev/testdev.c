@@ -179,6 +179,14 @@ static const struct vgpu_field testdev_fields[] = {
 	VGPU_FIELD(struct testdev_state, dma_length, 1),
 	VGPU_FIELD(struct testdev_state, dma_status, 1),
 	VGPU_FIELD(struct testdev_state, rings, 1),
+	VGPU_FIELD(struct testdev_state, engine_iova_lo, 1),
+	VGPU_FIELD(struct testdev_state, engine_iova_hi, 1),
+	VGPU_FIELD(struct testdev_state, engine_len, 1),
+	VGPU_FIELD(struct testdev_state, engine_result, 1),
+	VGPU_FIELD(struct testdev_state, engine_done, 1),
+	VGPU_FIELD(struct testdev_state, engine_unmaps, 1),
+	VGPU_FIELD(struct testdev_state, engine_lost, 1),
+	VGPU_FIELD(struct testdev_state, engine_keep, 1),
 };
 
 static const struct vgpu_state_desc testdev_state_desc = {
@@ -196,10 +204,17 @@ static void testdev_reset(struct vgpu_device *dev,
 	uint32_t resets = t->state->resets;
 
 	testdev_dma_stop(t);
+	testdev_engine_stop(t);
 	memset(t->state, 0, sizeof(*t->state));
 	t->state->resets = reason == VGPU_RESET_NEW_CLIENT ? 0 : resets + 1;
 	t->state->reset_reason = reason;
 	set_level(t, false);
+}
+
+static void testdev_client_gone(struct vgpu_device *dev)
+{
+	testdev_dma_stop(to_testdev(dev));
+	testdev_engine_stop(to_testdev(dev));
 }
 
 static void testdev_destroy(struct vgpu_device *dev)
@@ -212,6 +227,9 @@ static const struct vgpu_device_ops testdev_ops = {
 	.struct_size = sizeof(testdev_ops),
 	.destroy = testdev_destroy,
 	.reset = testdev_reset,
+	.client_gone = testdev_client_gone,
+	.dma_unmap = testdev_engine_unmap,
+	.dma_lost = testdev_engine_lost,
 };
 
 #define AREA(area_kind, at, len, area_ops)                                     \
@@ -232,6 +250,7 @@ static const struct vgpu_area bar0_areas[] = {
 	TRAPPED(WINDOW_RO, WINDOW_SIZE, &testdev_ro_ops),
 	TRAPPED(WINDOW_WO, WINDOW_SIZE, &testdev_wo_ops),
 	TRAPPED(DMA_BASE, DMA_SIZE, &testdev_dma_ops),
+	TRAPPED(ENGINE_BASE, ENGINE_SIZE, &testdev_engine_ops),
 	AREA(VGPU_AREA_DOORBELL, BELL_0, 4, &testdev_bell_ops),
 	AREA(VGPU_AREA_DOORBELL, BELL_1, 4, &testdev_bell_ops),
 };

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include <vgpu/dma.h>
 #include <vgpu/driver.h>
 
 /* BAR0: windows of plain bytes, each for other sizes of access */
@@ -23,6 +24,13 @@
 #define BELL_0	    0xa00 /* doorbells, 4 bytes each */
 #define BELL_1	    0xa04
 
+#define ENGINE_BASE 0xb00 /* engine.c */
+#define ENGINE_SIZE 0x28
+/* BAR4: what the engine copies from and to: the area of plain memory */
+#define ENGINE_BUFFER	   (128u << 10)
+#define ENGINE_BUFFER_SIZE (128u << 10)
+#define ENGINE_SEGMENTS	   16
+
 enum { W8, W16, W32, W64, WANY, WBULK, WRO, N_WINDOWS };
 
 #define MIX_CELLS 512 /* 64-bit cells of BAR4, over and over again */
@@ -36,13 +44,22 @@ struct testdev_state {
 	uint64_t cells[MIX_CELLS];
 	uint64_t dma_iova;
 	uint32_t dma_length, dma_status;
-	uint32_t rings, reserved;
+	uint32_t rings;
+	uint32_t engine_iova_lo, engine_iova_hi, engine_len, engine_result;
+	uint32_t engine_done, engine_unmaps, engine_lost, engine_keep;
+	uint32_t reserved;
 };
 
 struct testdev {
 	struct vgpu_device dev;
 	struct testdev_state *state;
 	uint8_t rom[ROM_SIZE];
+
+	/* The engine's; gone with the client, so not part of the state */
+	struct vgpu_dma_segment segments[ENGINE_SEGMENTS];
+	int n_segments;
+	unsigned n_async;
+	uint64_t unmap_iova, unmap_size; /* the core waits for it; 0: no */
 };
 
 static inline struct testdev *to_testdev(struct vgpu_device *dev)
@@ -61,5 +78,11 @@ void testdev_trigger(struct testdev *t, uint32_t vector);
 /* dma.c */
 extern const struct vgpu_mmio_ops testdev_dma_ops, testdev_bell_ops;
 void testdev_dma_stop(struct testdev *t);
+
+/* engine.c */
+extern const struct vgpu_mmio_ops testdev_engine_ops;
+int testdev_engine_unmap(struct vgpu_device *dev, uint64_t iova, uint64_t size);
+void testdev_engine_lost(struct vgpu_device *dev, uint32_t pages);
+void testdev_engine_stop(struct testdev *t);
 
 #endif
