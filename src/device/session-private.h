@@ -14,7 +14,6 @@
 struct session_state {
 	struct vfio_user_caps caps;
 	uint32_t client_max_fds; /* fds the client takes in one message */
-	uint64_t client_max_xfer; /* bytes it takes in one message */
 	uint8_t negotiated;      /* VERSION was answered */
 	uint8_t never_errs;      /* quirks.h: it does not look at errors */
 	uint8_t told_memory;     /* its memory set-up was looked at */

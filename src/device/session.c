@@ -52,7 +52,7 @@ static int do_version(struct session *s, struct exchange *x)
 			return err;
 	}
 	s->state->client_max_fds = client->max_msg_fds;
-	s->state->client_max_xfer = client->max_data_xfer_size;
+	dma_space_remote_limit(s->core->dma, client->max_data_xfer_size);
 	s->state->never_errs = vfio_user_ignores_errors(client);
 	s->state->negotiated = 1;
 	log_debug(s->core->name,

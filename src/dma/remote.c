@@ -33,6 +33,7 @@ struct dma_remote {
 	struct list copies; /* struct copy */
 	uint32_t n;
 	uint64_t cookie;  /* of the last request */
+	uint32_t max;     /* bytes of data in one request */
 	uint32_t waiting; /* bytes in the request that is under way; 0: none */
 	struct copy *for_whom; /* NULL: it was cancelled */
 	struct loop_source *timer;
@@ -70,7 +71,7 @@ static int remote_part(struct dma_space *space, const struct copy *c,
 	if (err == -EOPNOTSUPP) {
 		r = dma_space_range(space, e);
 		*ret_len =
-			(uint32_t)MIN(c->len - c->at, (size_t)DMA_REMOTE_MAX);
+			(uint32_t)MIN(c->len - c->at, (size_t)space->remote->max);
 		*ret_len = (uint32_t)MIN(r->size - (iova - r->iova),
 					 (uint64_t)*ret_len);
 	}
@@ -212,6 +213,11 @@ void dma_space_remote_done(struct dma_space *space, uint64_t cookie, int err,
 	dma_space_notify(space);
 }
 
+void dma_space_remote_limit(struct dma_space *space, uint64_t max)
+{
+	space->remote->max = (uint32_t)MIN(max, (uint64_t)DMA_REMOTE_MAX);
+}
+
 void dma_space_remote_ready(struct dma_space *space)
 {
 	dma_remote_poll(space);
@@ -287,6 +293,7 @@ int dma_remote_new(struct dma_space *space)
 	if (!space->remote)
 		return -ENOMEM;
 	list_init(&space->remote->copies);
+	space->remote->max = DMA_REMOTE_MAX;
 	return 0;
 }
 

@@ -77,7 +77,7 @@ void dma_space_free(struct dma_space *space);
  * struct dma_remote_request - a message to the client
  * @cookie: names it; dma_space_remote_done() wants it back
  * @iova: where, in the client's memory
- * @len: bytes, at most DMA_REMOTE_MAX
+ * @len: bytes, at most DMA_REMOTE_MAX and what the client takes
  * @data: DMA_WRITE: what to write; NULL: DMA_READ
  */
 struct dma_remote_request {
@@ -185,6 +185,13 @@ void dma_space_unmap_done(struct dma_space *space, uint64_t iova,
  */
 void dma_space_remote_done(struct dma_space *space, uint64_t cookie, int err,
 			   const void *data, size_t len);
+
+/**
+ * dma_space_remote_limit() - how much a client takes in one message
+ * @max: bytes of data, not 0; DMA_REMOTE_MAX holds besides. Set it when a
+ *       client's limit is known: it stays.
+ */
+void dma_space_remote_limit(struct dma_space *space, uint64_t max);
 
 /* There is room to send again. */
 void dma_space_remote_ready(struct dma_space *space);

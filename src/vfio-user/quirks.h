@@ -54,7 +54,8 @@
  * (DMA_MAP, SET_IRQS, RESET: the header; DMA_UNMAP: 40; REGION_WRITE: 32;
  * REGION_READ: 32 + count): a short error reply puts it out of step. What a
  * guest can provoke must therefore not be answered with an error, nor what
- * the client itself would not notice (an unmap of nothing). This is the
+ * the client itself would not notice (an unmap of nothing). Nor can it be
+ * asked anything: it would read the question as the next answer. This is the
  * session's to see to (src/device).
  */
 
