@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""VFIO_USER_DEVICE_GET_REGION_IO_FDS: where a doorbell can be an ioeventfd. None is offered for these devices."""
+"""VFIO_USER_DEVICE_GET_REGION_IO_FDS: the test device has one doorbell that can be an ioeventfd, bochs has none."""
 import errno
 import os
 
 import pytest
 
 from vuser import proto
+from vuser.client import Client
 from vuser.proto import Cmd
+
+DOORBELL, RINGS = 0xA00, 0x928
 
 
 def request(index, argsz=16, flags=0, count=0):
@@ -44,3 +47,131 @@ def test_short_request(client, refused, size):
 
 def test_fds_are_refused(client, refused, eventfds):
     refused(client, errno.EINVAL, Cmd.DEVICE_GET_REGION_IO_FDS, request(0), eventfds(1))
+
+
+# -- the test device's doorbell ---------------------------------------------------------
+
+def rings(client):
+    return client.read(proto.BAR0, RINGS, 4)
+
+
+def wait_for_rings(client, count):
+    """An eventfd is seen in the server's own time, but soon; each question gives it some."""
+    for _ in range(1000):
+        if rings(client) >= count:
+            break
+    assert rings(client) == count
+
+
+@pytest.fixture
+def doorbell(tclient, keep):
+    _, _, _, _, entries, fds = tclient.region_io_fds(proto.BAR0, argsz=4096)
+    for fd in fds:
+        keep(fd)
+    assert len(fds) == 1
+    return entries[0], fds[0]
+
+
+def test_what_is_offered(tclient, keep):
+    argsz, flags, index, count, entries, fds = tclient.region_io_fds(proto.BAR0, argsz=4096)
+    for fd in fds:
+        keep(fd)
+    assert (argsz, flags, index, count, len(fds)) == (56, 0, proto.BAR0, 1, 1)
+    offset, size, fd_index, kind, entry_flags, padding, datamatch = entries[0]
+    assert (offset, size, fd_index, kind) == (DOORBELL, 4, 0, proto.IO_FD_TYPE_IOEVENTFD)
+    assert (entry_flags, padding, datamatch) == (0, 0, 0)
+    assert "eventfd" in os.readlink(f"/proc/self/fd/{fds[0]}")
+
+
+@pytest.mark.parametrize("index", [1, 3, 4, proto.ROM, proto.CONFIG])
+def test_no_doorbell_elsewhere(tclient, index):
+    assert tclient.region_io_fds(index, argsz=4096) == (16, 0, index, 0, [], [])
+
+
+@pytest.mark.parametrize("argsz", [16, 17, 55])
+def test_small_argsz_names_the_full_one(tclient, argsz):
+    """No entries and no fds: they come with the reply that has room."""
+    got, _, _, count, entries, fds = tclient.region_io_fds(proto.BAR0, argsz=argsz)
+    for fd in fds:
+        os.close(fd)
+    assert (got, entries, fds) == (56, [], [])
+    assert count == 1
+
+
+def test_ring_by_eventfd(tclient, doorbell):
+    """As KVM does it: no message, and the driver is called."""
+    _, fd = doorbell
+    assert rings(tclient) == 0
+    os.eventfd_write(fd, 1)
+    wait_for_rings(tclient, 1)
+    os.eventfd_write(fd, 1)
+    wait_for_rings(tclient, 2)
+
+
+def test_ring_by_message(tclient, doorbell):
+    tclient.write(proto.BAR0, DOORBELL, 4, 1)
+    assert rings(tclient) == 1
+    tclient.region_post(proto.BAR0, DOORBELL, b"\0\0\0\0")
+    assert rings(tclient) == 2
+
+
+def test_ring_before_the_eventfd_was_asked_for(tclient):
+    tclient.write(proto.BAR0, DOORBELL, 4, 1)
+    assert rings(tclient) == 1
+
+
+def test_same_eventfd_every_time(testdev, tclient, doorbell, keep):
+    _, fd = doorbell
+    tclient.barrier()
+    before = testdev.fds()
+    for _ in range(20):
+        *_, fds = tclient.region_io_fds(proto.BAR0, argsz=4096)
+        again = keep(fds[0])
+    tclient.barrier()
+    assert testdev.fds() == before
+    os.eventfd_write(again, 1)
+    os.eventfd_write(fd, 1)
+    for _ in range(1000):
+        if rings(tclient):
+            break
+    assert 1 <= rings(tclient) <= 2, "two quick writes may be one ring"
+
+
+def test_drained_or_flooded_eventfd(tclient, doorbell):
+    """The client may read it empty or fill it: the server neither blocks nor spins on it."""
+    _, fd = doorbell
+    os.set_blocking(fd, False)
+    os.eventfd_write(fd, 0xFFFFFFFFFFFFFFFE)
+    wait_for_rings(tclient, 1)
+    for _ in range(50):
+        os.eventfd_write(fd, 1)
+        try:
+            os.eventfd_read(fd)
+        except BlockingIOError:
+            pass
+        tclient.barrier()
+
+
+def test_client_that_takes_one_fd(testdev):
+    """rust-vmm's max_msg_fds: never more fds in a reply than the client takes."""
+    with Client(testdev.path) as c:
+        c.version(0, 0, caps={"max_msg_fds": 1})
+        *_, entries, fds = c.region_io_fds(proto.BAR0, argsz=4096)
+        for fd in fds:
+            os.close(fd)
+        assert len(entries) == len(fds) == 1
+
+
+def test_old_client_s_eventfd_rings_nothing(testdev, keep):
+    with Client(testdev.path) as first:
+        first.version(0, 0, caps={"max_msg_fds": 16})
+        *_, fds = first.region_io_fds(proto.BAR0, argsz=4096)
+        old = keep(fds[0])
+    testdev.wait_idle()
+    with Client(testdev.path) as second:
+        second.version(0, 0, caps={"max_msg_fds": 16})
+        os.eventfd_write(old, 1)
+        *_, fds = second.region_io_fds(proto.BAR0, argsz=4096)
+        keep(fds[0])
+        for _ in range(20):
+            assert rings(second) == 0
