@@ -21,8 +21,7 @@ PAGE = 4096
 MESSAGE_MAX = 64 << 10  # QEMU may cut longer ones short
 BUFFER = 128 << 10
 READ, WRITE, READ_ASYNC, WRITE_ASYNC, CANCEL, GET, PUT = range(1, 8)
-REGS = 0x900
-DOORBELL = 0xA00
+REGS = 0xB00
 
 
 class Engine:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""VFIO_USER_DEVICE_GET_REGION_IO_FDS: the test device has one doorbell that can be an ioeventfd, bochs has none."""
+"""VFIO_USER_DEVICE_GET_REGION_IO_FDS: the test device has two doorbells that can be ioeventfds, bochs has none."""
 import errno
 import os
 
@@ -9,7 +9,7 @@ from vuser import proto
 from vuser.client import Client
 from vuser.proto import Cmd
 
-DOORBELL, RINGS = 0xA00, 0x928
+DOORBELL, RINGS = 0xA00, 0x914
 
 
 def request(index, argsz=16, flags=0, count=0):
@@ -49,7 +49,7 @@ def test_fds_are_refused(client, refused, eventfds):
     refused(client, errno.EINVAL, Cmd.DEVICE_GET_REGION_IO_FDS, request(0), eventfds(1))
 
 
-# -- the test device's doorbell ---------------------------------------------------------
+# -- the test device's doorbells --------------------------------------------------------
 
 def rings(client):
     return client.read(proto.BAR0, RINGS, 4)
@@ -68,7 +68,7 @@ def doorbell(tclient, keep):
     _, _, _, _, entries, fds = tclient.region_io_fds(proto.BAR0, argsz=4096)
     for fd in fds:
         keep(fd)
-    assert len(fds) == 1
+    assert len(fds) == 2
     return entries[0], fds[0]
 
 
@@ -76,11 +76,18 @@ def test_what_is_offered(tclient, keep):
     argsz, flags, index, count, entries, fds = tclient.region_io_fds(proto.BAR0, argsz=4096)
     for fd in fds:
         keep(fd)
-    assert (argsz, flags, index, count, len(fds)) == (56, 0, proto.BAR0, 1, 1)
-    offset, size, fd_index, kind, entry_flags, padding, datamatch = entries[0]
-    assert (offset, size, fd_index, kind) == (DOORBELL, 4, 0, proto.IO_FD_TYPE_IOEVENTFD)
-    assert (entry_flags, padding, datamatch) == (0, 0, 0)
-    assert "eventfd" in os.readlink(f"/proc/self/fd/{fds[0]}")
+    assert (argsz, flags, index, count, len(fds)) == (96, 0, proto.BAR0, 2, 2)
+    for n, entry in enumerate(entries):
+        # offset, size, fd_index, type, flags, padding, datamatch
+        assert entry == (DOORBELL + 4 * n, 4, n, proto.IO_FD_TYPE_IOEVENTFD, 0, 0, 0)
+        assert "eventfd" in os.readlink(f"/proc/self/fd/{fds[n]}")
+
+
+def test_each_doorbell_has_its_own_eventfd(tclient, keep):
+    *_, fds = tclient.region_io_fds(proto.BAR0, argsz=4096)
+    for n, fd in enumerate(fds):
+        os.eventfd_write(keep(fd), 1)
+        wait_for_rings(tclient, n + 1)
 
 
 @pytest.mark.parametrize("index", [1, 3, 4, proto.ROM, proto.CONFIG])
@@ -88,14 +95,14 @@ def test_no_doorbell_elsewhere(tclient, index):
     assert tclient.region_io_fds(index, argsz=4096) == (16, 0, index, 0, [], [])
 
 
-@pytest.mark.parametrize("argsz", [16, 17, 55])
+@pytest.mark.parametrize("argsz", [16, 17, 56, 95])
 def test_small_argsz_names_the_full_one(tclient, argsz):
     """No entries and no fds: they come with the reply that has room."""
     got, _, _, count, entries, fds = tclient.region_io_fds(proto.BAR0, argsz=argsz)
     for fd in fds:
         os.close(fd)
-    assert (got, entries, fds) == (56, [], [])
-    assert count == 1
+    assert (got, entries, fds) == (96, [], [])
+    assert count == 2
 
 
 def test_ring_by_eventfd(tclient, doorbell):
@@ -127,6 +134,7 @@ def test_same_eventfd_every_time(testdev, tclient, doorbell, keep):
     for _ in range(20):
         *_, fds = tclient.region_io_fds(proto.BAR0, argsz=4096)
         again = keep(fds[0])
+        os.close(fds[1])
     tclient.barrier()
     assert testdev.fds() == before
     os.eventfd_write(again, 1)
@@ -167,11 +175,12 @@ def test_old_client_s_eventfd_rings_nothing(testdev, keep):
         first.version(0, 0, caps={"max_msg_fds": 16})
         *_, fds = first.region_io_fds(proto.BAR0, argsz=4096)
         old = keep(fds[0])
+        os.close(fds[1])
     testdev.wait_idle()
     with Client(testdev.path) as second:
         second.version(0, 0, caps={"max_msg_fds": 16})
         os.eventfd_write(old, 1)
         *_, fds = second.region_io_fds(proto.BAR0, argsz=4096)
-        keep(fds[0])
+        keep(fds[0]), keep(fds[1])
         for _ in range(20):
             assert rings(second) == 0

@@ -2,11 +2,14 @@
 """VFIO_USER_DEVICE_SET_IRQS: every data and action form, and what must not get past it."""
 import errno
 import os
+import select
 import socket
+import time
 
 import pytest
 
 from vuser import proto
+from vuser.channel import PATIENCE
 from vuser.proto import Cmd
 
 NONE, BOOL, EVENTFD = proto.DATA_NONE, proto.DATA_BOOL, proto.DATA_EVENTFD
@@ -23,6 +26,16 @@ def request(flags, index, start=0, count=1, data=b"", argsz=None):
 
 def set_level(client, value):
     client.write(proto.BAR0, LEVEL, 4, value)
+
+
+def signal_server(client, fd):
+    """Write an eventfd that the server watches, and wait until it has been noticed and acted upon."""
+    os.eventfd_write(fd, 1)
+    deadline = time.monotonic() + PATIENCE
+    while select.select([fd], [], [], 0)[0]:
+        assert time.monotonic() < deadline, "the server does not look at the eventfd"
+        time.sleep(0.001)
+    client.barrier()
 
 
 @pytest.fixture
@@ -150,7 +163,7 @@ def test_resample_eventfd(armed, eventfds, signalled):
         os.eventfd_write(resample, 1)
         assert signalled(event) == 1, "still asserted"
     set_level(armed, 0)
-    os.eventfd_write(resample, 1)
+    signal_server(armed, resample)
     assert signalled(event, QUIET) == 0
     set_level(armed, 1)
     assert signalled(event) == 1
@@ -181,9 +194,7 @@ def test_mask_by_eventfd(armed, eventfds, signalled):
     event, mask = eventfds(2)
     armed.irq_eventfds(INTX, [event])
     armed.irq_eventfds(INTX, [mask], action=MASK)
-    os.eventfd_write(mask, 1)
-    armed.barrier()
-    armed.barrier()
+    signal_server(armed, mask)
     set_level(armed, 1)
     assert signalled(event, QUIET) == 0
     armed.irq_action(UNMASK, INTX)
