@@ -82,9 +82,13 @@ struct vgpu_iommu_stats {
  * @name: for logs
  * @map: make @n pages reachable with @prot (never more than their memory's)
  *       and fill in @ret_addrs. All or none.
- *       Return: 0 or negative errno.
+ *       Return: bytes of memory that are held in place from now on and were
+ *       not before, which are @n pages or whatever larger pieces the backend
+ *       works with: they are what the instance's and its user's limits count;
+ *       or negative errno.
  * @unmap: the device must not reach these addresses any more, and does not
  *         when this returns. @addrs are as @map gave them.
+ *         Return: bytes that are not held in place any more.
  * @forget: optional. No page of @memory is mapped any more and it is going
  *          away: free @priv. From the instance's loop.
  * @get_stats: fill in
@@ -97,11 +101,11 @@ struct vgpu_iommu_ops {
 	uint32_t struct_size;
 	uint32_t reserved;
 	const char *name;
-	int (*map)(struct vgpu_iommu *iommu,
-		   const struct vgpu_iommu_page *pages, unsigned n,
-		   unsigned prot, uint64_t *ret_addrs);
-	void (*unmap)(struct vgpu_iommu *iommu, const uint64_t *addrs,
-		      unsigned n);
+	int64_t (*map)(struct vgpu_iommu *iommu,
+		       const struct vgpu_iommu_page *pages, unsigned n,
+		       unsigned prot, uint64_t *ret_addrs);
+	uint64_t (*unmap)(struct vgpu_iommu *iommu, const uint64_t *addrs,
+			  unsigned n);
 	void (*forget)(struct vgpu_iommu *iommu,
 		       struct vgpu_iommu_memory *memory);
 	void (*get_stats)(struct vgpu_iommu *iommu,

@@ -63,9 +63,9 @@ static void page_put(struct iommu_cpu *c, uint64_t i)
 	c->tail = i + 1;
 }
 
-static int cpu_map(struct vgpu_iommu *iommu,
-		   const struct vgpu_iommu_page *pages, unsigned n,
-		   unsigned prot, uint64_t *ret_addrs)
+static int64_t cpu_map(struct vgpu_iommu *iommu,
+		       const struct vgpu_iommu_page *pages, unsigned n,
+		       unsigned prot, uint64_t *ret_addrs)
 {
 	struct iommu_cpu *c = cpu_of(iommu);
 
@@ -86,11 +86,11 @@ static int cpu_map(struct vgpu_iommu *iommu,
 			memory_order_release);
 	}
 	pthread_mutex_unlock(&c->lock);
-	return 0;
+	return (int64_t)n << PAGE_SHIFT;
 }
 
-static void cpu_unmap(struct vgpu_iommu *iommu, const uint64_t *addrs,
-		      unsigned n)
+static uint64_t cpu_unmap(struct vgpu_iommu *iommu, const uint64_t *addrs,
+			  unsigned n)
 {
 	struct iommu_cpu *c = cpu_of(iommu);
 
@@ -106,6 +106,7 @@ static void cpu_unmap(struct vgpu_iommu *iommu, const uint64_t *addrs,
 		page_put(c, (addrs[k] - c->config.base) >> PAGE_SHIFT);
 	c->n_mapped -= n;
 	pthread_mutex_unlock(&c->lock);
+	return (uint64_t)n << PAGE_SHIFT;
 }
 
 static void cpu_get_stats(struct vgpu_iommu *iommu,

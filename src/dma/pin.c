@@ -169,11 +169,29 @@ static void uncharge(struct dma_pins *pins, uint64_t bytes)
 	pins->bytes -= bytes;
 }
 
+static int map(struct dma_pins *pins, unsigned prot, struct batch *b)
+{
+	const struct vgpu_iommu_ops *ops = pins->iommu->ops;
+	unsigned n = (unsigned)b->n_fresh;
+	int64_t bytes;
+	int err;
+
+	if (!n)
+		return 0;
+	bytes = ops->map(pins->iommu, b->pages, n, prot, b->addrs);
+	if (bytes < 0)
+		return (int)bytes;
+	/* Only the backend knows what it takes: it may hold more than pages. */
+	err = charge(pins, (uint64_t)bytes);
+	if (err)
+		ops->unmap(pins->iommu, b->addrs, n);
+	return err;
+}
+
 static int pin(struct dma_space *space, const uint64_t *iovas, size_t n,
 	       unsigned prot, struct batch *b, uint64_t *ret_addrs)
 {
 	struct dma_pins *pins = space->pins;
-	uint64_t bytes;
 	int err;
 
 	if (!pins->iommu)
@@ -184,26 +202,16 @@ static int pin(struct dma_space *space, const uint64_t *iovas, size_t n,
 	err = take_pages(space, iovas, n, prot, b);
 	if (err)
 		return err;
-	bytes = b->n_fresh * DMA_PAGE_SIZE;
-	err = charge(pins, bytes);
-	if (err)
-		goto undo;
-	if (b->n_fresh)
-		err = pins->iommu->ops->map(pins->iommu, b->pages,
-					    (unsigned)b->n_fresh, prot,
-					    b->addrs);
+	err = map(pins, prot, b);
 	if (err) {
-		uncharge(pins, bytes);
-		goto undo;
+		undo(space, iovas, n, prot);
+		return err;
 	}
 	for (size_t i = 0; i < b->n_fresh; i++)
 		b->fresh[i]->addr = b->addrs[i];
 	for (size_t i = 0; i < n; i++)
 		ret_addrs[i] = b->pins[i]->addr;
 	return 0;
-undo:
-	undo(space, iovas, n, prot);
-	return err;
 }
 
 int dma_space_pin(struct dma_space *space, const uint64_t *iovas, size_t n,
@@ -242,8 +250,8 @@ static void flush(struct dma_space *space, struct removal *out)
 
 	if (!out->n)
 		return;
-	pins->iommu->ops->unmap(pins->iommu, out->addrs, out->n);
-	uncharge(pins, out->n * DMA_PAGE_SIZE);
+	uncharge(pins,
+		 pins->iommu->ops->unmap(pins->iommu, out->addrs, out->n));
 	dma_enter();
 	for (unsigned i = 0; i < out->n; i++)
 		if (out->keys[i] & DMA_PROT_WRITE)

@@ -483,9 +483,9 @@ struct vendor {
 	int maps, unmapped, forgotten;
 };
 
-static int vendor_map(struct vgpu_iommu *iommu,
-		      const struct vgpu_iommu_page *pages, unsigned n,
-		      unsigned prot, uint64_t *ret_addrs)
+static int64_t vendor_map(struct vgpu_iommu *iommu,
+			  const struct vgpu_iommu_page *pages, unsigned n,
+			  unsigned prot, uint64_t *ret_addrs)
 {
 	struct vendor *v = vgpu_container_of(iommu, struct vendor, iommu);
 
@@ -502,14 +502,15 @@ static int vendor_map(struct vgpu_iommu *iommu,
 		m->priv = v;
 		ret_addrs[i] = (m->offset + pages[i].offset) ^ (1ull << 40);
 	}
-	return 0;
+	return n * 2 * PAGE; /* it holds twice as much */
 }
 
-static void vendor_unmap(struct vgpu_iommu *iommu, const uint64_t *addrs,
-			 unsigned n)
+static uint64_t vendor_unmap(struct vgpu_iommu *iommu, const uint64_t *addrs,
+			     unsigned n)
 {
 	(void)addrs;
 	vgpu_container_of(iommu, struct vendor, iommu)->unmapped += (int)n;
+	return n * 2 * PAGE;
 }
 
 static void vendor_forget(struct vgpu_iommu *iommu,
@@ -559,13 +560,18 @@ static void a_vendor_brings_his_own(void **state)
 
 		assert_int_equal(dma_space_pin(space, iovas, 3, RW, addrs),
 				 refused ? -EIO : 0);
-		assert_int_equal(pinned(), refused ? 0 : 3);
+		assert_int_equal(pinned(), refused ? 0 : 6);
 		if (refused)
 			continue;
 		assert_int_equal(addrs[2], 5 * MIB ^ 1ull << 40);
 		dma_space_unpin(space, iovas, 3, RW);
 	}
 	assert_int_equal(v.unmapped, 12);
+	/* It is what the backend holds that counts. */
+	dma_space_set_pin_limit(space, 5 * PAGE);
+	assert_int_equal(dma_space_pin(space, iovas, 3, RW, addrs), -ENOSPC);
+	assert_int_equal(pinned(), 0);
+	assert_int_equal(v.unmapped, 15);
 	assert_int_equal(v.forgotten, 0);
 	assert_int_equal(dma_space_unmap_all(space, NULL, NULL), 0);
 	assert_int_equal(v.forgotten, 1);
