@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "../dma/dirty.h"
 #include "../dma/space.h"
 #include "../pci/config.h"
 #include "../util/bytes.h"
@@ -125,6 +126,7 @@ void session_dma_end(struct session *s)
 		else
 			h->session = NULL; /* on_unmapped() frees it */
 	}
+	dma_space_log_stop(s->core->dma); /* if it is on */
 	dma_space_unmap_all(s->core->dma, forget, NULL);
 }
 

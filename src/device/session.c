@@ -18,6 +18,7 @@
 #include "doorbell.h"
 #include "irq.h"
 #include "session-dma.h"
+#include "session-feature.h"
 #include "session-remote.h"
 
 /* What we offer; VERSION makes less of it where the client wants less. */
@@ -228,7 +229,7 @@ static int do_device_reset(struct session *s, struct exchange *x)
 	return reply_empty(x);
 }
 
-/* Features are those of migration: announced as unsupported until built. */
+/* Migration is announced as unsupported until it is built. */
 static int do_unsupported(struct session *s, struct exchange *x)
 {
 	(void)s;
@@ -253,7 +254,7 @@ static const handler handlers[VFIO_USER_NUM_COMMANDS] = {
 	[VFIO_USER_REGION_WRITE] = do_region_write,
 	[VFIO_USER_DEVICE_RESET] = do_device_reset,
 	[VFIO_USER_REGION_WRITE_MULTI] = do_write_multi,
-	[VFIO_USER_DEVICE_FEATURE] = do_unsupported,
+	[VFIO_USER_DEVICE_FEATURE] = do_device_feature,
 	[VFIO_USER_MIG_DATA_READ] = do_unsupported,
 	[VFIO_USER_MIG_DATA_WRITE] = do_unsupported,
 };
@@ -272,11 +273,14 @@ static int make_room(struct session *s, struct exchange *x, int decode_err)
 		x->room = sizeof(struct vfio_user_header);
 	else if (read)
 		x->room = VFIO_USER_ACCESS_HEAD + x->req.u.access.count;
+	else if (x->req.header.command == VFIO_USER_DEVICE_FEATURE)
+		x->room = session_feature_room(s, &x->req);
 	else
 		x->room = SMALL_REPLY_MAX;
 	x->wanted = !(x->req.header.flags & VFIO_USER_NO_REPLY);
 	if (!x->wanted) {
 		x->buf = s->scratch;
+		x->room = MIN(x->room, sizeof(s->scratch));
 		return read ? -EINVAL : decode_err; /* read for nobody? */
 	}
 	x->buf = conn_reply(s->conn, x->room);

@@ -1,34 +1,114 @@
 # SPDX-License-Identifier: MIT
-"""VFIO_USER_DEVICE_FEATURE. No feature is offered yet, so the answers say so and tell that apart from nonsense."""
+"""VFIO_USER_DEVICE_FEATURE: DMA logging is offered, migration is not, and nonsense is told apart from both."""
 import errno
 import struct
 
 import pytest
 
 from vuser import proto
+from vuser.profiles import QemuClient
 from vuser.proto import Cmd
 
 ENOTSUP = 95
-KNOWN = [proto.FEATURE_MIGRATION, proto.FEATURE_MIG_DEVICE_STATE, proto.FEATURE_DMA_LOGGING_START,
-         proto.FEATURE_DMA_LOGGING_STOP, proto.FEATURE_DMA_LOGGING_REPORT]
 GET, SET, PROBE = proto.FEATURE_GET, proto.FEATURE_SET, proto.FEATURE_PROBE
+START, STOP, REPORT = (proto.FEATURE_DMA_LOGGING_START, proto.FEATURE_DMA_LOGGING_STOP,
+                       proto.FEATURE_DMA_LOGGING_REPORT)
+MISSING = [proto.FEATURE_MIGRATION, proto.FEATURE_MIG_DEVICE_STATE, 0, 3, 9, 0xFFFF]
+OFFERED = {START: SET, STOP: SET, REPORT: GET}
+PAGE = 4096
 
 
 def request(flags, data=b"", argsz=None):
     return proto.FEATURE.pack(8 + len(data) if argsz is None else argsz, flags) + data
 
 
-@pytest.mark.parametrize("feature", [*KNOWN, 0, 3, 9, 0xFFFF])
+def start(client, ranges, page_size=PAGE):
+    """Start logging; returns the page size that was chosen."""
+    data = struct.pack("<QII", page_size, len(ranges), 0) + b"".join(struct.pack("<QQ", *r) for r in ranges)
+    _, _, reply = client.feature(SET | START, data)
+    assert reply[8:] == data[8:]
+    return struct.unpack_from("<Q", reply)[0]
+
+
+def report(client, iova, length, page_size=PAGE):
+    """The set of dirty pages, as numbers from iova on."""
+    words = (length // page_size + 63) // 64
+    argsz, _, reply = client.feature(GET | REPORT, struct.pack("<QQQ", iova, length, page_size), 8 + 24 + 8 * words)
+    assert argsz == 8 + 24 + 8 * words
+    assert struct.unpack_from("<QQQ", reply) == (iova, length, page_size)
+    bits = int.from_bytes(reply[24:], "little")
+    return {i for i in range(64 * words) if bits >> i & 1}
+
+
+@pytest.mark.parametrize("feature", MISSING)
 @pytest.mark.parametrize("method", [GET, SET, GET | SET, 0], ids=["get", "set", "both", "any"])
 def test_probe_says_unsupported(client, refused, feature, method):
     refused(client, ENOTSUP, Cmd.DEVICE_FEATURE, request(PROBE | method | feature))
 
 
-@pytest.mark.parametrize("feature", [*KNOWN, 0, 3, 0xFFFF])
+@pytest.mark.parametrize("feature", MISSING)
 @pytest.mark.parametrize("method", [GET, SET], ids=["get", "set"])
 def test_use_says_unsupported(client, refused, feature, method):
     data = struct.pack("<QQQ", 0, 0, 0)
     refused(client, ENOTSUP, Cmd.DEVICE_FEATURE, request(method | feature, data, 64))
+
+
+@pytest.mark.parametrize("feature", OFFERED)
+def test_probe_finds_logging(client, refused, feature):
+    assert client.feature(PROBE | OFFERED[feature] | feature) == (8, PROBE | OFFERED[feature] | feature, b"")
+    assert client.feature(PROBE | feature)[1] == PROBE | feature
+    other = GET | SET ^ OFFERED[feature]
+    refused(client, ENOTSUP, Cmd.DEVICE_FEATURE, request(PROBE | other | feature))
+
+
+def test_logging_starts_reports_and_stops(client, refused):
+    ranges = [(0x100000, 0x100000), (0, 0x10000)]
+    assert start(client, ranges) == PAGE
+    refused(client, errno.EBUSY, Cmd.DEVICE_FEATURE,
+            request(SET | START, struct.pack("<QIIQQ", PAGE, 1, 0, 0, 0x1000)))
+    assert report(client, 0x100000, 0x100000) == set()
+    assert report(client, 0, 0x1000000, 0x10000) == set()
+    client.feature(SET | STOP)
+    refused(client, errno.EINVAL, Cmd.DEVICE_FEATURE, request(SET | STOP))
+    refused(client, errno.EINVAL, Cmd.DEVICE_FEATURE,
+            request(GET | REPORT, struct.pack("<QQQ", 0, 0x10000, PAGE), 128))
+
+
+def test_logging_of_everything(client):
+    """No ranges: all writes, at whatever granularity there is."""
+    assert start(client, []) >= PAGE
+    client.feature(SET | STOP)
+
+
+def test_logging_ends_with_the_client(bochs):
+    with QemuClient(bochs.path) as first:
+        first.negotiate()
+        start(first, [(0, 0x10000)])
+    with QemuClient(bochs.path) as second:
+        second.negotiate()
+        assert start(second, [(0, 0x10000)]) == PAGE
+
+
+@pytest.mark.parametrize("data", [
+    b"", bytes(15), struct.pack("<QII", PAGE, 1, 0), struct.pack("<QII", 0, 0, 0), struct.pack("<QII", 3000, 0, 0),
+    struct.pack("<QIIQQ", PAGE, 1, 0, 0, 0), struct.pack("<QIIQQ", PAGE, 1, 0, 1 << 63, 1 << 63 | 1),
+    struct.pack("<QIIQQQQ", PAGE, 2, 0, 0, 0x2000, 0x1000, 0x1000)],
+    ids=["empty", "short", "ranges-missing", "no-page-size", "odd-page-size", "empty-range", "wraps", "overlap"])
+def test_bad_logging_start(client, refused, data):
+    refused(client, errno.EINVAL, Cmd.DEVICE_FEATURE, request(SET | START, data))
+
+
+def test_more_ranges_than_the_limit(client, refused):
+    n = 5000
+    data = struct.pack("<QII", PAGE, n, 0) + b"".join(struct.pack("<QQ", i << 20, PAGE) for i in range(n))
+    refused(client, errno.E2BIG, Cmd.DEVICE_FEATURE, request(SET | START, data))
+
+
+def test_report_without_room_says_how_much(client):
+    start(client, [(0, 0x100000)])
+    argsz, _, reply = client.feature(GET | REPORT, struct.pack("<QQQ", 0, 0x100000, PAGE), 32)
+    assert (argsz, reply) == (8 + 24 + 32, b"")
+    client.feature(SET | STOP)
 
 
 @pytest.mark.parametrize("flags", [0, proto.FEATURE_MIGRATION, GET | SET | proto.FEATURE_MIGRATION,
@@ -48,7 +128,7 @@ def test_short_request(client, refused, size):
 
 
 def test_huge_argsz_reserves_nothing(client, refused):
-    refused(client, ENOTSUP, Cmd.DEVICE_FEATURE, request(GET | proto.FEATURE_DMA_LOGGING_REPORT, bytes(24), 0xFFFFFFFF))
+    refused(client, errno.EINVAL, Cmd.DEVICE_FEATURE, request(GET | REPORT, bytes(24), 0xFFFFFFFF))
 
 
 def test_fds_are_refused(client, refused, eventfds):
