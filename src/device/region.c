@@ -188,7 +188,7 @@ const struct region_area *region_area_at(const struct region *region,
 
 /* The area that has all of [@offset, @offset + @len), or NULL. An access mostly
  * goes to where the last one went. */
-static const struct region_area *area_around(struct region *region,
+static inline const struct region_area *area_around(struct region *region,
 					     uint64_t offset, uint64_t len)
 {
 	const struct region_area *a = &region->areas[region->recent];
@@ -265,7 +265,7 @@ static void read_area(struct vgpu_core *core, const struct region *region,
 		mmio_read(core->dev, area->ops, offset - area->offset, buf, len);
 }
 
-static void write_area(struct vgpu_core *core, const struct region *region,
+static inline void write_area(struct vgpu_core *core, const struct region *region,
 		       const struct region_area *area, uint64_t offset,
 		       const void *buf, size_t len)
 {
@@ -339,7 +339,7 @@ static void bar_read(struct vgpu_core *core, struct region *region,
 		read_areas(core, region, offset, buf, len);
 }
 
-static void bar_write(struct vgpu_core *core, struct region *region,
+static inline void bar_write(struct vgpu_core *core, struct region *region,
 		      uint64_t offset, const uint8_t *buf, size_t len)
 {
 	const struct region_area *a = area_around(region, offset, len);
