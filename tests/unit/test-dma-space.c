@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "dma/reader.h"
+#include "dma/pin-private.h"
 #include "dma/space-private.h"
 #include "dma/space.h"
 #include "state/arena.h"
@@ -452,6 +453,7 @@ static void a_successor_finds_everything(void **state)
 	free(space->local);
 	free(space->spare_unmap);
 	free(space->remote);
+	dma_pins_free(space);
 	dma_table_fini(&space->table);
 	for (uint32_t i = 0; i < space->files.n; i++) {
 		struct dma_file *f = &space->files.files[i];
