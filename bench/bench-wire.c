@@ -268,7 +268,7 @@ int main(int argc, char **argv)
 	}
 	printf("Microseconds for each message, %s of %d rounds; ratios are of these.\n"
 	       "floor:  the same bytes between two processes without protocol, both waiting so\n"
-	       "device: the core with a driver, waiting as it always does, and the client so:\n"
+	       "device: vgpu-device with a driver, waiting as it always does, and the client so:\n"
 	       "  block: in the kernel; yield: sched_yield for 50 us, then in the kernel; spin\n"
 	       "best:   device with client yielding / the fastest of the three floors\n",
 	       options.percent == 50 ? "medians" : "a quantile",

@@ -3,8 +3,7 @@
  * What the parts of bench-wire share: a piece of work that a client has done
  * by a server in another process, in two versions that move the same bytes
  * over the same kind of socket. The *floor* server knows no protocol: it counts
- * bytes and sends bytes. The *device* server is the real core, from its event
- * loop to a driver's registers.
+ * bytes and sends bytes. The *device* server is vgpu-device with a driver.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -81,7 +80,7 @@ void fail(const char *what) __attribute__((noreturn));
  * KIND_POSTED, where no reply tells. @event: KIND_DOORBELL's. */
 void floor_serve(const struct work *work, enum way way, int sock, int event,
 		 uint64_t ops);
-void device_serve(int sock);
+void device_serve(int sock) __attribute__((noreturn));
 
 /* The client's side: before the clock runs (@device: which server it is), and
  * @ops times the work. */

@@ -1,161 +1,38 @@
 /* SPDX-License-Identifier: MIT */
-/* The device server: the core with the smallest driver that has a register, a
- * doorbell and memory. */
+/* The device server: vgpu-device as it is installed, with a driver of ours. */
 #include <errno.h>
-#include <stdlib.h>
-
-#include <vgpu/driver.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "bench.h"
-#include "device/device.h"
-#include "device/module.h"
-#include "util/log.h"
-#include "util/loop.h"
 
-struct bench_device {
-	struct vgpu_device dev;
-	uint32_t scratch;
-};
-
-static uint64_t reg_read(struct vgpu_device *dev, uint64_t offset,
-			 unsigned size)
+/* Where this program was built; its parts lie around it. */
+static void build_path(char path[PATH_MAX], const char *part)
 {
-	struct bench_device *b =
-		vgpu_container_of(dev, struct bench_device, dev);
+	char self[PATH_MAX] = "";
+	char *slash;
 
-	return offset == DEVICE_SCRATCH ? b->scratch : 0;
-}
-
-static void reg_write(struct vgpu_device *dev, uint64_t offset, uint64_t value,
-		      unsigned size)
-{
-	struct bench_device *b =
-		vgpu_container_of(dev, struct bench_device, dev);
-
-	if (offset == DEVICE_SCRATCH)
-		b->scratch = (uint32_t)value;
-	else if (offset == DEVICE_DOORBELL)
-		vgpu_irq_signal(dev, VGPU_IRQ_MSI, 0);
-}
-
-static const struct vgpu_mmio_ops reg_ops = {
-	.struct_size = sizeof(reg_ops),
-	.min_access = 4,
-	.max_access = 4,
-	.read = reg_read,
-	.write = reg_write,
-};
-
-static void destroy(struct vgpu_device *dev)
-{
-	vgpu_device_fini(dev);
-	free(vgpu_container_of(dev, struct bench_device, dev));
-}
-
-static void reset(struct vgpu_device *dev, enum vgpu_reset_reason reason)
-{
-	vgpu_container_of(dev, struct bench_device, dev)->scratch = 0;
-}
-
-static struct loop *loop;
-
-/* The round is over. */
-static void client_gone(struct vgpu_device *dev)
-{
-	loop_stop(loop);
-}
-
-static const struct vgpu_device_ops ops = {
-	.struct_size = sizeof(ops),
-	.destroy = destroy,
-	.reset = reset,
-	.client_gone = client_gone,
-};
-
-static int create(const struct vgpu_create_args *args,
-		  struct vgpu_device **ret_dev)
-{
-	const struct vgpu_area memory = {
-		.struct_size = sizeof(memory),
-		.kind = VGPU_AREA_MAPPED,
-		.size = DEVICE_MEMORY,
-	};
-	const struct vgpu_area regs = {
-		.struct_size = sizeof(regs),
-		.kind = VGPU_AREA_TRAPPED,
-		.size = 4096,
-		.ops = &reg_ops,
-	};
-	const struct vgpu_pci_desc pci = {
-		.struct_size = sizeof(pci),
-		.vendor_id = 0x1234,
-		.device_id = 0xbe9c,
-		.class_code = 0xff0000,
-		.msi_vectors = 1,
-		.bars = {
-			[0] = { DEVICE_MEMORY, 0, 1, &memory },
-			[2] = { 4096, 0, 1, &regs },
-		},
-	};
-	struct bench_device *b = calloc(1, sizeof(*b));
-	int err;
-
-	if (!b)
-		return -ENOMEM;
-	err = vgpu_device_init(&b->dev, &ops, args, &pci, NULL);
-	if (err) {
-		free(b);
-		return err;
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+		fail("/proc/self/exe");
+	slash = strrchr(self, '/');
+	if (!slash || (size_t)snprintf(path, PATH_MAX, "%.*s/%s",
+				       (int)(slash - self), self,
+				       part) >= PATH_MAX) {
+		errno = ENAMETOOLONG;
+		fail(self);
 	}
-	*ret_dev = &b->dev;
-	return 0;
 }
-
-static const struct vgpu_type type = {
-	.struct_size = sizeof(type),
-	.vram_size = DEVICE_MEMORY,
-	.name = "bench-device",
-	.description = "a register, a doorbell and memory",
-};
-static const struct vgpu_type *const types[] = { &type };
-
-static const struct vgpu_driver driver = {
-	.struct_size = sizeof(driver),
-	.abi_version = VGPU_DRIVER_ABI,
-	.name = "bench",
-	.version = "1",
-	.description = "for bench-wire",
-	.types = types,
-	.n_types = 1,
-	.create = create,
-};
 
 void device_serve(int sock)
 {
-	struct device_config config = { 0 };
-	struct module *module;
-	struct vgpu_core *core;
-	int err;
+	char program[PATH_MAX], driver[PATH_MAX], fd[16];
 
-	log_setup(NULL, LOG_LEVEL_WARNING);
-	err = loop_new(&loop);
-	if (!err)
-		err = module_from_driver(&driver, &module);
-	if (!err) {
-		config.loop = loop;
-		config.module = module;
-		config.type = module_type(module, 0);
-		err = device_create(&config, &core);
-	}
-	if (!err)
-		err = device_accept(core, sock);
-	if (!err)
-		err = loop_run(loop);
-	if (err) {
-		errno = -err;
-		fail("device");
-	}
-	device_destroy(core);
-	module_close(module);
-	loop_free(loop);
+	build_path(program, "../programs/vgpu-device/vgpu-device");
+	build_path(driver, "driver.so");
+	snprintf(fd, sizeof(fd), "%d", sock);
+	execl(program, program, "--driver", driver, "--type", "bench-device",
+	      "--fd", fd, "--log-level", "warning", (char *)NULL);
+	fail(program);
 }
