@@ -33,7 +33,7 @@ struct dma_remote {
 	struct list copies; /* struct copy */
 	uint32_t n;
 	uint64_t cookie;  /* of the last request */
-	uint32_t max;     /* bytes of data in one request */
+	uint32_t max;	  /* bytes of data in one request */
 	uint32_t waiting; /* bytes in the request that is under way; 0: none */
 	struct copy *for_whom; /* NULL: it was cancelled */
 	struct loop_source *timer;
@@ -70,8 +70,8 @@ static int remote_part(struct dma_space *space, const struct copy *c,
 	err = dma_entry_error(e, prot);
 	if (err == -EOPNOTSUPP) {
 		r = dma_space_range(space, e);
-		*ret_len =
-			(uint32_t)MIN(c->len - c->at, (size_t)space->remote->max);
+		*ret_len = (uint32_t)MIN(c->len - c->at,
+					 (size_t)space->remote->max);
 		*ret_len = (uint32_t)MIN(r->size - (iova - r->iova),
 					 (uint64_t)*ret_len);
 	}
