@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Below the commands: bytes, pieces, batches, file descriptors, and ends of connections."""
 import errno
+import json
 import os
 import socket
 import time
@@ -354,13 +355,13 @@ def test_client_that_stops_reading_half_closed(channel, bochs):
 
 def test_client_that_never_reads_is_bounded(bochs, channel):
     """It asks for gigabytes and takes nothing: the server stops reading, keeps its memory and stays idle."""
-    before = bochs.status_kib("VmRSS")
+    before = bochs.memory_kib()
     batch = b"".join(read_request(n, MIB, proto.BAR0) for n in range(512))
     with pytest.raises(Timeout):
         for _ in range(100):
             channel.send(batch, timeout=0.1)
     # The device's own 16 MiB may have become resident by being read.
-    assert bochs.status_kib("VmRSS") - before < 48 * 1024
+    assert bochs.memory_kib() - before < 48 * 1024
     ticks = bochs.cpu_ticks()
     time.sleep(0.1)
     assert bochs.cpu_ticks() - ticks <= 2, "waits for the reader without spinning"
@@ -393,6 +394,30 @@ def test_stalled_in_the_middle_of_a_message(bochs, channel):
     assert bochs.cpu_ticks() - ticks <= 1
     channel.send(message[20:])
     assert channel.recv().id == 5
+
+
+def ask_control(server, method):
+    """One call on the control socket (varlink framing: JSON and a NUL)."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(2)
+        sock.connect(str(server.control))
+        sock.sendall(json.dumps({"method": method}).encode() + b"\0")
+        data = b""
+        while not data.endswith(b"\0"):
+            data += sock.recv(65536)
+    return json.loads(data[:-1])["parameters"]
+
+
+@pytest.mark.parametrize("how", ["half-a-message", "never-reads"])
+def test_operator_is_served_while_a_client_stalls(bochs, channel, how):
+    if how == "half-a-message":
+        channel.send(read_request(5)[:20])
+    else:
+        with pytest.raises(Timeout):
+            for _ in range(100):
+                channel.send(b"".join(read_request(n, MIB, proto.BAR0) for n in range(64)), timeout=0.1)
+    info = ask_control(bochs, "io.vgpud.Device.GetInfo")
+    assert info["pid"] == bochs.pid and info["client"]["pid"] == os.getpid()
 
 
 def test_sigterm_while_a_client_stalls(fresh_server):

@@ -161,3 +161,13 @@ def test_a_hundred_clients_leave_nothing(fresh_server, memfd, eventfds):
     for _ in range(100):
         visit()
     assert len(server.maps().splitlines()) <= maps + 2
+
+
+def test_memory_that_is_not_mapped_is_fresh_too(testdev):
+    """The test device's BAR4 has plain memory and trapped cells besides what can be mapped."""
+    with connect(testdev) as first:
+        for at in (0, 0x10000, 0x20000, 0x40000):
+            first.region_write(proto.BAR4, at, b"of the first")
+    testdev.wait_idle()
+    with connect(testdev) as second:
+        assert second.region_read(proto.BAR4, 0, 0x80000) == bytes(0x80000)

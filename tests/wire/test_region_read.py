@@ -136,3 +136,46 @@ def test_rom_of_a_device_without_one(client, refused):
     info, _ = client.region_info(proto.ROM)
     assert info.size == 0
     refused(client, errno.EINVAL, Cmd.REGION_READ, request(0, proto.ROM, 4))
+
+
+# -- the test device's regions, made of all kinds of areas -------------------------------
+
+def test_every_offset_of_every_region_by_every_size(tclient):
+    """Whatever lies there: as many bytes as were asked for, and the server lives."""
+    for region in (*range(6), proto.ROM, proto.CONFIG):
+        info, fd = tclient.region_info(region)
+        if fd is not None:
+            os.close(fd)
+        step = 3 if info.size <= 4096 else 4093
+        for size in (1, 2, 3, 4, 6, 8, 17):
+            offsets = range(0, info.size - size, step)
+            tclient.channel.send(b"".join(
+                proto.message(n & 0xFFFF, Cmd.REGION_READ, request(offset, region, size)) for n, offset in enumerate(offsets)))
+            for offset in offsets:
+                frame = tclient.channel.recv()
+                assert not frame.is_error
+                check_read_reply(frame.payload, region, offset, size)
+
+
+def test_where_nothing_is(tclient):
+    """Holes of a BAR read as ones."""
+    assert tclient.region_read(proto.BAR4, 0x80000, 64) == b"\xff" * 64
+    assert tclient.region_read(proto.BAR3, 0x10, 16) == b"\xff" * 16
+    assert tclient.region_read(proto.BAR0, 0xFF0, 16) == b"\xff" * 16
+
+
+def test_from_one_area_into_the_next(tclient, keep):
+    """Mapped memory, trapped cells, plain memory, mapped again, a hole: one read crosses each border."""
+    info, fd = tclient.region_info(proto.BAR4)
+    keep(fd)
+    os.pwrite(fd, b"mapped>|", info.offset + 0xFFF8)
+    tclient.region_write(proto.BAR4, 0x10000, b"|trap-1|")
+    tclient.region_write(proto.BAR4, 0x1FFF8, b"|trap-2|")
+    tclient.region_write(proto.BAR4, 0x20000, b"|memory|")
+    assert tclient.region_read(proto.BAR4, 0xFFF8, 16) == b"mapped>||trap-1|"
+    assert tclient.region_read(proto.BAR4, 0x1FFF8, 16) == b"|trap-2||memory|"
+    os.pwrite(fd, b"the end|", info.offset + 0x7FFF8)
+    assert tclient.region_read(proto.BAR4, 0x7FFF8, 12) == b"the end|" + b"\xff" * 4
+    whole = tclient.region_read(proto.BAR4, 0, 1 << 20)
+    assert whole[0xFFF8:0x10008] == b"mapped>||trap-1|" and whole[0x1FFF8:0x20008] == b"|trap-2||memory|"
+    assert whole[0x80000:] == b"\xff" * 0x80000

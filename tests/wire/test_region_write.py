@@ -146,3 +146,31 @@ def test_full_duplex_bulk(client):
         assert frames[4 + n].payload[16:] == bytes([n + 1]) * size
     for n in range(4):
         client.region_write(proto.BAR0, n * size, bytes(size))
+
+
+def test_from_one_area_into_the_next(tclient, keep):
+    info, fd = tclient.region_info(proto.BAR4)
+    keep(fd)
+    tclient.region_write(proto.BAR4, 0xFFF8, b"mapped>||trap-1|")
+    assert os.pread(fd, 8, info.offset + 0xFFF8) == b"mapped>|"
+    assert tclient.region_read(proto.BAR4, 0x10000, 8) == b"|trap-1|"
+    tclient.region_write(proto.BAR4, 0x1FFF8, b"|trap-2||memory|")
+    assert tclient.region_read(proto.BAR4, 0x1FFF8, 16) == b"|trap-2||memory|"
+
+
+def test_where_nothing_is(tclient):
+    tclient.region_write(proto.BAR4, 0x80000, b"ignored")
+    assert tclient.region_read(proto.BAR4, 0x80000, 7) == b"\xff" * 7
+
+
+def test_all_of_every_region_with_ones(tclient):
+    """Config space included: whatever that starts, the server lives and a reset repairs it."""
+    for region in (proto.BAR4, proto.BAR3, proto.BAR1, proto.CONFIG):
+        info, fd = tclient.region_info(region)
+        if fd is not None:
+            os.close(fd)
+        tclient.region_write(region, 0, b"\xff" * info.size)
+    tclient.region_write(proto.BAR0, 0x10, b"\xff" * (4096 - 0x10))
+    tclient.reset()
+    assert tclient.read(proto.BAR0, SCRATCH, 4) == 0
+    assert tclient.read(proto.CONFIG, 0, 4) == 0x7E571234
