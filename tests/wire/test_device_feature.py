@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """VFIO_USER_DEVICE_FEATURE: DMA logging is offered, migration is not, and nonsense is told apart from both."""
 import errno
+import os
 import struct
 
 import pytest
 
+from test_dma_rw import Engine, READ, WRITE
 from vuser import proto
 from vuser.profiles import QemuClient
 from vuser.proto import Cmd
@@ -72,6 +74,27 @@ def test_logging_starts_reports_and_stops(client, refused):
     refused(client, errno.EINVAL, Cmd.DEVICE_FEATURE, request(SET | STOP))
     refused(client, errno.EINVAL, Cmd.DEVICE_FEATURE,
             request(GET | REPORT, struct.pack("<QQQ", 0, 0x10000, PAGE), 128))
+
+
+def test_what_the_device_writes_is_reported_once(tclient, memfd):
+    """Writes of the device, in pages of the log's and of other sizes; what the client itself does is not logged."""
+    fd = memfd(64 * PAGE)
+    tclient.dma_map(0x100000, 64 * PAGE, fd=fd)
+    engine = Engine(tclient)
+    assert engine.run(WRITE, 0x100000, 16) == 0, "before logging: not in the log"
+    start(tclient, [(0x100000, 64 * PAGE)])
+    assert report(tclient, 0x100000, 64 * PAGE) == set()
+    assert engine.run(WRITE, 0x100000 + 3 * PAGE, 16) == 0
+    assert engine.run(WRITE, 0x100000 + 10 * PAGE - 1, 2) == 0, "over the edge of a page"
+    assert engine.run(READ, 0x100000 + 20 * PAGE, 64) == 0
+    os.pwrite(fd, b"guest", 30 * PAGE)
+    assert report(tclient, 0x100000, 64 * PAGE) == {3, 9, 10}
+    assert report(tclient, 0x100000, 64 * PAGE) == set(), "reported once"
+    assert engine.run(WRITE, 0x100000 + 17 * PAGE, 1) == 0
+    assert report(tclient, 0x100000, 64 * PAGE, 4 * PAGE) == {4}
+    assert engine.run(WRITE, 0x100000 + 17 * PAGE, 1) == 0
+    assert report(tclient, 0x100000 + 16 * PAGE, 4 * PAGE, 1024) == set(range(4, 8))
+    tclient.feature(SET | STOP)
 
 
 def test_logging_of_everything(client):
