@@ -18,6 +18,8 @@
 #include "device/session.h"
 #include "display/plane.h"
 #include "display/reader.h"
+#include "dma/pin.h"
+#include "dma/space.h"
 #include "screenshot.h"
 #include "transport/conn.h"
 #include "util/bytes.h"
@@ -64,6 +66,21 @@ static struct json_object *driver_info(const struct vgpu_core *core)
 	return obj;
 }
 
+static const char *memory_name(const struct vgpu_core *core, int client)
+{
+	switch (dma_space_sharing(core->dma, client)) {
+	case DMA_SHARING_NONE:
+		return "none";
+	case DMA_SHARING_PRIVATE:
+		return "private";
+	case DMA_SHARING_SHARED:
+		return "shared";
+	case DMA_SHARING_UNKNOWN:
+		break;
+	}
+	return "unknown";
+}
+
 static void get_info(struct control_call *call, struct json_object *params,
 		     void *user)
 {
@@ -91,9 +108,12 @@ static void get_info(struct control_call *call, struct json_object *params,
 		json_set_uint(&client, "pid", (uint64_t)pid);
 		json_set_uint(&client, "uid", uid);
 		json_set(&out, "client", client);
+		json_set_string(&out, "memory", memory_name(core, pid));
 	} else {
 		json_set_null(&out, "client");
+		json_set_null(&out, "memory");
 	}
+	json_set_bool(&out, "msix", core->desc.msix_vectors > 0);
 	control_reply(call, out);
 }
 
@@ -152,6 +172,21 @@ static struct json_object *resets(const struct device_stats *stats)
 	return obj;
 }
 
+static struct json_object *dma_stats(struct dma_space *space)
+{
+	struct json_object *obj = json_object_new_object();
+	struct dma_space_stats maps;
+	struct dma_pin_stats pins;
+
+	dma_space_get_stats(space, &maps);
+	dma_space_pin_stats(space, &pins);
+	json_set_uint(&obj, "maps", maps.maps);
+	json_set_uint(&obj, "remote_maps", maps.remote_maps);
+	json_set_uint(&obj, "mapped", maps.bytes);
+	json_set_uint(&obj, "pinned", pins.bytes);
+	return obj;
+}
+
 static void get_stats(struct control_call *call, struct json_object *params,
 		      void *user)
 {
@@ -173,6 +208,7 @@ static void get_stats(struct control_call *call, struct json_object *params,
 	json_set_uint(&out, "rx_bytes", conn.rx_bytes);
 	json_set_uint(&out, "tx_bytes", conn.tx_bytes);
 	json_set_uint(&out, "stalls", conn.stalls);
+	json_set(&out, "dma", dma_stats(control->core->dma));
 	control_reply(call, out);
 }
 

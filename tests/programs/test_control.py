@@ -30,6 +30,7 @@ def test_info_follows_the_client(device):
     info = device.call('GetInfo')
     assert info['state'] == 'attached'
     assert info['client'] == {'pid': os.getpid(), 'uid': os.getuid()}
+    assert info['memory'] == 'unknown' and info['msix'] is False
     client.close()
     eventually(lambda: device.call('GetInfo')['state'] == 'listening')
 
@@ -54,6 +55,23 @@ def test_stats_count(device):
     device.attach().close()
     stats = device.call('Stats')
     assert stats['clients'] == 2 and stats['resets']['new_client'] == 1
+
+
+@pytest.mark.parametrize('shared', [True, False])
+def test_how_the_clients_memory_is_set_up(device, shared):
+    size = 1 << 20
+    file = os.memfd_create('guest memory')
+    os.truncate(file, size)
+    memory = mmap.mmap(file, size, flags=mmap.MAP_SHARED if shared else mmap.MAP_PRIVATE)
+    client = device.attach()
+    client.dma_map(0, size, file)
+    client.dma_map(size, 0x2000)
+    assert device.call('GetInfo')['memory'] == ('shared' if shared else 'private')
+    assert device.call('Stats')['dma'] == {'maps': 2, 'remote_maps': 1, 'mapped': size + 0x2000, 'pinned': 0}
+    client.close()
+    eventually(lambda: device.call('Stats')['dma']['maps'] == 0)
+    memory.close()
+    os.close(file)
 
 
 def test_no_picture_before_the_guest_shows_one(device):
