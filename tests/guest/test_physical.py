@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""A physical PCI function behind an IOMMU: QEMU's edu device and intel-iommu.
+
+The program under test runs in the guest, where both are real to it.
+"""
+
+import re
+
+import pytest
+
+from lib import paths
+from lib.linux import LinuxGuest
+
+EDU = '0000:00:04.0'
+
+
+def boot(folder, kernel, iommu='intel-iommu,intremap=on', command_line='intel_iommu=on'):
+    devices = ['-device', iommu] if iommu else []
+    return LinuxGuest(folder, kernel, [*devices, '-device', f'edu,addr={EDU[-4:]}'],
+                      ['vfio_pci', 'vfio_iommu_type1'], [paths.guest_program('physical')],
+                      command_line=command_line)
+
+
+def bind(guest):
+    guest.run(f'echo vfio-pci > /sys/bus/pci/devices/{EDU}/driver_override && '
+              f'echo {EDU} > /sys/bus/pci/drivers_probe')
+
+
+@pytest.mark.parametrize('kernel', ['6.1', '7.2'])
+def test_edu_is_shared_through_the_iommu(folder, kernel):
+    with boot(folder, kernel) as guest:
+        guest.ready()
+        said = guest.run(f'physical {EDU}', check=False)
+        assert 'not to vfio-pci' in said, said
+        said = guest.run('physical 0000:00:1d.7', check=False)
+        assert 'no PCI function 0000:00:1d.7' in said, said
+
+        bind(guest)
+        said = guest.run(f'physical {EDU}', check=False)
+        assert not re.findall('^FAILED', said, re.M), said
+        end = re.search(r'^end: (\d+) checks, 0 failed$', said, re.M)
+        assert end and int(end[1]) >= 30, said
+
+        # The kernel's log: the IOMMU stopped what it was said to, and nothing else.
+        wanted = re.findall(r'^fault (read|write) 0x([0-9a-f]+)$', said, re.M)
+        assert len(wanted) == 3
+        log = guest.run('dmesg')
+        seen = {(kind.lower(), int(at, 16)) for kind, at in
+                re.findall(r'\[DMA (Read|Write)[^]]*\].*fault addr 0x([0-9a-f]+)', log)}
+        assert seen, log[-3000:]
+        assert seen == {(kind, int(at, 16)) for kind, at in wanted}
+
+
+def test_without_an_iommu(folder):
+    with boot(folder, '6.12', iommu=None, command_line='') as guest:
+        guest.ready()
+        guest.run(f'echo vfio-pci > /sys/bus/pci/devices/{EDU}/driver_override; '
+                  f'echo {EDU} > /sys/bus/pci/drivers_probe', check=False)
+        said = guest.run(f'physical {EDU}', check=False)
+        assert 'no IOMMU' in said or 'not to vfio-pci' in said, said
