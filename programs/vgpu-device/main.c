@@ -121,6 +121,7 @@ static int start_device(struct server *s)
 {
 	struct device_config config = {
 		.loop = s->loop,
+		.any_memory = s->options->any_memory,
 		.client_changed = on_client_changed,
 		.user = s,
 	};
@@ -294,6 +295,7 @@ static int print_capabilities(void)
 	puts("{\n"
 	     "  \"type\": \"gpu\",\n"
 	     "  \"features\": [\n"
+	     "    \"allow-any-memory\",\n"
 	     "    \"control-path\",\n"
 	     "    \"driver\",\n"
 	     "    \"list-types\",\n"

@@ -28,6 +28,10 @@ static const char usage[] =
 	"  --driver-dir DIR      look for drivers here (default: "
 	"$VGPU_DRIVER_DIR,\n"
 	"                        else " VGPU_DRIVER_DIR ")\n"
+	"  --allow-any-memory    take guest memory that is in files on a disk, "
+	"too;\n"
+	"                        a file system that hangs then hangs the "
+	"vGPU\n"
 	"\n"
 	"Where the VMM finds it (one of the two):\n"
 	"  --socket-path PATH    make a socket there; a stale one is replaced\n"
@@ -84,6 +88,7 @@ enum {
 	OPT_UUID,
 	OPT_DRIVER,
 	OPT_DRIVER_DIR,
+	OPT_ANY_MEMORY,
 	OPT_SOCKET_PATH,
 	OPT_FD,
 	OPT_SOCKET_MODE,
@@ -104,6 +109,7 @@ static const struct option long_options[] = {
 	{ "uuid", required_argument, NULL, OPT_UUID },
 	{ "driver", required_argument, NULL, OPT_DRIVER },
 	{ "driver-dir", required_argument, NULL, OPT_DRIVER_DIR },
+	{ "allow-any-memory", no_argument, NULL, OPT_ANY_MEMORY },
 	{ "socket-path", required_argument, NULL, OPT_SOCKET_PATH },
 	{ "fd", required_argument, NULL, OPT_FD },
 	{ "socket-mode", required_argument, NULL, OPT_SOCKET_MODE },
@@ -188,6 +194,9 @@ static int parse_one(int opt, char *arg, struct options *o)
 		return 0;
 	case OPT_DRIVER_DIR:
 		o->driver_dir = arg;
+		return 0;
+	case OPT_ANY_MEMORY:
+		o->any_memory = true;
 		return 0;
 	case OPT_SOCKET_PATH:
 		o->socket_path = arg;

@@ -41,6 +41,7 @@ enum action {
  * @drivers: files of --driver
  * @driver_dir: of --driver-dir, or NULL
  * @json: --list-types as JSON
+ * @any_memory: guest memory may be in files on any file system
  */
 struct options {
 	enum action action;
@@ -57,6 +58,7 @@ struct options {
 	unsigned n_drivers;
 	const char *driver_dir;
 	bool json;
+	bool any_memory;
 	enum log_level log_level;
 	enum log_format log_format;
 };

@@ -244,7 +244,7 @@ int build(struct vgpu_core *core, const struct vgpu_pci_desc *pci,
 	if (err)
 		goto fail;
 	what = "the DMA map";
-	err = dma_owner_build(core);
+	err = dma_owner_build(core, core->any_memory);
 	if (err)
 		goto fail;
 	core->initialised = true;

@@ -37,6 +37,7 @@ int device_create(const struct device_config *config,
 	core->loop = config->loop;
 	core->module = config->module;
 	core->type = config->type;
+	core->any_memory = config->any_memory;
 	core->client_changed = config->client_changed;
 	core->client_user = config->user;
 	memcpy(core->uuid, config->uuid, sizeof(core->uuid));

@@ -89,6 +89,7 @@ struct vgpu_core {
 	void *state;
 	size_t state_size;
 
+	bool any_memory; /* see struct device_config */
 	void (*client_changed)(struct vgpu_core *core, bool attached,
 			       void *user);
 	void *client_user;
@@ -117,6 +118,7 @@ struct device_config {
 	const struct module *module;
 	const struct vgpu_type *type;
 	uint8_t uuid[16];
+	bool any_memory; /* also client memory that is on a disk */
 
 	/* A client came or went; may be NULL. Not from device_create() or
 	 * device_destroy(); must not destroy the instance. */

@@ -52,9 +52,10 @@ static const struct dma_owner_ops owner_ops = {
 	.remote = on_remote,
 };
 
-int dma_owner_build(struct vgpu_core *core)
+int dma_owner_build(struct vgpu_core *core, bool any_memory)
 {
-	int err = dma_space_new(core->arena, NULL, &core->dma);
+	const struct dma_limits limits = { .allow_any_file = any_memory };
+	int err = dma_space_new(core->arena, &limits, &core->dma);
 
 	if (err)
 		return err;

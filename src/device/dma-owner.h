@@ -6,6 +6,6 @@
 #include "device.h"
 
 /* Make core->dma and attach it. On failure core->dma is NULL. */
-int dma_owner_build(struct vgpu_core *core);
+int dma_owner_build(struct vgpu_core *core, bool any_memory);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../dma/dirty.h"
 #include "../dma/space.h"
@@ -14,6 +15,26 @@
 /* Maps                                                                */
 /* ------------------------------------------------------------------ */
 
+/* A VMM goes on without the map and says little of it: the operator is to
+ * know. Return: what the client is told. */
+static int explain_refusal(struct session *s,
+			   const struct vfio_user_dma_map *map, int err)
+{
+	if (log_allowed(&s->core->client_log, s->core->name))
+		log_warning(
+			s->core->name,
+			"%llu MiB of client memory at %#llx were refused: "
+			"%s",
+			(unsigned long long)map->size >> 20,
+			(unsigned long long)map->iova,
+			err == -EMEDIUMTYPE
+				? "the file behind it is on a disk; use "
+				  "memory-backend-memfd, or --allow-any-memory "
+				  "if that file system never hangs"
+				: strerror(-err));
+	return err == -EMEDIUMTYPE ? -EINVAL : err;
+}
+
 int do_dma_map(struct session *s, struct exchange *x)
 {
 	const struct vfio_user_dma_map *map = &x->req.u.dma_map;
@@ -23,7 +44,9 @@ int do_dma_map(struct session *s, struct exchange *x)
 		return -ENOSPC;
 	err = dma_space_map(s->core->dma, map->iova, map->size, map->flags,
 			    x->msg->n_fds ? x->msg->fds[0] : -1, map->offset);
-	return err ? err : reply_empty(x);
+	if (err)
+		return explain_refusal(s, map, err);
+	return reply_empty(x);
 }
 
 /* ------------------------------------------------------------------ */
@@ -32,7 +55,7 @@ int do_dma_map(struct session *s, struct exchange *x)
 
 /* A DMA_UNMAP whose memory is still in use. */
 struct held_unmap {
-	struct list link;        /* in session->held; empty once it is over */
+	struct list link;	 /* in session->held; empty once it is over */
 	struct session *session; /* NULL: the client has gone */
 	struct vfio_user_header header;
 	struct vfio_user_dma_unmap unmap;
@@ -53,13 +76,13 @@ void session_send_held(struct session *s)
 			buf = conn_reply(s->conn, SMALL_REPLY_MAX);
 			if (!buf)
 				return; /* called again when there is */
-			size = h->err && !s->state->never_errs ?
-					vfio_user_encode_error(
-						buf, SMALL_REPLY_MAX,
-						&h->header, h->err) :
-					vfio_user_encode_dma_unmap(
-						buf, SMALL_REPLY_MAX,
-						&h->header, &h->unmap);
+			size = h->err && !s->state->never_errs
+				       ? vfio_user_encode_error(
+						 buf, SMALL_REPLY_MAX,
+						 &h->header, h->err)
+				       : vfio_user_encode_dma_unmap(
+						 buf, SMALL_REPLY_MAX,
+						 &h->header, &h->unmap);
 			conn_commit(s->conn, (size_t)size, NULL, 0);
 		}
 		list_remove(&h->link);
@@ -134,8 +157,8 @@ void session_dma_end(struct session *s)
 /* Advice                                                              */
 /* ------------------------------------------------------------------ */
 
-#define ADVICE                                                              \
-	"start QEMU with -object memory-backend-memfd,id=ram,size=SIZE,"    \
+#define ADVICE                                                                 \
+	"start QEMU with -object memory-backend-memfd,id=ram,size=SIZE,"       \
 	"share=on -machine memory-backend=ram"
 
 /* Called when a VMM resets the device: its memory is set up by then. */
@@ -159,9 +182,10 @@ void session_explain_memory(struct session *s)
 			    "fail: " ADVICE);
 		break;
 	case DMA_SHARING_PRIVATE:
-		log_warning(core->name,
-			    "guest memory is private to the VM (share=off), "
-			    "the guest won't see what the vGPU writes: " ADVICE);
+		log_warning(
+			core->name,
+			"guest memory is private to the VM (share=off), "
+			"the guest won't see what the vGPU writes: " ADVICE);
 		break;
 	}
 	s->state->told_memory = 1;

@@ -45,7 +45,7 @@ static int check_kind(const struct dma_files *files, int fd, bool *ret_huge,
 			      : (size_t)sysconf(_SC_PAGESIZE);
 	/* Others may block for ever on a page: FUSE, network file systems. */
 	if (!*ret_huge && fs.f_type != TMPFS_MAGIC && !files->allow_any)
-		return -EINVAL;
+		return -EMEDIUMTYPE;
 	return 0;
 }
 

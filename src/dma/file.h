@@ -62,9 +62,9 @@ void dma_files_fini(struct dma_files *files);
  * @write: must be writable
  * @ret_index: number of the file; put it back
  *
- * Return: 0; -EBADF; -EINVAL: not a regular file, on a file system that is
- * not allowed, or shorter than @end; -EACCES: @fd is not open for that;
- * -ENOSPC: too many files; -EMFILE, -ENOMEM.
+ * Return: 0; -EBADF; -EINVAL: not a regular file, or shorter than @end;
+ * -EMEDIUMTYPE: on a file system that is not allowed; -EACCES: @fd is not open
+ * for that; -ENOSPC: too many files; -EMFILE, -ENOMEM.
  */
 int dma_files_get(struct dma_files *files, int fd, uint64_t end, bool write,
 		  uint32_t *ret_index);

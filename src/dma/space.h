@@ -132,8 +132,8 @@ void dma_space_poll(struct dma_space *space);
  *
  * Return: 0; on failure nothing changed:
  * -EINVAL: misaligned, empty, wrapping, @prot; a descriptor of something else
- *          than a file on tmpfs or hugetlbfs; a file that ends before
- *          @offset + @size
+ *          than a file; a file that ends before @offset + @size
+ * -EMEDIUMTYPE: the file is on neither tmpfs nor hugetlbfs, see dma_limits
  * -EBADF: @fd is none
  * -EACCES: @fd is not open for what @prot needs, or sealed
  * -EEXIST: overlaps a range that is there, or whose unmap is not over

@@ -195,7 +195,7 @@ static void only_memory_files_unless_allowed(void **state)
 	assert_true(fd >= 0);
 	unlink(name);
 	assert_int_equal(ftruncate(fd, MIB), 0);
-	assert_int_equal(map(0, MIB, fd, 0), -EINVAL);
+	assert_int_equal(map(0, MIB, fd, 0), -EMEDIUMTYPE);
 	teardown(NULL);
 	assert_int_equal(arena_new("test", &arena), 0);
 	assert_int_equal(dma_space_new(arena, &any, &space), 0);

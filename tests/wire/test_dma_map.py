@@ -4,11 +4,14 @@ import errno
 import fcntl
 import os
 import socket
+import subprocess
+import tempfile
 
 import pytest
 
 from vuser import proto
 from vuser.client import WireError
+from vuser.profiles import QemuClient
 from vuser.proto import Cmd
 
 PAGE = 4096
@@ -155,6 +158,35 @@ def test_fd_that_is_no_memory(client, refused, keep, kind):
     refused(client, {errno.EINVAL, errno.ENODEV, errno.EACCES, errno.EBADF}, Cmd.DMA_MAP, request(), (fd,))
 
 
+def file_on_a_disk():
+    """A file on no memory file system, or None where /var/tmp is one."""
+    fd, name = tempfile.mkstemp(dir="/var/tmp")
+    os.unlink(name)
+    os.ftruncate(fd, MIB)
+    if subprocess.run(["stat", "-f", "-c", "%T", "/var/tmp"], capture_output=True, text=True).stdout.strip() == "tmpfs":
+        os.close(fd)
+        return None
+    return fd
+
+
+def test_file_on_a_disk(fresh_server, refused, keep):
+    """A file system may hang, and the server with it: refused with advice, unless the operator allows it."""
+    fd = file_on_a_disk()
+    if fd is None:
+        pytest.skip("/var/tmp is a tmpfs")
+    keep(fd)
+    server = fresh_server()
+    with QemuClient(server.path) as client:
+        client.negotiate()
+        refused(client, errno.EINVAL, Cmd.DMA_MAP, request(), (fd,))
+    assert "1 MiB of client memory at 0" in server.log() and "memory-backend-memfd" in server.log()
+    willing = fresh_server("bochs-16m", "--allow-any-memory")
+    with QemuClient(willing.path) as client:
+        client.negotiate()
+        client.dma_map(0, MIB, fd)
+        client.dma_unmap(0, MIB)
+
+
 def test_file_shorter_than_the_map(client, memfd):
     """Refused or taken; what lies behind the end of the file must not kill the server."""
     fd = memfd(PAGE)
@@ -238,7 +270,6 @@ def test_posted_map_and_its_error_are_silent(client, memfd):
 
 
 def test_client_that_leaves_without_unmapping(bochs, memfd):
-    from vuser.profiles import QemuClient
     for _ in range(3):
         with QemuClient(bochs.path) as c:
             c.negotiate()
