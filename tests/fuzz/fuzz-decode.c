@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The wire format: frame, decode, and encode the reply to what was decoded.
+ * The wire format: frame, decode, encode the reply to what was decoded, and
+ * put it in words.
  *
  * Input: a byte for the transfer limit, then records of a byte (how many fds
  * came) and a message as long as its header says.
@@ -10,6 +11,7 @@
 
 #include "fuzz.h"
 #include "util/bytes.h"
+#include "vfio-user/describe.h"
 #include "vfio-user/dma-message.h"
 #include "vfio-user/encode.h"
 #include "vfio-user/feature.h"
@@ -327,6 +329,20 @@ static void as_reply(const uint8_t *msg, size_t len,
 		eat(reply.data, reply.count);
 }
 
+/* In a buffer of any size: terminated, and fit for a terminal. */
+static void describe(const uint8_t *msg, size_t len, size_t n_fds)
+{
+	size_t cap = len % 300 + 1;
+	char *line = malloc(cap);
+
+	REQUIRE(line);
+	vfio_user_describe(line, cap, msg, len, n_fds);
+	REQUIRE(memchr(line, 0, cap));
+	for (const char *c = line; *c; c++)
+		REQUIRE((unsigned char)*c >= 0x20 && *c != 0x7f);
+	free(line);
+}
+
 static void message(const uint8_t *msg, size_t len, size_t n_fds,
 		    const struct vfio_user_header *h)
 {
@@ -335,6 +351,7 @@ static void message(const uint8_t *msg, size_t len, size_t n_fds,
 
 	REQUIRE(!memcmp(&req.header, h, sizeof(*h)));
 	eat(vfio_user_command_name(h->command), 1);
+	describe(msg, len, n_fds);
 	if (!err) {
 		served(&req, n_fds);
 		return;
@@ -365,8 +382,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 		REQUIRE((size_t)len >= HEADER &&
 			(size_t)len <= VFIO_USER_MAX_MSG_SIZE);
-		if ((size_t)len > in.len)
+		if ((size_t)len > in.len) {
+			describe(in.p, in.len, n_fds); /* of what there is */
 			break;
+		}
 		/* Ends where its memory ends: reading on is seen. */
 		copy = malloc((size_t)len);
 		REQUIRE(copy);

@@ -13,6 +13,9 @@
  *
  * Whatever is sent: every request gets its reply, in order and well formed; no
  * file descriptor stays behind; and the next client is served.
+ *
+ * To make a device takes longer than to talk to it, so one serves many inputs,
+ * each as a new client, for whom it has to be as new.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -35,16 +38,20 @@ extern const struct vgpu_driver *const vgpu_driver_entry;
 #define MAX_STEPS   512
 #define MEMORY_SIZE (1u << 20)
 #define N_KINDS	    8
+#define REUSE	    256 /* inputs per device */
+#define MAX_FDS	    256 /* looked at for leaks */
 
 struct rig {
-	struct loop *loop;
-	struct vgpu_core *core;
 	struct peer peer, second;
 	int fds[N_KINDS]; /* what can go with a message */
 	uint16_t next_id;
 };
 
+static struct rig the_rig;
 static struct module *module;
+static struct loop *loop;
+static struct vgpu_core *core;
+static unsigned used; /* inputs that @core has served */
 static uint8_t bytes[sizeof(struct vfio_user_header) + UINT16_MAX];
 
 static void drop_line(enum log_level level, const char *subject,
@@ -62,6 +69,9 @@ static void once(void)
 	done = true;
 	log_setup(drop_line, LOG_LEVEL_DEBUG);
 	REQUIRE(!module_from_driver(vgpu_driver_entry, &module));
+	REQUIRE(!loop_new(&loop));
+	peer_init(&the_rig.peer, loop);
+	peer_init(&the_rig.second, loop);
 }
 
 static int memory(size_t size, bool read_only)
@@ -97,23 +107,34 @@ static void make_fds(int *fds)
 		REQUIRE(fds[i] >= 0);
 }
 
-/* The number that the next fd will get: it grows if one was left open. */
-static int lowest_fd(void)
+static unsigned count_fds(void)
 {
-	int fd = eventfd(0, EFD_CLOEXEC);
+	unsigned n = 0;
 
-	REQUIRE(fd >= 0);
-	close(fd);
-	return fd;
+	for (int fd = 0; fd < MAX_FDS; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
 }
 
-static void connect_peer(struct rig *rig, struct peer *peer)
+static void make_device(void)
+{
+	struct device_config config = {
+		.loop = loop,
+		.module = module,
+		.type = module_type(module, 0),
+		.uuid = { 0xf0 },
+	};
+
+	REQUIRE(!device_create(&config, &core));
+}
+
+static void connect_peer(struct peer *peer)
 {
 	int sv[2];
 
 	REQUIRE(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
 			    0, sv));
-	REQUIRE(!device_accept(rig->core, sv[0]));
+	REQUIRE(!device_accept(core, sv[0]));
 	peer_connect(peer, sv[1]);
 }
 
@@ -121,15 +142,15 @@ static void connect_peer(struct rig *rig, struct peer *peer)
 static void leave(struct rig *rig)
 {
 	peer_close(&rig->peer);
-	for (int i = 0; rig->core->session; i++) {
+	for (int i = 0; core->session; i++) {
 		REQUIRE(i < 2000);
-		REQUIRE(loop_run_once(rig->loop, 1) >= 0);
+		REQUIRE(loop_run_once(loop, 1) >= 0);
 	}
 }
 
-static void send_message(struct rig *rig, struct peer *peer, uint16_t id,
-			 uint16_t command, uint32_t flags, const void *payload,
-			 size_t len, const int *fds, size_t n_fds)
+static void send_message(struct peer *peer, uint16_t id, uint16_t command,
+			 uint32_t flags, const void *payload, size_t len,
+			 const int *fds, size_t n_fds)
 {
 	const size_t head = sizeof(struct vfio_user_header);
 
@@ -159,8 +180,8 @@ static void step_message(struct rig *rig, struct input *in)
 
 	for (size_t i = 0; i < PEER_FDS; i++)
 		fds[i] = rig->fds[which % N_KINDS];
-	send_message(rig, &rig->peer, rig->next_id++, command, flags, in->p,
-		     len, fds, which / N_KINDS);
+	send_message(&rig->peer, rig->next_id++, command, flags, in->p, len,
+		     fds, which / N_KINDS);
 	in->p += len;
 	in->len -= len;
 }
@@ -178,8 +199,8 @@ static void step_second(struct rig *rig)
 {
 	static const uint8_t version[4];
 
-	connect_peer(rig, &rig->second);
-	send_message(rig, &rig->second, 1, VFIO_USER_VERSION, 0, version,
+	connect_peer(&rig->second);
+	send_message(&rig->second, 1, VFIO_USER_VERSION, 0, version,
 		     sizeof(version), NULL, 0);
 	peer_settle(&rig->second);
 	/* If there was no first, the second is it. */
@@ -194,7 +215,7 @@ static void step_answer(struct rig *rig, struct input *in)
 	size_t len = take_length(in);
 
 	if (rig->peer.asked.command)
-		send_message(rig, &rig->peer, rig->peer.asked.id,
+		send_message(&rig->peer, rig->peer.asked.id,
 			     rig->peer.asked.command,
 			     flags | VFIO_USER_TYPE_REPLY, in->p, len, NULL, 0);
 	else
@@ -219,7 +240,7 @@ static void step(struct rig *rig, struct input *in)
 		break;
 	case 5:
 		leave(rig);
-		connect_peer(rig, &rig->peer);
+		connect_peer(&rig->peer);
 		break;
 	case 6:
 		step_second(rig);
@@ -238,12 +259,12 @@ static void next_client(struct rig *rig)
 	uint64_t replies, errors;
 
 	leave(rig);
-	connect_peer(rig, &rig->peer);
+	connect_peer(&rig->peer);
 	replies = rig->peer.replies;
 	errors = rig->peer.errors;
-	send_message(rig, &rig->peer, 1, VFIO_USER_VERSION, 0, version,
+	send_message(&rig->peer, 1, VFIO_USER_VERSION, 0, version,
 		     sizeof(version), NULL, 0);
-	send_message(rig, &rig->peer, 2, VFIO_USER_DEVICE_GET_INFO, 0, info,
+	send_message(&rig->peer, 2, VFIO_USER_DEVICE_GET_INFO, 0, info,
 		     sizeof(info), NULL, 0);
 	peer_settle(&rig->peer);
 	REQUIRE(!rig->peer.over && rig->peer.replies == replies + 2 &&
@@ -251,35 +272,39 @@ static void next_client(struct rig *rig)
 	leave(rig);
 }
 
+static void converse(struct rig *rig, struct input *in)
+{
+	make_fds(rig->fds);
+	connect_peer(&rig->peer);
+	for (int i = 0; i < MAX_STEPS && in->len; i++)
+		step(rig, in);
+	rig->peer.mute = false;
+	peer_settle(&rig->peer);
+	next_client(rig);
+	for (int i = 0; i < N_KINDS; i++)
+		close(rig->fds[i]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static unsigned without; /* fds that are open without a device */
 	struct input in = { data, size };
-	struct rig rig = { .next_id = 0 };
-	struct device_config config = { .uuid = { 0xf0 } };
-	int before;
+	unsigned before;
 
 	once();
-	before = lowest_fd();
-	REQUIRE(!loop_new(&rig.loop));
-	config.loop = rig.loop;
-	config.module = module;
-	config.type = module_type(module, 0);
-	REQUIRE(!device_create(&config, &rig.core));
-	make_fds(rig.fds);
-	peer_init(&rig.peer, rig.loop);
-	peer_init(&rig.second, rig.loop);
-	connect_peer(&rig, &rig.peer);
-	for (int i = 0; i < MAX_STEPS && in.len; i++)
-		step(&rig, &in);
-	rig.peer.mute = false;
-	peer_settle(&rig.peer);
-	next_client(&rig);
-	peer_fini(&rig.second);
-	peer_fini(&rig.peer);
-	for (int i = 0; i < N_KINDS; i++)
-		close(rig.fds[i]);
-	device_destroy(rig.core);
-	loop_free(rig.loop);
-	REQUIRE(lowest_fd() == before);
+	if (!core) {
+		without = count_fds();
+		make_device();
+	}
+	before = count_fds();
+	the_rig.next_id = 0;
+	converse(&the_rig, &in);
+	REQUIRE(count_fds() == before);
+	if (++used == REUSE) {
+		device_destroy(core);
+		core = NULL;
+		used = 0;
+		REQUIRE(count_fds() == without);
+	}
 	return 0;
 }

@@ -27,12 +27,6 @@ void peer_init(struct peer *p, struct loop *loop)
 	REQUIRE(p->in);
 }
 
-void peer_fini(struct peer *p)
-{
-	peer_close(p);
-	free(p->in);
-}
-
 void peer_connect(struct peer *p, int sock)
 {
 	p->sock = sock;
@@ -57,7 +51,8 @@ static void sent_message(struct peer *p)
 {
 	uint32_t flags = get_le32(p->head + 8);
 
-	/* What is neither a command nor a reply is answered as a bad command. */
+	/* What is neither a command nor a reply is answered as a bad command.
+	 */
 	if ((flags & VFIO_USER_TYPE_MASK) == VFIO_USER_TYPE_REPLY ||
 	    (flags & VFIO_USER_NO_REPLY))
 		return;

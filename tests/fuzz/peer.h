@@ -47,6 +47,7 @@ struct peer {
 	struct vfio_user_header asked; /* the server's last request */
 };
 
+/* Once; a peer lives as long as the process. */
 void peer_init(struct peer *p, struct loop *loop);
 
 /* Take a new socket's end. */
@@ -63,7 +64,5 @@ void peer_settle(struct peer *p);
 
 /* Close and forget. */
 void peer_close(struct peer *p);
-
-void peer_fini(struct peer *p);
 
 #endif
