@@ -116,6 +116,23 @@ static unsigned count_fds(void)
 	return n;
 }
 
+static void require_fds(unsigned expected)
+{
+	char path[32], what[256];
+
+	if (count_fds() == expected)
+		return;
+	for (int fd = 0; fd < MAX_FDS; fd++) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		n = readlink(path, what, sizeof(what) - 1);
+		if (n > 0)
+			fprintf(stderr, "%d: %.*s\n", fd, (int)n, what);
+	}
+	REQUIRE(count_fds() == expected);
+}
+
 static void make_device(void)
 {
 	struct device_config config = {
@@ -299,12 +316,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	before = count_fds();
 	the_rig.next_id = 0;
 	converse(&the_rig, &in);
-	REQUIRE(count_fds() == before);
+	require_fds(before);
 	if (++used == REUSE) {
 		device_destroy(core);
 		core = NULL;
 		used = 0;
-		REQUIRE(count_fds() == without);
+		require_fds(without);
 	}
 	return 0;
 }
