@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../util/cleanup.h"
 #include "../util/text.h"
 #include "interface.h"
 
@@ -38,22 +39,23 @@ static bool has_nul(struct json_object *obj)
 
 int control_parse(const char *text, size_t len, struct json_object **ret_root)
 {
+	cleanup_free char *ascii = NULL;
 	struct json_tokener *tok;
 	struct json_object *root;
 	enum json_tokener_error jerr;
 	size_t end;
-	int err = 0;
+	int err;
 
-	if (len > INT_MAX)
+	if (len > INT_MAX / 6)
 		return -E2BIG;
-	/* json-c's own check lets overlong forms and surrogates pass. */
-	if (!text_is_utf8(text, len))
-		return -EBADMSG;
+	err = text_json_to_ascii(text, len, &ascii, &len);
+	if (err)
+		return err == -EILSEQ ? -EBADMSG : err;
 	tok = json_tokener_new_ex(CONTROL_MAX_DEPTH);
 	if (!tok)
 		return -ENOMEM;
 	json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
-	root = json_tokener_parse_ex(tok, text, (int)len);
+	root = json_tokener_parse_ex(tok, ascii, (int)len);
 	jerr = json_tokener_get_error(tok);
 	end = json_tokener_get_parse_end(tok);
 	json_tokener_free(tok);
@@ -63,7 +65,7 @@ int control_parse(const char *text, size_t len, struct json_object **ret_root)
 	else if (jerr != json_tokener_success)
 		err = -EBADMSG;
 	for (; !err && end < len; end++)
-		if (!memchr(" \t\r\n", text[end], 4))
+		if (!memchr(" \t\r\n", ascii[end], 4))
 			err = -EBADMSG;
 	if (!err &&
 	    (!json_object_is_type(root, json_type_object) || has_nul(root)))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "text.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -45,22 +46,6 @@ static size_t decode(const unsigned char *s, size_t len, uint32_t *ret_code)
 	return n;
 }
 
-bool text_is_utf8(const char *s, size_t len)
-{
-	const unsigned char *p = (const unsigned char *)s;
-	uint32_t code;
-
-	while (len) {
-		size_t n = decode(p, len, &code);
-
-		if (!n)
-			return false;
-		p += n;
-		len -= n;
-	}
-	return true;
-}
-
 size_t text_copy_utf8(char *buf, const char *s)
 {
 	const unsigned char *p = (const unsigned char *)s;
@@ -85,6 +70,54 @@ char *text_to_utf8(const char *s)
 	if (buf)
 		text_copy_utf8(buf, s);
 	return buf;
+}
+
+static char *put_escape(char *out, uint32_t unit)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	*out++ = '\\';
+	*out++ = 'u';
+	for (int shift = 12; shift >= 0; shift -= 4)
+		*out++ = hex[unit >> shift & 0xf];
+	return out;
+}
+
+int text_json_to_ascii(const char *s, size_t len, char **ret_buf,
+		       size_t *ret_len)
+{
+	const unsigned char *p = (const unsigned char *)s, *end = p + len;
+	bool escaping = false; /* a backslash that makes an escape came before */
+	char *buf, *out;
+
+	if (len > SIZE_MAX / 6)
+		return -ENOMEM;
+	buf = malloc(len * 6 + 1); /* two or more bytes become 6 or 12 */
+	if (!buf)
+		return -ENOMEM;
+	for (out = buf; p < end;) {
+		uint32_t code;
+		size_t n = decode(p, (size_t)(end - p), &code);
+
+		if (!n || (n > 1 && escaping)) {
+			free(buf);
+			return -EILSEQ;
+		}
+		p += n;
+		if (n == 1) {
+			escaping = code == '\\' && !escaping;
+			*out++ = (char)code;
+		} else if (code < 0x10000) {
+			out = put_escape(out, code);
+		} else {
+			out = put_escape(out, 0xd7c0 + (code >> 10));
+			out = put_escape(out, 0xdc00 + (code & 0x3ff));
+		}
+	}
+	*out = '\0';
+	*ret_buf = buf;
+	*ret_len = (size_t)(out - buf);
+	return 0;
 }
 
 static bool is_steering(uint32_t code)

@@ -3,11 +3,7 @@
 #ifndef UTIL_TEXT_H
 #define UTIL_TEXT_H
 
-#include <stdbool.h>
 #include <stddef.h>
-
-/* Are these bytes valid UTF-8? */
-bool text_is_utf8(const char *s, size_t len);
 
 /* Bytes that text_to_utf8() makes of @len bytes at most, NUL included. */
 #define TEXT_UTF8_SIZE(len) ((len)*3 + 1)
@@ -18,6 +14,20 @@ size_t text_copy_utf8(char *buf, const char *s);
 
 /* The same in new memory; NULL: out of it. */
 char *text_to_utf8(const char *s);
+
+/**
+ * text_json_to_ascii() - the same JSON with \u escapes for all that isn't ASCII
+ * @s: JSON, or what claims to be; @len bytes
+ * @ret_buf: with a NUL at its end; free() it
+ * @ret_len: without that NUL
+ *
+ * For json-c, whose strict mode refuses every other character from 0.17 to
+ * 0.18 (Debian 13), and whose own check of UTF-8 lets overlong forms pass.
+ *
+ * Return: 0; -EILSEQ: not UTF-8, or an escape that no JSON has; -ENOMEM.
+ */
+int text_json_to_ascii(const char *s, size_t len, char **ret_buf,
+		       size_t *ret_len);
 
 /* Replace what could steer a terminal by '?', in place: C0 and C1 control
  * characters (also as bytes outside of UTF-8), DEL, and the characters that

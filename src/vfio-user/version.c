@@ -9,6 +9,8 @@
 #include <stdio.h>
 
 #include "../util/bytes.h"
+#include "../util/cleanup.h"
+#include "../util/text.h"
 #include "encode.h"
 
 void vfio_user_default_caps(struct vfio_user_caps *ret_caps)
@@ -141,21 +143,25 @@ static int capabilities(struct json_object *root, struct vfio_user_caps *caps)
 static int version_data(const char *text, size_t len,
 			struct vfio_user_caps *caps)
 {
+	cleanup_free char *ascii = NULL;
 	struct json_tokener *tok;
 	struct json_object *root;
-	int err = -EINVAL;
+	int err;
 
 	if (len > VFIO_USER_MAX_VERSION_JSON || strnlen(text, len) != len - 1)
 		return -EINVAL;
+	err = text_json_to_ascii(text, len - 1, &ascii, &len);
+	if (err)
+		return err == -EILSEQ ? -EINVAL : err;
 	tok = json_tokener_new_ex(VFIO_USER_MAX_JSON_DEPTH);
 	if (!tok)
 		return -ENOMEM;
-	json_tokener_set_flags(tok, JSON_TOKENER_STRICT |
-					    JSON_TOKENER_VALIDATE_UTF8);
+	json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
 	/* With its NUL the text is complete: "12" alone might go on. */
-	root = json_tokener_parse_ex(tok, text, (int)len);
-	if (json_tokener_get_error(tok) == json_tokener_success)
-		err = capabilities(root, caps);
+	root = json_tokener_parse_ex(tok, ascii, (int)len + 1);
+	err = json_tokener_get_error(tok) == json_tokener_success ?
+		      capabilities(root, caps) :
+		      -EINVAL;
 	json_object_put(root);
 	json_tokener_free(tok);
 	return err;

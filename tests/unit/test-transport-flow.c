@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <sys/resource.h>
+
 #include "transport-rig.h"
 
 static uint8_t out[2 * VFIO_USER_MAX_MSG_SIZE];
@@ -771,5 +773,13 @@ int main(void)
 		RIG_TEST(peer_is_known),
 	};
 
+	/* For a user who isn't root this bounds descriptors under way, too. */
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return 1;
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,6 +65,42 @@ static void only_utf8_is_left(void **state)
 	}
 }
 
+static void json_becomes_ascii(void **state)
+{
+	static const struct {
+		const char *in, *want;
+	} t[] = {
+		{ "", "" },
+		{ "{\"a\": [1]}", "{\"a\": [1]}" },
+		{ "\"\xc3\xbc\"", "\"\\u00fc\"" },
+		{ "\xe2\x82\xac", "\\u20ac" },
+		{ "\xf0\x9f\x98\x80", "\\ud83d\\ude00" },
+		{ "\xf4\x8f\xbf\xbf", "\\udbff\\udfff" },
+		/* A backslash that is escaped, before a character that isn't */
+		{ "\\\\\xc3\xbc", "\\\\\\u00fc" },
+		{ "\\n\xc3\xbc", "\\n\\u00fc" },
+	};
+	static const char *const bad[] = {
+		"\xff", "\xc3", "\xc0\x80", "\xed\xa0\x80",
+		"\\\xc3\xbc", "\\\\\\\xc3\xbc", /* no escape of JSON's */
+	};
+	char *buf;
+	size_t len;
+
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		assert_int_equal(text_json_to_ascii(t[i].in, strlen(t[i].in),
+						    &buf, &len),
+				 0);
+		assert_string_equal(buf, t[i].want);
+		assert_int_equal(len, strlen(t[i].want));
+		free(buf);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(text_json_to_ascii(bad[i], strlen(bad[i]),
+						    &buf, &len),
+				 -EILSEQ);
+}
+
 static void columns_are_characters(void **state)
 {
 	assert_int_equal(text_columns(""), 0);
@@ -97,6 +134,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(terminals_are_not_steered),
 		cmocka_unit_test(only_utf8_is_left),
+		cmocka_unit_test(json_becomes_ascii),
 		cmocka_unit_test(columns_are_characters),
 		cmocka_unit_test(base64_as_the_rfc_has_it),
 	};

@@ -298,9 +298,8 @@ static void numbers(void **state)
 		{ "9223372036854775807", INT64_MAX },
 		{ "9223372036854775808", 1ull << 63 },
 		{ "18446744073709551615", UINT64_MAX },
-		{ "18446744073709551616", UINT64_MAX },
 		{ "1e300", UINT64_MAX },
-		{ "10000000000000000000000000000000000000000", UINT64_MAX },
+		/* Whether longer integers are numbers depends on json-c. */
 	};
 	struct vfio_user_caps c;
 	char text[128];
