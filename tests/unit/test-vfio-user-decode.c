@@ -559,6 +559,33 @@ static void fields_arrive(void **state)
 	free(mem);
 }
 
+/* Nothing, from address 0 on: the one empty range that does not wrap. */
+static void nothing_at_zero(void **state)
+{
+	struct vfio_user_request req;
+
+	dma_map();
+	poke(&b, 16 + 16, 0, 8);
+	poke(&b, 16 + 24, 0, 8);
+	finish(&b);
+	assert_int_equal(decode(0, &req), -EINVAL);
+	dma_unmap();
+	poke(&b, 16 + 8, 0, 8);
+	poke(&b, 16 + 16, 0, 8);
+	finish(&b);
+	assert_int_equal(decode(0, &req), -EINVAL);
+	region_read();
+	poke(&b, 16, 0, 8);
+	poke(&b, 16 + 12, 0, 4);
+	finish(&b);
+	assert_int_equal(decode(0, &req), -EINVAL);
+	write_multi();
+	poke(&b, 16 + 8, 0, 8);
+	poke(&b, 16 + 20, 0, 4);
+	finish(&b);
+	assert_int_equal(decode(0, &req), -EINVAL);
+}
+
 static void flags_of_set_irqs(void **state)
 {
 	struct vfio_user_request req;
@@ -739,6 +766,7 @@ int main(void)
 		cmocka_unit_test(bad_fields_are_refused),
 		cmocka_unit_test(edges_are_good),
 		cmocka_unit_test(fields_arrive),
+		cmocka_unit_test(nothing_at_zero),
 		cmocka_unit_test(flags_of_set_irqs),
 		cmocka_unit_test(padded_region_info),
 		cmocka_unit_test(transfer_limit_is_what_was_negotiated),
