@@ -389,6 +389,11 @@ enum vgpu_reset_reason {
  *             vgpu_dma_unmap_done() within 2 seconds; the client waits.
  * @dma_lost: optional. The client truncated the file behind its memory:
  *            @pages of it read as zeroes now, whatever they held.
+ * @parent_message: for drivers with a parent half (<vgpu/parent.h>). Bytes from
+ *                  it; @msg is aligned to 8.
+ * @parent_gone: optional. The parent's process has ended, and with it all that
+ *               was asked of it; no job of it uses memory any more. The core
+ *               ends this instance's process after that.
  */
 struct vgpu_device_ops {
 	uint32_t struct_size;
@@ -398,6 +403,9 @@ struct vgpu_device_ops {
 	void (*client_gone)(struct vgpu_device *dev);
 	int (*dma_unmap)(struct vgpu_device *dev, uint64_t iova, uint64_t size);
 	void (*dma_lost)(struct vgpu_device *dev, uint32_t pages);
+	void (*parent_message)(struct vgpu_device *dev, const void *msg,
+			       size_t len);
+	void (*parent_gone)(struct vgpu_device *dev);
 };
 
 /**
@@ -411,6 +419,7 @@ struct vgpu_device {
 };
 
 struct vgpu_type;
+struct vgpu_parent_ops;
 
 /**
  * struct vgpu_create_args - what an instance is to be made of
@@ -621,6 +630,8 @@ struct vgpu_type {
  * @types: array of @n_types pointers
  * @n_types: at least 1
  * @create: make an instance: allocate, vgpu_device_init(), fill in @ret_dev
+ * @parent: the parent half's ops (<vgpu/parent.h>); NULL: instances of this
+ *          driver share nothing, and run without a vgpu-parent
  */
 struct vgpu_driver {
 	uint32_t struct_size;
@@ -632,6 +643,7 @@ struct vgpu_driver {
 	size_t n_types;
 	int (*create)(const struct vgpu_create_args *args,
 		      struct vgpu_device **ret_dev);
+	const struct vgpu_parent_ops *parent;
 };
 
 /** VGPU_DRIVER_SYMBOL - name of the symbol that a module exports */

@@ -20,6 +20,7 @@
 #include "drivers.h"
 #include "notify.h"
 #include "options.h"
+#include "parent/worker.h"
 #include "play.h"
 #include "sockets.h"
 #include "transport/listener.h"
@@ -37,6 +38,7 @@ struct server {
 	char uuid[37];
 	struct loop *loop;
 	struct module *module;
+	struct parent_worker *parent; /* NULL: the type needs none */
 	struct vgpu_core *core;
 	struct listener *listener; /* NULL: the socket came connected */
 	struct listener *control_listener;
@@ -47,6 +49,7 @@ struct server {
 	struct loop_source *goodbye; /* a timer: time is up */
 	bool connected_fd;
 	bool stopping;
+	bool parent_gone;
 };
 
 /* ---- clients -------------------------------------------------------- */
@@ -115,7 +118,64 @@ static void on_signal(struct loop_source *src, int signo, void *user)
 		loop_stop(s->loop);
 }
 
+/* Without its hardware the vGPU is none: whoever started us starts us again,
+ * once there is a parent. */
+static void on_parent_gone(void *user)
+{
+	struct server *s = user;
+
+	s->parent_gone = true;
+	loop_stop(s->loop);
+}
+
 /* ---- starting ------------------------------------------------------- */
+
+static const char *parent_advice(int err)
+{
+	switch (err) {
+	case -ENOENT:
+	case -ECONNREFUSED:
+		return "nobody listens there: start vgpu-parent first";
+	case -ENODEV:
+		return "that parent does not offer this type: is it another "
+		       "driver's?";
+	case -EBUSY:
+		return "that parent has an instance of this UUID already";
+	case -EPROTONOSUPPORT:
+	case -EPROTO:
+		return "that is no vgpu-parent of this version";
+	default:
+		return strerror(-err);
+	}
+}
+
+static int start_parent(struct server *s, const struct vgpu_type *type)
+{
+	const char *path = s->options->parent_socket;
+	int err;
+
+	if (!module_driver(s->module)->parent) {
+		if (path)
+			log_error(NULL,
+				  "--parent-socket: type '%s' shares nothing, "
+				  "it needs no parent",
+				  type->name);
+		return path ? EXIT_USAGE : 0;
+	}
+	if (!path) {
+		log_error(NULL,
+			  "type '%s' shares hardware: start vgpu-parent, and "
+			  "give its socket by --parent-socket",
+			  type->name);
+		return EXIT_USAGE;
+	}
+	err = parent_worker_connect(s->loop, path, s->options->uuid, type->name,
+				    &s->parent);
+	if (err)
+		log_error(NULL, "--parent-socket %s: %s", path,
+			  parent_advice(err));
+	return err ? EXIT_RUNTIME : 0;
+}
 
 static int start_device(struct server *s)
 {
@@ -130,9 +190,20 @@ static int start_device(struct server *s)
 	code = drivers_find(s->options, &s->module, &config.type);
 	if (code)
 		return code;
+	code = start_parent(s, config.type);
+	if (code)
+		return code;
+	if (s->parent) {
+		config.parent = s->parent;
+		config.iommu = parent_worker_iommu(s->parent);
+	}
 	config.module = s->module;
 	memcpy(config.uuid, s->options->uuid, sizeof(config.uuid));
-	return device_create(&config, &s->core) ? EXIT_RUNTIME : 0;
+	if (device_create(&config, &s->core))
+		return EXIT_RUNTIME;
+	if (s->parent)
+		parent_worker_attach(s->parent, s->core, on_parent_gone, s);
+	return 0;
 }
 
 static int start_signals(struct server *s)
@@ -232,6 +303,9 @@ static int finish(struct server *s)
 	listener_free(s->control_listener);
 	device_control_free(s->control);
 	device_destroy(s->core);
+	parent_worker_free(s->parent);
+	if (s->parent_gone)
+		code = EXIT_RUNTIME;
 	err = recorder_close(s->recorder);
 	if (err) {
 		log_error(NULL, "--record %s: not all of it was written: %s",

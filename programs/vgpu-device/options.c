@@ -32,6 +32,8 @@ static const char usage[] =
 	"too;\n"
 	"                        a file system that hangs then hangs the "
 	"vGPU\n"
+	"  --parent-socket PATH  the socket of vgpu-parent, for types that share "
+	"hardware\n"
 	"\n"
 	"Where the VMM finds it (one of the two):\n"
 	"  --socket-path PATH    make a socket there; a stale one is replaced\n"
@@ -94,6 +96,7 @@ enum {
 	OPT_SOCKET_MODE,
 	OPT_SOCKET_GROUP,
 	OPT_CONTROL_PATH,
+	OPT_PARENT_SOCKET,
 	OPT_RECORD,
 	OPT_PLAY,
 	OPT_LOG_LEVEL,
@@ -115,6 +118,7 @@ static const struct option long_options[] = {
 	{ "socket-mode", required_argument, NULL, OPT_SOCKET_MODE },
 	{ "socket-group", required_argument, NULL, OPT_SOCKET_GROUP },
 	{ "control-path", required_argument, NULL, OPT_CONTROL_PATH },
+	{ "parent-socket", required_argument, NULL, OPT_PARENT_SOCKET },
 	{ "record", required_argument, NULL, OPT_RECORD },
 	{ "play", required_argument, NULL, OPT_PLAY },
 	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
@@ -223,6 +227,9 @@ static int parse_one(int opt, char *arg, struct options *o)
 		return 0;
 	case OPT_CONTROL_PATH:
 		o->control_path = arg;
+		return 0;
+	case OPT_PARENT_SOCKET:
+		o->parent_socket = arg;
 		return 0;
 	case OPT_RECORD:
 		o->record = arg;

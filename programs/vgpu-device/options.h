@@ -36,6 +36,7 @@ enum action {
  * @socket_mode: (mode_t)-1: not given
  * @socket_gid: (gid_t)-1: not given
  * @control_path: or NULL
+ * @parent_socket: of vgpu-parent, or NULL
  * @record: file to record into, or NULL
  * @play: recording to play instead of listening, "-" for stdin, or NULL
  * @drivers: files of --driver
@@ -52,6 +53,7 @@ struct options {
 	mode_t socket_mode;
 	gid_t socket_gid;
 	const char *control_path;
+	const char *parent_socket;
 	const char *record;
 	const char *play;
 	const char *drivers[OPTIONS_MAX_DRIVERS];

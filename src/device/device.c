@@ -40,6 +40,8 @@ int device_create(const struct device_config *config,
 	core->any_memory = config->any_memory;
 	core->client_changed = config->client_changed;
 	core->client_user = config->user;
+	core->parent = config->parent;
+	core->iommu = config->iommu;
 	memcpy(core->uuid, config->uuid, sizeof(core->uuid));
 	uuid_unparse_lower(core->uuid, uuid);
 	snprintf(core->name, sizeof(core->name), "%.8s (%s)", uuid,

@@ -29,10 +29,12 @@ struct doorbell;
 struct irqs;
 struct module;
 struct msix;
+struct parent_worker;
 struct pci_config;
 struct recorder;
 struct session;
 struct vgpu_core;
+struct vgpu_iommu;
 
 #define DEVICE_NAME_MAX 96 /* bytes of an instance's name in the log */
 
@@ -86,6 +88,8 @@ struct vgpu_core {
 	struct irqs *irqs;
 	struct doorbell *doorbells; /* those that the client has as eventfds */
 	struct dma_space *dma;
+	struct vgpu_iommu *iommu;     /* of device_config */
+	struct parent_worker *parent; /* src/parent/; NULL: no parent */
 	void *state;
 	size_t state_size;
 
@@ -112,6 +116,8 @@ struct vgpu_core {
  * struct device_config - what to make
  * @module: the driver's module; must outlive the instance
  * @type: one of its types
+ * @parent: the link to its parent, or NULL; stays the caller's
+ * @iommu: what pins go through from the start, or NULL: the driver says it
  */
 struct device_config {
 	struct loop *loop;
@@ -119,6 +125,8 @@ struct device_config {
 	const struct vgpu_type *type;
 	uint8_t uuid[16];
 	bool any_memory; /* also client memory that is on a disk */
+	struct parent_worker *parent;
+	struct vgpu_iommu *iommu;
 
 	/* A client came or went; may be NULL. Not from device_create() or
 	 * device_destroy(); must not destroy the instance. */

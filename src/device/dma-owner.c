@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "../dma/pin.h"
 #include "../dma/space.h"
 #include "session-remote.h"
 
@@ -60,6 +61,8 @@ int dma_owner_build(struct vgpu_core *core, bool any_memory)
 	if (err)
 		return err;
 	err = dma_space_attach(core->dma, core->loop, &owner_ops, core);
+	if (!err && core->iommu)
+		err = dma_space_set_iommu(core->dma, core->iommu);
 	if (err) {
 		dma_space_free(core->dma);
 		core->dma = NULL;

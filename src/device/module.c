@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <vgpu/parent.h>
+
 #include "../util/bytes.h"
 #include "../util/cleanup.h"
 #include "../util/log.h"
@@ -18,12 +20,15 @@ struct module {
 	void *handle; /* dlopen's; NULL for one that is linked in */
 	char *path;
 	struct vgpu_driver driver;
+	struct vgpu_parent_ops parent; /* driver.parent points here */
 	struct vgpu_type *types;
 };
 
 /* The interface's first version had these. */
 #define MIN_DRIVER_SIZE \
 	(offsetof(struct vgpu_driver, create) + sizeof(void *))
+#define MIN_PARENT_SIZE \
+	(offsetof(struct vgpu_parent_ops, message) + sizeof(void *))
 #define MIN_TYPE_SIZE (offsetof(struct vgpu_type, data) + sizeof(void *))
 
 static bool name_ok(const char *name, size_t max, const char *also)
@@ -70,8 +75,30 @@ static int take_types(struct module *module)
 	return 0;
 }
 
+static int take_parent(struct module *module)
+{
+	struct vgpu_parent_ops *p = &module->parent;
+
+	if (!module->driver.parent)
+		return 0;
+	if (sized_copy(p, sizeof(*p), module->driver.parent, MIN_PARENT_SIZE) <
+	    0)
+		return refuse(module, -EPROTO,
+			      "its parent half's struct_size does not fit this "
+			      "version of vgpud; recompile the driver");
+	if (!p->open || !p->stop || !p->close || !p->instance_new ||
+	    !p->instance_gone || !p->message)
+		return refuse(module, -EINVAL,
+			      "its parent half lacks an op: all of them are "
+			      "mandatory");
+	module->driver.parent = p;
+	return 0;
+}
+
 static int take_driver(struct module *module, const struct vgpu_driver *driver)
 {
+	int err;
+
 	if (driver->abi_version != VGPU_DRIVER_ABI) {
 		log_error(module->path,
 			  "driver refused: made for driver interface %u, this "
@@ -91,7 +118,8 @@ static int take_driver(struct module *module, const struct vgpu_driver *driver)
 	    !module->driver.description)
 		return refuse(module, -EINVAL,
 			      "create, version and description are mandatory");
-	return take_types(module);
+	err = take_parent(module);
+	return err ? err : take_types(module);
 }
 
 int module_from_driver(const struct vgpu_driver *driver,

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The parent's half of a driver: hardware (or a model of it) that several
+ * vGPUs share.
+ *
+ * A driver whose types need a parent has two halves, in one module. The
+ * *instance half* is what <vgpu/driver.h> describes: it runs in vgpu-device, a
+ * process for each vGPU, and is the only one that sees what a guest sends. The
+ * *parent half* runs in vgpu-parent, one process for the hardware: it owns the
+ * engine, the IOMMU backend and the queue of jobs.
+ *
+ * They exchange messages, never pointers. The parent half trusts no instance
+ * half: every byte of a message may be a lie, since a guest may have taken over
+ * its vgpu-device. What the parent half gives the hardware is only
+ *   - device addresses that vgpu_instance_hold() says are that instance's;
+ *   - commands that it has made itself.
+ *
+ * Pins travel by themselves: the instance half calls vgpu_dma_pin(), the core
+ * hands the memory to the parent's process, which checks it, maps it through
+ * the parent's IOMMU backend and keeps a list of whose address is whose. When
+ * a vgpu-device ends, in whatever way, all of its addresses are taken back,
+ * those in use by the engine as soon as they are released.
+ *
+ * Threads: all ops and functions of a parent run on one thread, its loop. No
+ * op may block, or run longer than a few milliseconds.
+ */
+#ifndef VGPU_PARENT_H
+#define VGPU_PARENT_H
+
+#include <vgpu/driver.h>
+#include <vgpu/iommu.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct vgpu_parent;
+struct vgpu_parent_core;     /* the core's half of a parent; opaque */
+struct vgpu_parent_instance; /* a vGPU, as its parent sees it; opaque */
+
+/** VGPU_PARENT_MAX_MESSAGE - bytes of a message, either way */
+#define VGPU_PARENT_MAX_MESSAGE 4096u
+
+/**
+ * struct vgpu_parent_args - what a parent is to be made of
+ * @struct_size: sizeof(struct vgpu_parent_args)
+ * @config: what the operator said, such as "pci=0000:00:04.0"; never NULL
+ * @core: pass on to vgpu_parent_init()
+ */
+struct vgpu_parent_args {
+	uint32_t struct_size;
+	uint32_t reserved;
+	const char *config;
+	struct vgpu_parent_core *core;
+};
+
+/**
+ * struct vgpu_parent_ops - what the core asks of a parent half
+ * @struct_size: sizeof(struct vgpu_parent_ops)
+ * @open: mandatory. Take the hardware: allocate, vgpu_parent_init(), fill in
+ *        @ret_parent. Log what the operator can do about a failure.
+ * @stop: mandatory. All instances are gone, and this parent will be closed:
+ *        make the hardware stop, now; it may be in the middle of a transfer.
+ *        Release what it held.
+ * @close: mandatory. Nothing is mapped any more. Give the hardware back and
+ *         free the embedding structure; destroy the IOMMU backend last.
+ * @instance_new: mandatory. A vgpu-device has connected. A negative errno
+ *                refuses it.
+ * @instance_gone: mandatory. It has ended, been killed or said nonsense: drop
+ *                 its jobs. Addresses that the engine is using just now stay
+ *                 mapped until they are released; @inst is good until then, for
+ *                 vgpu_instance_release() only.
+ * @message: mandatory. Bytes from an instance half; @msg is aligned to 8 and
+ *           changes no more. A negative errno says that it makes no sense: the
+ *           core drops the instance (instance_gone follows).
+ */
+struct vgpu_parent_ops {
+	uint32_t struct_size;
+	uint32_t reserved;
+	int (*open)(const struct vgpu_parent_args *args,
+		    struct vgpu_parent **ret_parent);
+	void (*stop)(struct vgpu_parent *parent);
+	void (*close)(struct vgpu_parent *parent);
+	int (*instance_new)(struct vgpu_parent *parent,
+			    struct vgpu_parent_instance *inst);
+	void (*instance_gone)(struct vgpu_parent *parent,
+			      struct vgpu_parent_instance *inst);
+	int (*message)(struct vgpu_parent *parent,
+		       struct vgpu_parent_instance *inst, const void *msg,
+		       size_t len);
+};
+
+/**
+ * struct vgpu_parent - a parent half; embed it and use vgpu_container_of()
+ * @core: private to the core
+ */
+struct vgpu_parent {
+	struct vgpu_parent_core *core;
+};
+
+/**
+ * vgpu_parent_init() - register a parent with the core, in the open op
+ * @parent: embedded in the driver's structure
+ * @args: as passed to the open op
+ * @iommu: what instances' pins go through; stays the driver's
+ *
+ * Return: 0; -EINVAL: a backend whose ops lack something.
+ */
+VGPU_API int vgpu_parent_init(struct vgpu_parent *parent,
+			      const struct vgpu_parent_args *args,
+			      struct vgpu_iommu *iommu);
+
+/* ------------------------------------------------------------------ */
+/* Instances                                                           */
+/* ------------------------------------------------------------------ */
+
+/* The driver's own pointer for an instance; NULL at first. */
+VGPU_API void vgpu_instance_set_data(struct vgpu_parent_instance *inst,
+				     void *data);
+VGPU_API void *vgpu_instance_data(const struct vgpu_parent_instance *inst);
+
+/* For logs: the start of its UUID and its type. */
+VGPU_API const char *
+vgpu_instance_name(const struct vgpu_parent_instance *inst);
+
+/**
+ * vgpu_instance_send() - a message to an instance half
+ * @inst: the instance
+ * @msg: @len bytes; copied
+ * @len: 1 to VGPU_PARENT_MAX_MESSAGE
+ *
+ * Comes out of its parent_message op, in order. Never blocks.
+ *
+ * Return: 0; -EINVAL: @len; -ENOTCONN: it is gone, or will be in a moment: it
+ * had not read its messages for too long.
+ */
+VGPU_API int vgpu_instance_send(struct vgpu_parent_instance *inst,
+				const void *msg, size_t len);
+
+/**
+ * vgpu_instance_owns() - are these device addresses the instance's?
+ * @inst: the instance
+ * @addr: device address, any alignment
+ * @len: bytes, not 0; pages that follow each other in device addresses
+ * @prot: VGPU_DMA_READ and/or VGPU_DMA_WRITE: what the device will do
+ */
+VGPU_API bool vgpu_instance_owns(const struct vgpu_parent_instance *inst,
+				 uint64_t addr, uint64_t len, unsigned prot);
+
+/**
+ * vgpu_instance_hold() - check addresses, and keep them while a job uses them
+ * @inst: the instance
+ * @addr: device address, any alignment
+ * @len: bytes, not 0, at most 2 GiB
+ * @prot: VGPU_DMA_READ and/or VGPU_DMA_WRITE: what the device will do
+ *
+ * Until vgpu_instance_release() the addresses stay mapped, whatever becomes of
+ * the instance: an unpin waits, and with it the instance's process. So hold
+ * what is queued only as long as a cancelled job takes to be dropped.
+ *
+ * Return: 0; -EFAULT: not all of it is the instance's, for @prot; -EINVAL.
+ */
+VGPU_API int vgpu_instance_hold(struct vgpu_parent_instance *inst,
+				uint64_t addr, uint64_t len, unsigned prot);
+
+/* Once for each hold, with the same numbers. The last one of an instance that
+ * is gone frees it. */
+VGPU_API void vgpu_instance_release(struct vgpu_parent_instance *inst,
+				    uint64_t addr, uint64_t len);
+
+/* ------------------------------------------------------------------ */
+/* The parent's loop                                                   */
+/* ------------------------------------------------------------------ */
+
+struct vgpu_parent_source;
+
+/**
+ * vgpu_parent_add_timer() - a timer, disarmed at first
+ * @fn: called when it fires
+ */
+VGPU_API int vgpu_parent_add_timer(struct vgpu_parent *parent,
+				   void (*fn)(void *user), void *user,
+				   struct vgpu_parent_source **ret_source);
+
+/* Fire once, in @ns nanoseconds; 0: disarm. */
+VGPU_API int vgpu_parent_arm_timer(struct vgpu_parent_source *source,
+				   uint64_t ns);
+
+/**
+ * vgpu_parent_add_fd() - call @fn while @fd is readable (an interrupt's
+ * eventfd)
+ * @fd: stays the caller's; open until the source is removed
+ */
+VGPU_API int vgpu_parent_add_fd(struct vgpu_parent *parent, int fd,
+				void (*fn)(void *user), void *user,
+				struct vgpu_parent_source **ret_source);
+
+/* In any callback, also its own. NULL is fine. */
+VGPU_API void vgpu_parent_remove(struct vgpu_parent_source *source);
+
+/**
+ * vgpu_parent_log() - one line
+ * @parent: the parent, or NULL
+ * @inst: what it is about, or NULL; lines about instances are rate-limited
+ */
+VGPU_API void vgpu_parent_log(struct vgpu_parent *parent,
+			      struct vgpu_parent_instance *inst,
+			      enum vgpu_log_level level, const char *fmt, ...)
+	VGPU_PRINTF(4, 5);
+
+/* ------------------------------------------------------------------ */
+/* The instance half                                                   */
+/* ------------------------------------------------------------------ */
+
+/**
+ * vgpu_parent_send() - a message to the parent half
+ * @dev: the instance; on its loop, also in the create op
+ * @msg: @len bytes; copied
+ * @len: 1 to VGPU_PARENT_MAX_MESSAGE
+ *
+ * Answers come to the parent_message op. Never blocks.
+ *
+ * Return: 0; -EINVAL: @len; -ENODEV: no parent (vgpu-device was started
+ * without); -ENOTCONN: it is gone.
+ */
+VGPU_API int vgpu_parent_send(struct vgpu_device *dev, const void *msg,
+			      size_t len);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The IOMMU backend of a worker: the parent maps the pages, in its own
+ * process, and says where its device finds them.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "../util/bytes.h"
+#include "../util/cleanup.h"
+#include "../util/log.h"
+#include "worker-private.h"
+
+#define PAGE ((uint64_t)VGPU_DMA_PAGE_SIZE)
+
+struct map_request {
+	struct wire_map map;
+	struct wire_page pages[WIRE_MAX_PAGES];
+};
+
+struct unmap_request {
+	struct wire_unmap unmap;
+	uint64_t addrs[WIRE_MAX_PAGES];
+};
+
+struct map_reply {
+	struct wire_reply reply;
+	uint64_t addrs[WIRE_MAX_PAGES];
+};
+
+static struct iommu_remote *remote_of(struct vgpu_iommu *iommu)
+{
+	return vgpu_container_of(iommu, struct iommu_remote, iommu);
+}
+
+/* The parent does not answer as it should. It finds the end of the socket when
+ * it gets to it, takes everything back, and closes its end. */
+static int give_up(struct iommu_remote *r, int err)
+{
+	log_error(NULL, "the parent does not answer: %s", strerror(-err));
+	r->down = true;
+	r->torn = err == -ENOTCONN;
+	shutdown(r->fd, SHUT_WR);
+	return err;
+}
+
+/* Return: bytes (at most INT64_MAX), or an error, of the call or of the link
+ * (then the remote is down). */
+static int64_t call(struct iommu_remote *r, uint16_t kind, const void *payload,
+		    size_t len, int fd, int timeout_ms, struct map_reply *reply)
+{
+	struct wire_header h = { 0 };
+	int n;
+
+	if (r->down)
+		return -ENOTCONN;
+	if (!++r->seq)
+		r->seq = 1;
+	n = wire_send(r->fd, kind, r->seq, payload, len, fd);
+	if (n)
+		return give_up(r, n);
+	n = wire_receive(r->fd, timeout_ms, &h, reply, sizeof(*reply), NULL);
+	if (n < 0)
+		return give_up(r, n);
+	if (h.kind != WIRE_REPLY || h.seq != r->seq ||
+	    (size_t)n < sizeof(reply->reply) ||
+	    (size_t)n != sizeof(reply->reply) +
+				 (uint64_t)reply->reply.n * sizeof(uint64_t) ||
+	    reply->reply.bytes > INT64_MAX)
+		return give_up(r, -EPROTO);
+	if (reply->reply.err)
+		return -(int64_t)MIN(reply->reply.err, 4095u);
+	return (int64_t)reply->reply.bytes;
+}
+
+/* ------------------------------------------------------------------ */
+/* Memory                                                              */
+/* ------------------------------------------------------------------ */
+
+static uint32_t id_of(const struct vgpu_iommu_memory *memory)
+{
+	return (uint32_t)(uintptr_t)memory->priv - 1;
+}
+
+static int introduce(struct iommu_remote *r, struct vgpu_iommu_memory *memory)
+{
+	struct wire_memory wire = { .offset = memory->offset,
+				    .size = memory->size,
+				    .prot = memory->prot };
+	struct map_reply reply;
+	int64_t err;
+
+	if (memory->priv)
+		return 0;
+	if (!r->n_free && r->next_id == WIRE_MAX_MEMORIES)
+		return -ENOSPC;
+	wire.id = r->n_free ? r->free_ids[r->n_free - 1] : r->next_id;
+	err = call(r, WIRE_MEMORY, &wire, sizeof(wire), memory->fd,
+		   WORKER_PATIENCE_MS, &reply);
+	if (err < 0)
+		return (int)err;
+	if (r->n_free)
+		r->n_free--;
+	else
+		r->next_id++;
+	memory->priv = (void *)(uintptr_t)(wire.id + 1);
+	return 0;
+}
+
+static void remote_forget(struct vgpu_iommu *iommu,
+			  struct vgpu_iommu_memory *memory)
+{
+	struct iommu_remote *r = remote_of(iommu);
+	struct map_reply reply;
+
+	if (!memory->priv)
+		return;
+	pthread_mutex_lock(&r->lock);
+	if (!r->down) {
+		struct wire_forget forget = { .id = id_of(memory) };
+
+		if (!call(r, WIRE_FORGET, &forget, sizeof(forget), -1,
+			  WORKER_PATIENCE_MS, &reply))
+			r->free_ids[r->n_free++] = forget.id;
+	}
+	memory->priv = NULL;
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* ------------------------------------------------------------------ */
+/* Pages                                                               */
+/* ------------------------------------------------------------------ */
+
+static uint64_t unmap_some(struct iommu_remote *r, const uint64_t *addrs,
+			   unsigned n)
+{
+	struct unmap_request q = { .unmap = { .n = n } };
+	struct map_reply reply;
+	int64_t bytes;
+	uint8_t byte;
+
+	memcpy(q.addrs, addrs, n * sizeof(*addrs));
+	/* Waits as long as it takes: it may be in use, and there is no other
+	 * way to know that it is not any more. */
+	bytes = call(r, WIRE_UNMAP, &q, sizeof(q.unmap) + n * sizeof(*addrs),
+		     -1, -1, &reply);
+	if (bytes < 0 && !r->down)
+		give_up(r, (int)bytes);
+	/* The end of the stream says that the parent took everything back. */
+	while (r->down && !r->torn)
+		if (recv(r->fd, &byte, 1, 0) <= 0 && errno != EINTR)
+			r->torn = true;
+	r->pages -= MIN(n, r->pages);
+	if (bytes < 0)
+		bytes = (int64_t)(r->pages ? MIN(n * PAGE, r->bytes)
+					   : r->bytes);
+	bytes = (int64_t)MIN((uint64_t)bytes, r->bytes);
+	r->bytes -= (uint64_t)bytes;
+	return (uint64_t)bytes;
+}
+
+static uint64_t unmap_all(struct iommu_remote *r, const uint64_t *addrs,
+			  unsigned n)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned at = 0; at < n; at += WIRE_MAX_PAGES)
+		bytes += unmap_some(r, addrs + at, MIN(n - at, WIRE_MAX_PAGES));
+	return bytes;
+}
+
+static int64_t map_some(struct iommu_remote *r,
+			const struct vgpu_iommu_page *pages, unsigned n,
+			unsigned prot, uint64_t *ret_addrs)
+{
+	struct map_request q = { .map = { .prot = prot, .n = n } };
+	struct map_reply reply;
+	int64_t bytes;
+
+	for (unsigned i = 0; i < n; i++) {
+		int err = introduce(r, pages[i].memory);
+
+		if (err)
+			return err;
+		q.pages[i] = (struct wire_page){
+			.id = id_of(pages[i].memory),
+			.page = (uint32_t)(pages[i].offset / PAGE),
+		};
+	}
+	bytes = call(r, WIRE_MAP, &q, sizeof(q.map) + n * sizeof(q.pages[0]),
+		     -1, WORKER_PATIENCE_MS, &reply);
+	if (bytes < 0)
+		return bytes;
+	if (reply.reply.n != n)
+		return give_up(r, -EPROTO);
+	memcpy(ret_addrs, reply.addrs, n * sizeof(*ret_addrs));
+	r->pages += n;
+	r->bytes += (uint64_t)bytes;
+	return bytes;
+}
+
+static int64_t remote_map(struct vgpu_iommu *iommu,
+			  const struct vgpu_iommu_page *pages, unsigned n,
+			  unsigned prot, uint64_t *ret_addrs)
+{
+	struct iommu_remote *r = remote_of(iommu);
+	int64_t total = 0, bytes = 0;
+	unsigned at = 0;
+
+	pthread_mutex_lock(&r->lock);
+	while (at < n && bytes >= 0) {
+		unsigned some = MIN(n - at, WIRE_MAX_PAGES);
+
+		bytes = map_some(r, pages + at, some, prot, ret_addrs + at);
+		if (bytes < 0)
+			break;
+		total += bytes;
+		at += some;
+	}
+	if (bytes < 0)
+		unmap_all(r, ret_addrs, at);
+	pthread_mutex_unlock(&r->lock);
+	return bytes < 0 ? bytes : total;
+}
+
+static uint64_t remote_unmap(struct vgpu_iommu *iommu, const uint64_t *addrs,
+			     unsigned n)
+{
+	struct iommu_remote *r = remote_of(iommu);
+	uint64_t bytes;
+
+	pthread_mutex_lock(&r->lock);
+	bytes = unmap_all(r, addrs, n);
+	pthread_mutex_unlock(&r->lock);
+	return bytes;
+}
+
+static void remote_get_stats(struct vgpu_iommu *iommu,
+			     struct vgpu_iommu_stats *ret_stats)
+{
+	struct iommu_remote *r = remote_of(iommu);
+
+	pthread_mutex_lock(&r->lock);
+	*ret_stats = (struct vgpu_iommu_stats){
+		.mapped_pages = r->pages,
+		.mappings = r->pages,
+		.max_mappings = WIRE_MAX_MAPPED,
+	};
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void remote_destroy(struct vgpu_iommu *iommu)
+{
+	(void)iommu; /* goes with its worker */
+}
+
+static const struct vgpu_iommu_ops remote_ops = {
+	.struct_size = sizeof(remote_ops),
+	.name = "parent",
+	.map = remote_map,
+	.unmap = remote_unmap,
+	.forget = remote_forget,
+	.get_stats = remote_get_stats,
+	.destroy = remote_destroy,
+};
+
+int iommu_remote_init(struct iommu_remote *remote, int fd)
+{
+	*remote = (struct iommu_remote){ .iommu.ops = &remote_ops, .fd = fd };
+	pthread_mutex_init(&remote->lock, NULL);
+	remote->free_ids = calloc(WIRE_MAX_MEMORIES, sizeof(uint32_t));
+	return remote->free_ids ? 0 : -ENOMEM;
+}
+
+void iommu_remote_fini(struct iommu_remote *remote)
+{
+	close_fd(remote->fd);
+	free(remote->free_ids);
+	pthread_mutex_destroy(&remote->lock);
+}

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+#include "link.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "../util/bytes.h"
+#include "../util/cleanup.h"
+#include "../util/loop.h"
+
+struct link {
+	int fd;
+	struct loop_source *src;
+	struct loop_source *defer; /* to break from the loop, not from a send */
+	const struct link_ops *ops;
+	void *user;
+	int err;   /* why it is broken */
+	bool told; /* ops->broken was called */
+	bool busy; /* in a callback: link_free() waits for its end */
+	bool dead;
+
+	size_t rx_len;
+	int fds[LINK_MAX_FDS];
+	unsigned n_fds;
+	uint8_t *tx; /* LINK_MAX_QUEUED, made when first needed */
+	size_t tx_at, tx_len;
+	_Alignas(8) uint8_t rx[4 * WIRE_MAX_SIZE];
+	_Alignas(8) uint8_t payload[WIRE_MAX_PAYLOAD];
+};
+
+int wire_frame(const void *buf, size_t len)
+{
+	struct wire_header h;
+
+	if (len < sizeof(h))
+		return 0;
+	memcpy(&h, buf, sizeof(h));
+	if (h.size < sizeof(h) || h.size > WIRE_MAX_SIZE || h.flags ||
+	    h.reserved)
+		return -EPROTO;
+	return len < h.size ? 0 : (int)h.size;
+}
+
+/* ------------------------------------------------------------------ */
+/* The end                                                             */
+/* ------------------------------------------------------------------ */
+
+static void destroy(struct link *link)
+{
+	loop_remove(link->src);
+	loop_remove(link->defer);
+	while (link->n_fds)
+		close_fd(link->fds[--link->n_fds]);
+	close_fd(link->fd);
+	free(link->tx);
+	free(link);
+}
+
+/* Says so once. The link may be gone afterwards. */
+static void broken(struct link *link, int err)
+{
+	if (!link->err)
+		link->err = err;
+	if (link->told || link->dead)
+		return;
+	link->told = true;
+	/* A hang-up stays, and would wake the loop for ever. */
+	loop_remove(link->src);
+	link->src = NULL;
+	link->ops->broken(link, link->err, link->user);
+}
+
+/* From a send: the caller does not expect to lose the link under its feet. */
+static int break_later(struct link *link, int err)
+{
+	if (!link->err) {
+		link->err = err;
+		loop_arm_timer(link->defer, 1, 0);
+	}
+	return -ENOTCONN;
+}
+
+void link_free(struct link *link)
+{
+	if (!link)
+		return;
+	link->dead = true;
+	if (!link->busy)
+		destroy(link);
+}
+
+/* ------------------------------------------------------------------ */
+/* Receiving                                                           */
+/* ------------------------------------------------------------------ */
+
+static int take_fds(struct link *link, struct msghdr *msg)
+{
+	int err = msg->msg_flags & MSG_CTRUNC ? -EPROTO : 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
+	     c = CMSG_NXTHDR(msg, c)) {
+		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+			if (!err && link->n_fds < LINK_MAX_FDS) {
+				link->fds[link->n_fds++] = fd;
+			} else {
+				close_fd(fd);
+				err = -EPROTO;
+			}
+		}
+	}
+	return err;
+}
+
+static int receive(struct link *link)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(LINK_MAX_FDS * sizeof(int))];
+	} control;
+	struct iovec iov = { link->rx + link->rx_len,
+			     sizeof(link->rx) - link->rx_len };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(link->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	int err;
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	err = take_fds(link, &msg);
+	if (err)
+		return err;
+	if (!n)
+		return -ENOTCONN;
+	link->rx_len += (size_t)n;
+	return 0;
+}
+
+/* One whole message, if there is one. Return: its size; 0; negative errno. */
+static int serve_one(struct link *link, size_t at)
+{
+	struct wire_header h;
+	int size = wire_frame(link->rx + at, link->rx_len - at), err;
+	size_t len;
+
+	if (size <= 0)
+		return size;
+	memcpy(&h, link->rx + at, sizeof(h));
+	len = (size_t)size - sizeof(h);
+	memcpy(link->payload, link->rx + at + sizeof(h), len);
+	err = link->ops->message(link, &h, link->payload, len, link->user);
+	return err ? err : size;
+}
+
+static int serve(struct link *link)
+{
+	size_t at = 0;
+	int n = 0;
+
+	while (!link->dead && !link->err) {
+		n = serve_one(link, at);
+		if (n <= 0)
+			break;
+		at += (size_t)n;
+	}
+	if (n < 0 || link->dead)
+		return n < 0 ? n : 0;
+	link->rx_len -= at;
+	memmove(link->rx, link->rx + at, link->rx_len);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ */
+/* Sending                                                             */
+/* ------------------------------------------------------------------ */
+
+static int flush(struct link *link)
+{
+	while (link->tx_len) {
+		ssize_t n = send(link->fd, link->tx + link->tx_at, link->tx_len,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0)
+			return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+		link->tx_at += (size_t)n;
+		link->tx_len -= (size_t)n;
+	}
+	link->tx_at = 0;
+	return loop_set_events(link->src, EPOLLIN);
+}
+
+static int enqueue(struct link *link, const struct wire_header *h,
+		   const void *payload, size_t len, size_t sent)
+{
+	uint8_t whole[WIRE_MAX_SIZE];
+
+	if (!link->tx)
+		link->tx = malloc(LINK_MAX_QUEUED);
+	if (!link->tx)
+		return -ENOMEM;
+	if (link->tx_len + h->size - sent > LINK_MAX_QUEUED)
+		return -ENOBUFS;
+	if (link->tx_at + link->tx_len + h->size > LINK_MAX_QUEUED) {
+		memmove(link->tx, link->tx + link->tx_at, link->tx_len);
+		link->tx_at = 0;
+	}
+	memcpy(whole, h, sizeof(*h));
+	if (len)
+		memcpy(whole + sizeof(*h), payload, len);
+	memcpy(link->tx + link->tx_at + link->tx_len, whole + sent,
+	       h->size - sent);
+	link->tx_len += h->size - sent;
+	return loop_set_events(link->src, EPOLLIN | EPOLLOUT);
+}
+
+int link_send(struct link *link, uint16_t kind, uint32_t seq,
+	      const void *payload, size_t len, int fd)
+{
+	struct wire_header h = { .size = (uint32_t)(sizeof(h) + len),
+				 .kind = kind,
+				 .seq = seq };
+	struct iovec iov[2] = { { &h, sizeof(h) }, { (void *)payload, len } };
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t n = 0;
+	int err;
+
+	if (link->err)
+		return -ENOTCONN;
+	if (len > WIRE_MAX_PAYLOAD)
+		return -EINVAL;
+	if (fd >= 0) {
+		struct cmsghdr *c;
+
+		msg.msg_control = &control;
+		msg.msg_controllen = sizeof(control);
+		c = CMSG_FIRSTHDR(&msg);
+		*c = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+				       .cmsg_type = SCM_RIGHTS,
+				       .cmsg_len = CMSG_LEN(sizeof(fd)) };
+		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	}
+	if (!link->tx_len)
+		n = sendmsg(link->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return break_later(link, -errno);
+	if (n <= 0 && fd >= 0) /* it would not go with the bytes */
+		return break_later(link, -ENOBUFS);
+	if (n < 0)
+		n = 0;
+	if ((size_t)n == h.size)
+		return 0;
+	err = enqueue(link, &h, payload, len, (size_t)n);
+	return err ? break_later(link, err) : 0;
+}
+
+int link_take_fd(struct link *link)
+{
+	int fd;
+
+	if (!link->n_fds)
+		return -1;
+	fd = link->fds[0];
+	link->n_fds--;
+	memmove(link->fds, link->fds + 1, link->n_fds * sizeof(link->fds[0]));
+	return fd;
+}
+
+/* ------------------------------------------------------------------ */
+/* The loop                                                            */
+/* ------------------------------------------------------------------ */
+
+static void on_ready(struct loop_source *src, uint32_t events, void *user)
+{
+	struct link *link = user;
+	int err = 0;
+
+	(void)src;
+	if (link->err || link->dead)
+		return;
+	link->busy = true;
+	if (events & EPOLLOUT)
+		err = flush(link);
+	/* Hang-ups and errors show in recvmsg(), behind what is still there. */
+	if (!err && events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+		err = receive(link);
+		/* What came before the end counts. */
+		if (!err || err == -ENOTCONN) {
+			int e = serve(link);
+
+			err = e ? e : err;
+		}
+	}
+	if (err)
+		broken(link, err);
+	link->busy = false;
+	if (link->dead)
+		destroy(link);
+}
+
+static void on_defer(struct loop_source *src, void *user)
+{
+	struct link *link = user;
+
+	(void)src;
+	link->busy = true;
+	broken(link, link->err);
+	link->busy = false;
+	if (link->dead)
+		destroy(link);
+}
+
+int link_new(struct loop *loop, int fd, const struct link_ops *ops, void *user,
+	     struct link **ret_link)
+{
+	struct link *link = calloc(1, sizeof(*link));
+	int err;
+
+	if (!link) {
+		close_fd(fd);
+		return -ENOMEM;
+	}
+	link->fd = fd;
+	link->ops = ops;
+	link->user = user;
+	err = loop_add_fd(loop, fd, EPOLLIN, on_ready, link, &link->src);
+	if (!err)
+		err = loop_add_timer(loop, on_defer, link, &link->defer);
+	if (err) {
+		destroy(link);
+		return err;
+	}
+	*ret_link = link;
+	return 0;
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+#include "parent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <uuid/uuid.h>
+
+#include "../device/module.h"
+#include "../util/bytes.h"
+#include "../util/cleanup.h"
+#include "../util/loop.h"
+#include "link.h"
+#include "space.h"
+
+/* ------------------------------------------------------------------ */
+/* The end of an instance                                              */
+/* ------------------------------------------------------------------ */
+
+/* Its sockets close last: that tells a worker, which may still be there, that
+ * nothing of its client's memory is in use any more. */
+static void destroy(struct vgpu_parent_instance *inst)
+{
+	list_remove(&inst->link);
+	inst->core->n_instances--;
+	parent_space_free(inst->space);
+	link_free(inst->calls);
+	link_free(inst->messages);
+	free(inst);
+}
+
+void parent_instance_sweep(struct vgpu_parent_instance *inst)
+{
+	if (!inst->gone || inst->dropping)
+		return;
+	if (inst->space && parent_space_held(inst->space))
+		return;
+	destroy(inst);
+}
+
+static void drop(struct vgpu_parent_instance *inst)
+{
+	struct vgpu_parent_core *core = inst->core;
+
+	if (inst->gone)
+		return;
+	inst->gone = true;
+	loop_remove(inst->hello_timer);
+	inst->hello_timer = NULL;
+	if (inst->known) {
+		inst->dropping = true;
+		core->ops.instance_gone(core->parent, inst);
+		inst->dropping = false;
+		if (parent_space_held(inst->space))
+			log_debug(inst->name, "the engine is using its memory: "
+					      "it goes when that is over");
+	}
+	parent_instance_sweep(inst);
+}
+
+static void on_broken(struct link *link, int err, void *user)
+{
+	struct vgpu_parent_instance *inst = user;
+
+	(void)link;
+	if (!inst->gone && err == -ENOTCONN)
+		log_info(inst->name, "vgpu-device has gone");
+	else if (!inst->gone)
+		log_warning(inst->name, "vgpu-device is dropped: %s",
+			    err == -ENOBUFS  ? "it does not read its messages"
+			    : err == -EPROTO ? "it sends nonsense"
+					     : strerror(-err));
+	drop(inst);
+}
+
+static void on_hello_late(struct loop_source *src, void *user)
+{
+	struct vgpu_parent_instance *inst = user;
+
+	(void)src;
+	log_warning(inst->name, "said nothing; dropped");
+	drop(inst);
+}
+
+/* ------------------------------------------------------------------ */
+/* Hello                                                               */
+/* ------------------------------------------------------------------ */
+
+static int on_call(struct link *link, const struct wire_header *header,
+		   const void *payload, size_t len, void *user)
+{
+	struct vgpu_parent_instance *inst = user;
+
+	(void)link;
+	return inst->gone ? -ENOTCONN : parent_call(inst, header, payload, len);
+}
+
+static const struct link_ops call_ops = { on_call, on_broken };
+
+static int set_up(struct vgpu_parent_instance *inst, int *ret_theirs)
+{
+	struct vgpu_parent_core *core = inst->core;
+	int fds[2], err;
+
+	err = parent_space_new(core->iommu, &inst->space);
+	if (err)
+		return err;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	err = fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+	if (err)
+		close_fd(fds[0]);
+	else /* the worker's end blocks: a call waits for its reply */
+		err = link_new(core->loop, fds[0], &call_ops, inst,
+			       &inst->calls);
+	if (!err)
+		err = core->ops.instance_new(core->parent, inst);
+	if (err) {
+		close_fd(fds[1]);
+		return err;
+	}
+	inst->known = true;
+	*ret_theirs = fds[1];
+	return 0;
+}
+
+static bool taken(const struct vgpu_parent_core *core, const uint8_t *uuid)
+{
+	list_for_each(n, &core->instances) {
+		const struct vgpu_parent_instance *i =
+			list_entry(n, struct vgpu_parent_instance, link);
+
+		if (i->known && !i->gone && !memcmp(i->uuid, uuid, 16))
+			return true;
+	}
+	return false;
+}
+
+static int hello(struct vgpu_parent_instance *inst, const void *payload,
+		 size_t len)
+{
+	struct wire_welcome welcome = { .version = WIRE_VERSION };
+	struct wire_hello h;
+	cleanup_fd int theirs = -1;
+	char uuid[37];
+	int err;
+
+	if (inst->known || len != sizeof(h))
+		return -EPROTO;
+	memcpy(&h, payload, sizeof(h));
+	if (!memchr(h.type, 0, sizeof(h.type)))
+		return -EPROTO;
+	if (h.version != WIRE_VERSION)
+		err = -EPROTONOSUPPORT;
+	else if (!module_find_type(inst->core->module, h.type))
+		err = -ENODEV;
+	else if (taken(inst->core, h.uuid))
+		err = -EBUSY;
+	else {
+		memcpy(inst->uuid, h.uuid, sizeof(inst->uuid));
+		uuid_unparse_lower(h.uuid, uuid);
+		snprintf(inst->name, sizeof(inst->name), "%.8s (%s)", uuid,
+			 h.type);
+		err = set_up(inst, &theirs);
+	}
+	welcome.err = (uint32_t)-err;
+	if (link_send(inst->messages, WIRE_WELCOME, 0, &welcome,
+		      sizeof(welcome), theirs))
+		return -ENOTCONN;
+	if (err)
+		return err;
+	loop_arm_timer(inst->hello_timer, 0, 0);
+	log_info(inst->name, "vgpu-device connected");
+	return 0;
+}
+
+static int on_message(struct link *link, const struct wire_header *header,
+		      const void *payload, size_t len, void *user)
+{
+	struct vgpu_parent_instance *inst = user;
+	struct vgpu_parent_core *core = inst->core;
+
+	if (inst->gone)
+		return -ENOTCONN;
+	if (header->seq || link_take_fd(link) >= 0)
+		return -EPROTO;
+	if (header->kind == WIRE_HELLO)
+		return hello(inst, payload, len);
+	if (header->kind != WIRE_MESSAGE || !inst->known || !len ||
+	    len > VGPU_PARENT_MAX_MESSAGE)
+		return -EPROTO;
+	return core->ops.message(core->parent, inst, payload, len);
+}
+
+static const struct link_ops message_ops = { on_message, on_broken };
+
+int parent_accept(struct vgpu_parent_core *core, int fd)
+{
+	struct vgpu_parent_instance *inst = NULL;
+	int err = -EUSERS;
+
+	if (core->n_instances < PARENT_MAX_INSTANCES) {
+		inst = calloc(1, sizeof(*inst));
+		err = inst ? 0 : -ENOMEM;
+	}
+	if (err) {
+		if (log_allowed(&core->refusals, NULL))
+			log_warning(NULL, "a connection is refused: %s",
+				    strerror(-err));
+		close_fd(fd);
+		return err;
+	}
+	inst->core = core;
+	snprintf(inst->name, sizeof(inst->name), "(new connection)");
+	err = link_new(core->loop, fd, &message_ops, inst, &inst->messages);
+	if (!err)
+		err = loop_add_timer(core->loop, on_hello_late, inst,
+				     &inst->hello_timer);
+	if (!err)
+		err = loop_arm_timer(inst->hello_timer, PARENT_HELLO_NS, 0);
+	if (err) {
+		loop_remove(inst->hello_timer);
+		link_free(inst->messages);
+		free(inst);
+		return err;
+	}
+	list_insert(&core->instances, &inst->link);
+	core->n_instances++;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ */
+/* The parent                                                          */
+/* ------------------------------------------------------------------ */
+
+int parent_open(struct loop *loop, const struct module *module,
+		const char *config, struct vgpu_parent_core **ret_core)
+{
+	struct vgpu_parent_core *core = calloc(1, sizeof(*core));
+	struct vgpu_parent_args args = { .struct_size = sizeof(args),
+					 .config = config,
+					 .core = core };
+	int err;
+
+	if (!core)
+		return -ENOMEM;
+	core->loop = loop;
+	core->module = module;
+	list_init(&core->instances);
+	core->ops = *module_driver(module)->parent;
+	err = core->ops.open(&args, &core->parent);
+	if (!err && !core->iommu) {
+		log_error(NULL,
+			  "driver %s: open returned without "
+			  "vgpu_parent_init()",
+			  module_driver(module)->name);
+		err = -EINVAL;
+	}
+	if (err) {
+		log_error(NULL, "driver %s can't open its parent '%s': %s",
+			  module_driver(module)->name, config, strerror(-err));
+		parent_close(core);
+		return err;
+	}
+	*ret_core = core;
+	return 0;
+}
+
+void parent_close(struct vgpu_parent_core *core)
+{
+	if (!core)
+		return;
+	list_for_each_safe(n, &core->instances)
+		drop(list_entry(n, struct vgpu_parent_instance, link));
+	/* What the engine was using goes with the engine: close stops it. */
+	list_for_each(n, &core->instances) {
+		struct vgpu_parent_instance *i =
+			list_entry(n, struct vgpu_parent_instance, link);
+
+		log_debug(i->name, "was in use by the engine until the end");
+		i->dropping = true; /* no more by its last release */
+	}
+	if (core->parent)
+		core->ops.stop(core->parent);
+	list_for_each_safe(n, &core->instances)
+		destroy(list_entry(n, struct vgpu_parent_instance, link));
+	if (core->parent)
+		core->ops.close(core->parent);
+	free(core);
+}

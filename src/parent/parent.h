@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A parent and its instances, in vgpu-parent: takes in workers, checks what
+ * they say, calls the driver's parent half. One loop.
+ */
+#ifndef PARENT_PARENT_H
+#define PARENT_PARENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../util/list.h"
+#include "../util/log.h"
+#include "wire.h"
+
+struct link;
+struct loop;
+struct loop_source;
+struct module;
+struct parent_space;
+
+#define PARENT_MAX_INSTANCES 256u
+#define PARENT_NAME_MAX	     96
+/* A worker says HELLO within this time. */
+#define PARENT_HELLO_NS (5ull * 1000000000ull)
+
+struct vgpu_parent_core {
+	struct loop *loop;
+	const struct module *module;
+	struct vgpu_parent_ops ops; /* our version of the driver's */
+	struct vgpu_parent *parent; /* the driver's */
+	struct vgpu_iommu *iommu;   /* likewise */
+	struct list instances;
+	unsigned n_instances; /* those that are going included */
+	struct log_limit refusals;
+};
+
+/* An UNMAP of addresses that the engine is using: its reply waits. */
+struct parent_unmap {
+	bool waiting;
+	uint32_t seq;
+	uint32_t n;
+	uint64_t addrs[WIRE_MAX_PAGES];
+};
+
+struct vgpu_parent_instance {
+	struct list link;
+	struct vgpu_parent_core *core;
+	struct link *messages, *calls;
+	struct loop_source *hello_timer;
+	struct parent_space *space;
+	void *data; /* the driver's */
+	char name[PARENT_NAME_MAX];
+	uint8_t uuid[16];
+	bool known;    /* instance_new has succeeded */
+	bool gone;     /* instance_gone was called, or is not needed */
+	bool dropping; /* in it */
+	struct parent_unmap unmap;
+	struct log_limit log_limit;
+};
+
+/**
+ * parent_open() - take the hardware
+ * @module: has a parent half; outlives the parent
+ *
+ * Return: 0, or what failed (it is logged).
+ */
+int parent_open(struct loop *loop, const struct module *module,
+		const char *config, struct vgpu_parent_core **ret_core);
+
+/* Drops all instances, whatever they are doing. NULL is fine. */
+void parent_close(struct vgpu_parent_core *core);
+
+/* A connection of somebody who may be a worker; @fd is non-blocking, and the
+ * parent's from here on. */
+int parent_accept(struct vgpu_parent_core *core, int fd);
+
+/* ---- between the files of this layer -------------------------------- */
+
+/* calls.c: a call on the second socket. Negative errno: nonsense. */
+int parent_call(struct vgpu_parent_instance *inst,
+		const struct wire_header *header, const void *payload,
+		size_t len);
+/* Something was released: answer an UNMAP that waited for it. */
+void parent_call_retry(struct vgpu_parent_instance *inst);
+/* Free it, if it is gone and the engine uses nothing of it any more. */
+void parent_instance_sweep(struct vgpu_parent_instance *inst);
+
+#endif

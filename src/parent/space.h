@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The address space of one vGPU, as its parent keeps it: the memory that the
+ * worker has sent, and the device addresses that it got for pages of it. An
+ * address that is not in here is not that vGPU's, whatever its worker says.
+ *
+ * Every number from the worker is checked here. The parent's loop.
+ */
+#ifndef PARENT_SPACE_H
+#define PARENT_SPACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "wire.h"
+
+struct parent_space;
+
+/* @iommu: the parent's backend; outlives the space. */
+int parent_space_new(struct vgpu_iommu *iommu, struct parent_space **ret_space);
+
+/**
+ * parent_space_free() - take everything back
+ *
+ * Nothing is held any more. NULL is fine.
+ */
+void parent_space_free(struct parent_space *space);
+
+/**
+ * parent_space_memory() - memory of the worker's client
+ * @fd: stays the caller's
+ *
+ * Return: 0; -EINVAL: id, protection, alignment, not a file that is allowed,
+ * or one that is too short; -EEXIST: the id is in use; -EACCES: the file is not
+ * open for that; -ENOSPC: WIRE_MAX_FILES; -ENOMEM, -EMFILE.
+ */
+int parent_space_memory(struct parent_space *space,
+			const struct wire_memory *memory, int fd);
+
+/* Return: 0; -ENOENT; -EBUSY: pages of it are mapped. */
+int parent_space_forget(struct parent_space *space, uint32_t id);
+
+/**
+ * parent_space_map() - give pages device addresses; all or none
+ * @n: at most WIRE_MAX_PAGES
+ *
+ * Return: bytes, as the backend says; -EINVAL: protection; -ENOENT: no such
+ * memory; -EFAULT: not a page of it; -EACCES: more than the memory allows;
+ * -ENOSPC: WIRE_MAX_MAPPED; or what the backend says.
+ */
+int64_t parent_space_map(struct parent_space *space,
+			 const struct wire_page *pages, unsigned n,
+			 unsigned prot, uint64_t *ret_addrs);
+
+/**
+ * parent_space_unmap() - take device addresses back
+ *
+ * Return: bytes, as the backend says; -EFAULT: one of them is not this
+ * space's, and none was taken; -EAGAIN: one of them is held: try again once
+ * parent_space_put() said so. None was taken then, either.
+ */
+int64_t parent_space_unmap(struct parent_space *space, const uint64_t *addrs,
+			   unsigned n);
+
+/* Is [@addr, @addr + @len) mapped for @prot? */
+bool parent_space_owns(const struct parent_space *space, uint64_t addr,
+		       uint64_t len, unsigned prot);
+
+/* Hold pages that parent_space_owns(), and let go of them. */
+void parent_space_get(struct parent_space *space, uint64_t addr, uint64_t len);
+void parent_space_put(struct parent_space *space, uint64_t addr, uint64_t len);
+/* Pages held; each hold counts. */
+uint64_t parent_space_held(const struct parent_space *space);
+uint64_t parent_space_mapped(const struct parent_space *space);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* Whole messages over a blocking socket. */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "../util/cleanup.h"
+#include "../util/loop.h"
+#include "link.h"
+#include "worker-private.h"
+
+int wire_send(int fd, uint16_t kind, uint32_t seq, const void *payload,
+	      size_t len, int pass_fd)
+{
+	struct wire_header h = { .size = (uint32_t)(sizeof(h) + len),
+				 .kind = kind,
+				 .seq = seq };
+	struct iovec iov[2] = { { &h, sizeof(h) }, { (void *)payload, len } };
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t n;
+
+	if (pass_fd >= 0) {
+		struct cmsghdr *c;
+
+		msg.msg_control = &control;
+		msg.msg_controllen = sizeof(control);
+		c = CMSG_FIRSTHDR(&msg);
+		*c = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+				       .cmsg_type = SCM_RIGHTS,
+				       .cmsg_len = CMSG_LEN(sizeof(int)) };
+		memcpy(CMSG_DATA(c), &pass_fd, sizeof(int));
+	}
+	do
+		n = sendmsg(fd, &msg, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EPIPE || errno == ECONNRESET ? -ENOTCONN
+							     : -errno;
+	/* A blocking socket takes all of it, unless a signal came between. */
+	return (size_t)n == h.size ? 0 : -EPROTO;
+}
+
+static int wait_for(int fd, int timeout_ms, uint64_t begin)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int left = timeout_ms, n;
+
+	if (timeout_ms >= 0) {
+		left -= (int)((loop_now_ns() - begin) / 1000000);
+		if (left < 0)
+			left = 0;
+	}
+	n = poll(&p, 1, left);
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	return n ? 1 : -ETIMEDOUT;
+}
+
+static void take_fd(struct msghdr *msg, int *fd)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+		return;
+	close_fd(*fd);
+	memcpy(fd, CMSG_DATA(c), sizeof(*fd));
+}
+
+int wire_receive(int fd, int timeout_ms, struct wire_header *ret_header,
+		 void *payload, size_t max, int *ret_fd)
+{
+	_Alignas(8) uint8_t buf[WIRE_MAX_SIZE];
+	uint64_t begin = loop_now_ns();
+	cleanup_fd int passed = -1;
+	size_t len = 0, need = sizeof(*ret_header);
+	int size;
+
+	for (;;) {
+		char control[CMSG_SPACE(sizeof(int))];
+		struct iovec iov = { buf + len, need - len };
+		struct msghdr msg = { .msg_iov = &iov,
+				      .msg_iovlen = 1,
+				      .msg_control = control,
+				      .msg_controllen = sizeof(control) };
+		int err = wait_for(fd, timeout_ms, begin);
+		ssize_t n;
+
+		if (err < 0)
+			return err;
+		if (!err)
+			continue;
+		n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n <= 0)
+			return -ENOTCONN;
+		take_fd(&msg, &passed);
+		len += (size_t)n;
+		size = wire_frame(buf, len);
+		if (size < 0)
+			return size;
+		if (size)
+			break;
+		if (len >= sizeof(*ret_header)) {
+			memcpy(ret_header, buf, sizeof(*ret_header));
+			need = ret_header->size;
+		}
+	}
+	memcpy(ret_header, buf, sizeof(*ret_header));
+	len -= sizeof(*ret_header);
+	if (len > max || (passed >= 0 && !ret_fd))
+		return -EPROTO;
+	memcpy(payload, buf + sizeof(*ret_header), len);
+	if (ret_fd)
+		*ret_fd = steal_fd(&passed);
+	return (int)len;
+}

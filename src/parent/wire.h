@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What travels between vgpu-device (the worker) and vgpu-parent, both of one
+ * host and one version of this project: host order, and a HELLO that checks
+ * the version.
+ *
+ * Two stream sockets for each worker. The first, which the worker connects,
+ * carries HELLO, WELCOME and then the drivers' MESSAGEs, both ways and
+ * unasked. The second comes with WELCOME and carries *calls*: the worker asks,
+ * waits, and gets a REPLY. So a pin may be made on any thread, at any time,
+ * and nothing else gets in between.
+ */
+#ifndef PARENT_WIRE_H
+#define PARENT_WIRE_H
+
+#include <stdint.h>
+
+#include <vgpu/parent.h>
+
+#define WIRE_VERSION 1u
+
+#define WIRE_TYPE_MAX	  64	 /* bytes of a type's name, NUL included */
+#define WIRE_MAX_PAGES	  512u	 /* of one MAP or UNMAP */
+#define WIRE_MAX_PAYLOAD  8192u	 /* of any message */
+#define WIRE_MAX_MEMORIES 65536u /* of one worker: ranges with pinned pages */
+#define WIRE_MAX_FILES	  256u	 /* of one worker: files behind them */
+#define WIRE_MAX_MAPPED	  (1u << 20) /* of one worker: pages, 4 GiB */
+
+enum wire_kind {
+	WIRE_HELLO = 1, /* struct wire_hello */
+	WIRE_WELCOME,	/* struct wire_welcome, with the socket for calls */
+	WIRE_MESSAGE,	/* a driver's */
+	WIRE_MEMORY,	/* struct wire_memory, with the file */
+	WIRE_FORGET,	/* struct wire_forget */
+	WIRE_MAP,	/* struct wire_map, then wire_page's */
+	WIRE_UNMAP,	/* struct wire_unmap, then addresses */
+	WIRE_REPLY,	/* struct wire_reply, after a MAP with addresses */
+};
+
+/**
+ * struct wire_header - before every message
+ * @size: of header and payload, bytes
+ * @kind: enum wire_kind
+ * @flags: 0
+ * @seq: of a call, from 1 on; its reply has the same. Others: 0.
+ * @reserved: 0
+ */
+struct wire_header {
+	uint32_t size;
+	uint16_t kind;
+	uint16_t flags;
+	uint32_t seq;
+	uint32_t reserved;
+};
+
+#define WIRE_MAX_SIZE (sizeof(struct wire_header) + WIRE_MAX_PAYLOAD)
+
+struct wire_hello {
+	uint32_t version;
+	uint32_t reserved;
+	uint8_t uuid[16];
+	char type[WIRE_TYPE_MAX];
+};
+
+/* @err: 0, or why not (positive errno); the connection ends then */
+struct wire_welcome {
+	uint32_t version;
+	uint32_t err;
+};
+
+/* A range of client memory: [@offset, @offset + @size) of the file */
+struct wire_memory {
+	uint64_t offset;
+	uint64_t size;
+	uint32_t id; /* the worker's choice, below WIRE_MAX_MEMORIES; free */
+	uint32_t prot;
+};
+
+struct wire_forget {
+	uint32_t id;
+	uint32_t reserved;
+};
+
+struct wire_map {
+	uint32_t prot;
+	uint32_t n;
+};
+
+/* @page: number of the page in the memory */
+struct wire_page {
+	uint32_t id;
+	uint32_t page;
+};
+
+struct wire_unmap {
+	uint32_t reserved;
+	uint32_t n;
+};
+
+/* @bytes: as the backend's map and unmap ops return them */
+struct wire_reply {
+	uint32_t err; /* positive errno */
+	uint32_t n;   /* addresses that follow */
+	uint64_t bytes;
+};
+
+_Static_assert(sizeof(struct wire_map) +
+			       WIRE_MAX_PAGES * sizeof(struct wire_page) <=
+		       WIRE_MAX_PAYLOAD,
+	       "a MAP of WIRE_MAX_PAGES fits");
+_Static_assert(sizeof(struct wire_reply) + WIRE_MAX_PAGES * sizeof(uint64_t) <=
+		       WIRE_MAX_PAYLOAD,
+	       "and so does its reply");
+_Static_assert(VGPU_PARENT_MAX_MESSAGE <= WIRE_MAX_PAYLOAD, "messages fit");
+
+#endif
