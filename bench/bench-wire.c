@@ -224,7 +224,10 @@ static void usage(void)
 	       "  -w NAME    only lines that have NAME in theirs\n"
 	       "  -p PLACE   only 0: two cpus, 1: one cpu, 2: not pinned\n"
 	       "  -q PERCENT print this quantile (50, the median); a low one, with\n"
-	       "             short rounds, sees through what else the machine does\n");
+	       "             short rounds, sees through what else the machine does\n"
+	       "\n"
+	       "A busy machine spoils everything. There, as root and for 3 s or so:\n"
+	       "  $ chrt -f 5 bench-wire -r 9 -t 2 -p 0\n");
 }
 
 int main(int argc, char **argv)
