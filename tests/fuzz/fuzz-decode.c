@@ -15,6 +15,7 @@
 #include "vfio-user/dma-message.h"
 #include "vfio-user/encode.h"
 #include "vfio-user/feature.h"
+#include "vfio-user/posted.h"
 
 #define HEADER sizeof(struct vfio_user_header)
 
@@ -343,6 +344,22 @@ static void describe(const uint8_t *msg, size_t len, size_t n_fds)
 	free(line);
 }
 
+/* The short way for posted writes takes just what the general way takes. */
+static void posted(const uint8_t *msg, size_t n_fds,
+		   const struct vfio_user_request *r, bool good)
+{
+	struct vfio_user_posted_write w;
+	bool is = vfio_user_posted_write(&r->header, msg, n_fds, limit, &w);
+
+	REQUIRE(is == (good && r->header.command == VFIO_USER_REGION_WRITE &&
+		       (r->header.flags & VFIO_USER_NO_REPLY)));
+	if (is)
+		REQUIRE(w.offset == r->u.access.offset &&
+			w.region == r->u.access.region &&
+			w.count == r->u.access.count &&
+			w.data == r->u.access.data);
+}
+
 static void message(const uint8_t *msg, size_t len, size_t n_fds,
 		    const struct vfio_user_header *h)
 {
@@ -352,6 +369,7 @@ static void message(const uint8_t *msg, size_t len, size_t n_fds,
 	REQUIRE(!memcmp(&req.header, h, sizeof(*h)));
 	eat(vfio_user_command_name(h->command), 1);
 	describe(msg, len, n_fds);
+	posted(msg, n_fds, &req, !err);
 	if (!err) {
 		served(&req, n_fds);
 		return;

@@ -41,6 +41,9 @@ extern const struct vgpu_driver *const vgpu_driver_entry;
 #define REUSE	    256 /* inputs per device */
 #define MAX_FDS	    256 /* looked at for leaks */
 
+/* The most that a server may ask for at once, of QEMU */
+#define MAX_ASKED (64u << 10)
+
 struct rig {
 	struct peer peer, second;
 	int fds[N_KINDS]; /* what can go with a message */
@@ -52,7 +55,7 @@ static struct module *module;
 static struct loop *loop;
 static struct vgpu_core *core;
 static unsigned used; /* inputs that @core has served */
-static uint8_t bytes[sizeof(struct vfio_user_header) + UINT16_MAX];
+static uint8_t bytes[sizeof(struct vfio_user_header) + MAX_ASKED + 64];
 
 static void drop_line(enum log_level level, const char *subject,
 		      const char *line)
@@ -226,19 +229,42 @@ static void step_second(struct rig *rig)
 	peer_close(&rig->second);
 }
 
+/* The answer that a good client would give: all was done, and all was 0x5a. */
+static size_t good_answer(const struct peer *p, uint8_t *payload)
+{
+	size_t head = sizeof(p->asked_range);
+	uint64_t count = get_le64(p->asked_range + 8);
+
+	memcpy(payload, p->asked_range, head);
+	if (p->asked.command == VFIO_USER_DMA_WRITE)
+		return head;
+	REQUIRE(count <= MAX_ASKED);
+	memset(payload + head, 0x5a, count);
+	return head + count;
+}
+
 static void step_answer(struct rig *rig, struct input *in)
 {
+	static uint8_t good[MAX_ASKED + 64];
+	struct peer *p = &rig->peer;
 	uint32_t flags = (uint32_t)take(in, 1);
 	size_t len = take_length(in);
+	const uint8_t *payload = in->p;
+	size_t n = len;
 
-	if (rig->peer.asked.command)
-		send_message(&rig->peer, rig->peer.asked.id,
-			     rig->peer.asked.command,
-			     flags | VFIO_USER_TYPE_REPLY, in->p, len, NULL, 0);
-	else
-		rig->peer.mute = !rig->peer.mute;
 	in->p += len;
 	in->len -= len;
+	if (!p->asked.command) {
+		p->mute = !p->mute;
+		return;
+	}
+	if (!len) {
+		n = good_answer(p, good);
+		payload = good;
+	}
+	send_message(p, p->asked.id, p->asked.command,
+		     flags | VFIO_USER_TYPE_REPLY, payload, n, NULL, 0);
+	p->asked.command = 0;
 }
 
 static void step(struct rig *rig, struct input *in)

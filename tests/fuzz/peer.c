@@ -113,12 +113,15 @@ static void check_due(struct peer *p, const struct vfio_user_header *h)
 	memmove(&p->due[i], &p->due[i + 1], (p->n_due - i) * sizeof(p->due[0]));
 }
 
-static void came(struct peer *p, const struct vfio_user_header *h)
+static void came(struct peer *p, const struct vfio_user_header *h,
+		 const uint8_t *msg)
 {
 	if ((h->flags & VFIO_USER_TYPE_MASK) == VFIO_USER_TYPE_COMMAND) {
 		REQUIRE(h->command == VFIO_USER_DMA_READ ||
 			h->command == VFIO_USER_DMA_WRITE);
+		REQUIRE(h->size >= HEADER + sizeof(p->asked_range));
 		p->asked = *h;
+		memcpy(p->asked_range, msg + HEADER, sizeof(p->asked_range));
 		return;
 	}
 	REQUIRE(!(h->flags & ~(VFIO_USER_TYPE_REPLY | VFIO_USER_ERROR)));
@@ -183,7 +186,7 @@ static bool receive(struct peer *p)
 		REQUIRE(size >= 0);
 		if (!size || (size_t)size > p->in_len - at)
 			break;
-		came(p, &h);
+		came(p, &h, p->in + at);
 		at += (size_t)size;
 	}
 	p->in_len -= at;

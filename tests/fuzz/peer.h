@@ -44,7 +44,9 @@ struct peer {
 	uint8_t *in;
 	size_t in_len;
 	uint64_t replies, errors;
-	struct vfio_user_header asked; /* the server's last request */
+	/* the server's last request, as it came; command 0: none */
+	struct vfio_user_header asked;
+	uint8_t asked_range[sizeof(struct vfio_user_dma_access)];
 };
 
 /* Once; a peer lives as long as the process. */
