@@ -430,16 +430,28 @@ def test_write_reply_with_a_short_count(tclient, engine):
 
 
 @pytest.mark.parametrize("answer", [
+    b"", bytes(8), proto.DMA_ACCESS.pack(0, 15), proto.DMA_ACCESS.pack(0, 17), proto.DMA_ACCESS.pack(PAGE, 16),
+    proto.DMA_ACCESS.pack(0, 16) + b"more",
+], ids=["empty", "no-count", "fewer", "more", "address", "long"])
+def test_nonsense_in_reply_to_a_write(tclient, engine, answer):
+    tclient.on_command = lambda frame: answer
+    tclient.dma_map(0, MIB)
+    assert engine.run(WRITE_ASYNC, 0, 16) != 0
+
+
+@pytest.mark.parametrize("answer", [
     b"",
     proto.DMA_ACCESS.pack(0, 16),
     proto.DMA_ACCESS.pack(0, 16) + bytes(15),
     proto.DMA_ACCESS.pack(0, 16) + bytes(17),
     proto.DMA_ACCESS.pack(0, 15) + bytes(16),
+    proto.DMA_ACCESS.pack(0, 15) + bytes(15),
+    proto.DMA_ACCESS.pack(0, 0),
     proto.DMA_ACCESS.pack(0, 1 << 40) + bytes(16),
     proto.DMA_ACCESS.pack(PAGE, 16) + bytes(16),
     proto.DMA_ACCESS.pack(0, 32) + bytes(32),
     bytes(MIB),
-], ids=["empty", "no-data", "short", "long", "count-less", "count-huge", "address", "more", "a-megabyte"])
+], ids=["empty", "no-data", "short", "long", "count-less", "cut-short", "nothing", "count-huge", "address", "more", "a-megabyte"])
 def test_nonsense_in_reply_to_a_read(tclient, engine, answer):
     """The copy fails; not one byte more than was asked for is written anywhere."""
     tclient.on_command = lambda frame: answer

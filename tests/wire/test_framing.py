@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Below the commands: bytes, pieces, batches, file descriptors, and ends of connections."""
 import errno
+import itertools
 import json
 import os
+import signal
 import socket
 import time
 
@@ -157,6 +159,31 @@ def test_no_header_straddles_two_sends(channel):
             received += 1
             if received == count:
                 break
+
+
+@pytest.mark.parametrize("sizes", [[4], [100], [1000], [5000], [33_000], [70_000], [1, 7, 251, 4096, 13, 60_000, 2]], ids=str)
+def test_no_send_ends_within_a_header(bochs, channel, sizes):
+    """The same, whatever the timing: with its socket full and the server stopped, what is there to be read ends with a
+    message or in the body of one."""
+    requests = itertools.cycle([read_request(7, size, proto.BAR0) for size in sizes])
+    with pytest.raises(Timeout):
+        for _ in range(1000):
+            channel.send(b"".join(itertools.islice(requests, 200)), timeout=0.1)
+    os.kill(bochs.pid, signal.SIGSTOP)
+    try:
+        data = bytearray()
+        while True:
+            try:
+                data += channel.sock.recv(1 << 20)
+            except BlockingIOError:
+                break
+    finally:
+        os.kill(bochs.pid, signal.SIGCONT)
+    at = 0
+    while len(data) - at >= proto.HEADER.size:
+        at += proto.HEADER.unpack_from(data, at)[2]
+    assert at >= len(data), f"{len(data) - at} bytes of a header"
+    assert len(data) > 50_000
 
 
 def test_posted_and_answered_mixed(channel):

@@ -2,11 +2,14 @@
 """A client after another gets a fresh device and fresh memory; nothing of the last one is left."""
 import mmap
 import os
+import signal
+import time
 
 import pytest
 
 from vuser import proto
-from vuser.profiles import QemuClient
+from vuser.profiles import QEMU_JSON, QemuClient
+from vuser.proto import Cmd
 
 MIB = 1 << 20
 
@@ -130,6 +133,24 @@ def test_at_once(bochs):
     for _ in range(100):
         with connect(bochs) as client:
             client.barrier()
+
+
+def test_end_that_is_there_but_not_yet_read(bochs):
+    """A busy server finds the new client first and the last one's end behind it: the first is gone all the same."""
+    for _ in range(10):
+        with connect(bochs) as first:
+            time.sleep(0.01)  # no longer polling the first: both events will be found at once
+            os.kill(bochs.pid, signal.SIGSTOP)
+            try:
+                second = QemuClient(bochs.path)
+                msg_id = second.submit(Cmd.VERSION, proto.VERSION.pack(0, 0) + QEMU_JSON)
+                first.channel.close()
+            finally:
+                os.kill(bochs.pid, signal.SIGCONT)
+            with second:
+                assert not second.wait(msg_id, Cmd.VERSION).is_error
+                second.barrier()
+        bochs.wait_idle()
 
 
 @pytest.mark.parametrize("unread", [False, True], ids=["read", "unread-replies"])
