@@ -23,7 +23,6 @@ test:
 	@tests/run
 
 bench: all
-	@scripts/lab --quiet
 	@scripts/bench
 
 fuzz:
