@@ -9,6 +9,7 @@ import gzip
 import lzma
 import re
 import stat
+import subprocess
 
 from . import paths
 
@@ -88,11 +89,23 @@ class Archive:
         return b''.join(self.parts)
 
 
-def build(to, release, modules=(), programs=()):
+def libraries(program):
+    """{path in the guest: path here} of the shared libraries that a program loads."""
+    said = subprocess.run(['ldd', program], capture_output=True, text=True, timeout=60, check=True).stdout
+    found = {f'lib/{name}': paths.Path(path)
+             for name, path in re.findall(r'^\t(\S+) => (/\S+)', said, re.M)}
+    for path in re.findall(r'^\t(/\S+) \(', said, re.M):  # the loader, whose path is in the program
+        found[path.lstrip('/')] = paths.Path(path)
+    return found
+
+
+def build(to, release, modules=(), programs=(), dynamic=()):
     """Writes an initramfs for kernel `release` to `to`.
 
     modules: names; loaded at boot in this order, dependencies first
     programs: paths; each lands in /bin under its own name
+    dynamic: likewise, with the libraries they load in /lib; what is a library
+             itself (*.so) goes there
     """
     archive = Archive()
     for name in ('dev', 'proc', 'sys', 'tmp', 'modules'):
@@ -106,5 +119,12 @@ def build(to, release, modules=(), programs=()):
     archive.file('modules/order', ''.join(f'{name}\n' for name in order).encode(), 0o644)
     for program in programs:
         archive.file(f'bin/{program.name}', program.read_bytes())
+    needed = {}
+    for program in dynamic:
+        place = 'lib' if program.suffix == '.so' else 'bin'
+        archive.file(f'{place}/{program.name}', program.read_bytes())
+        needed |= libraries(program)
+    for name, path in needed.items():
+        archive.file(name, path.read_bytes())
     to.write_bytes(archive.bytes())
     return to

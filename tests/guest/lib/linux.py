@@ -19,8 +19,8 @@ class LinuxGuest:
     """Boots at once; ready() waits until it takes commands."""
 
     def __init__(self, folder, release, device, modules=(), programs=(), accel='tcg',
-                 memory=None, command_line=''):
-        image = initramfs.build(folder / f'initramfs-{release}.cpio', release, modules, programs)
+                 memory=None, command_line='', dynamic=()):
+        image = initramfs.build(folder / f'initramfs-{release}.cpio', release, modules, programs, dynamic)
         args = ['-kernel', str(paths.kernel(release) / 'vmlinuz'), '-initrd', str(image),
                 '-append', f'{COMMAND_LINE} {command_line}'.strip()]
         args += ['-M', 'q35', *(memory or qemu.memory()), *device]

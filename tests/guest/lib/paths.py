@@ -33,6 +33,11 @@ def guest_program(name):
     return need(GUEST_PROGRAMS / name, 'make')
 
 
+def guest_build(name):
+    """A file of the build whose programs run in guests, `name` being its path there."""
+    return need(GUEST_PROGRAMS.parent.parent / name, 'make')
+
+
 def qemu():
     return need(LAB / 'qemu', 'scripts/lab')
 
