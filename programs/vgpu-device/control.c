@@ -26,12 +26,14 @@
 #include "util/cleanup.h"
 #include "util/log-sink.h"
 #include "vfio-user/decode.h"
+#include "watchers.h"
 
 struct device_control {
 	struct vgpu_core *core;
 	const char *socket_path;
 	struct control_server *server;
 	struct screenshots *screenshots;
+	struct watchers watchers;
 };
 
 /* One of the errors of the interface, all of which carry a message. */
@@ -365,12 +367,21 @@ static void set_log_level(struct control_call *call, struct json_object *params,
 	control_reply(call, json_object_new_object());
 }
 
+static void subscribe(struct control_call *call, struct json_object *params,
+		      void *user)
+{
+	struct device_control *control = user;
+
+	watchers_add(&control->watchers, call);
+}
+
 /* ---- life ----------------------------------------------------------- */
 
 static const struct control_handler handlers[] = {
 	{ "GetInfo", get_info },	  { "Stats", get_stats },
 	{ "GetDisplay", get_display },	  { "Screenshot", take_screenshot },
 	{ "SetLogLevel", set_log_level },
+	{ "Subscribe", subscribe },
 };
 
 int device_control_new(struct loop *loop, struct vgpu_core *core,
@@ -390,6 +401,7 @@ int device_control_new(struct loop *loop, struct vgpu_core *core,
 		return -ENOMEM;
 	control->core = core;
 	control->socket_path = socket_path;
+	watchers_init(&control->watchers, core);
 	err = screenshots_new(loop, &control->screenshots);
 	if (!err)
 		err = control_server_new(loop, &config, &control->server);
@@ -410,9 +422,16 @@ void device_control_free(struct device_control *control)
 	if (!control)
 		return;
 	/* Pictures in work are answered into the void after the server. */
+	watchers_release(&control->watchers);
 	control_server_free(control->server);
 	screenshots_free(control->screenshots);
 	free(control);
+}
+
+void device_control_client_changed(struct device_control *control)
+{
+	if (control)
+		watchers_tell(&control->watchers);
 }
 
 void device_control_accept(struct device_control *control, int fd)

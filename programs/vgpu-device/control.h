@@ -20,6 +20,9 @@ int device_control_new(struct loop *loop, struct vgpu_core *core,
 /* NULL is fine. */
 void device_control_free(struct device_control *control);
 
+/* A client came or went: tell who subscribed. NULL is fine. */
+void device_control_client_changed(struct device_control *control);
+
 /* Serve a connection; @fd is taken. */
 void device_control_accept(struct device_control *control, int fd);
 

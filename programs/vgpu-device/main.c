@@ -72,6 +72,7 @@ static void on_client_changed(struct vgpu_core *core, bool attached, void *user)
 {
 	struct server *s = user;
 
+	device_control_client_changed(s->control);
 	if (attached)
 		return;
 	/* The one client of an inherited connection can't come again. */

@@ -154,3 +154,10 @@ const struct ucred *control_call_peer(const struct control_call *call)
 {
 	return &call->peer;
 }
+
+bool control_call_peer_in_group(const struct control_call *call, gid_t gid)
+{
+	if (call->peer.gid == gid)
+		return true;
+	return call->client && channel_peer_in_group(call->client->channel, gid);
+}

@@ -392,3 +392,22 @@ int channel_new(struct loop *loop, int fd, struct channel_budget *budget,
 	*ret_ch = ch;
 	return 0;
 }
+
+bool channel_peer_in_group(const struct channel *ch, gid_t gid)
+{
+	socklen_t len = 0;
+	cleanup_free gid_t *groups = NULL;
+	bool found = false;
+
+	/* The first call says how many there are: they never change. */
+	if (!getsockopt(ch->fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &len) ||
+	    errno != ERANGE)
+		return false;
+	groups = malloc(len);
+	if (!groups ||
+	    getsockopt(ch->fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
+		return false;
+	for (size_t i = 0; i < len / sizeof(gid_t); i++)
+		found |= groups[i] == gid;
+	return found;
+}

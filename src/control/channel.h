@@ -89,4 +89,8 @@ size_t channel_queued(const struct channel *ch);
 /* SO_PEERCRED */
 int channel_peer(const struct channel *ch, struct ucred *ret_cred);
 
+/* Is @gid among the peer's supplementary groups (SO_PEERGROUPS)? False also
+ * where that can't be found out. */
+bool channel_peer_in_group(const struct channel *ch, gid_t gid);
+
 #endif

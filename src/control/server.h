@@ -141,4 +141,7 @@ void control_call_on_gone(struct control_call *call,
 /* SO_PEERCRED, as it was at connect. */
 const struct ucred *control_call_peer(const struct control_call *call);
 
+/* Was the client a member of the group when it connected (SO_PEERGROUPS)? */
+bool control_call_peer_in_group(const struct control_call *call, gid_t gid);
+
 #endif

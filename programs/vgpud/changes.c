@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: MIT */
+/* What is done to instances, step by step. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "fault.h"
+#include "instance.h"
+#include "parent/registry.h"
+#include "store.h"
+#include "util/bytes.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+#include "worker.h"
+
+#define TRANSIENT_FILE "transient" STORE_SUFFIX
+
+static char *definition_path(const struct instance *instance)
+{
+	char *path;
+
+	if (instance->transient)
+		return instance_path(instance, TRANSIENT_FILE);
+	if (asprintf(&path, "%s/%s" STORE_SUFFIX,
+		     instance->manager->paths->state_dir,
+		     instance->def.uuid) < 0)
+		return NULL;
+	return path;
+}
+
+static int write_definition(struct instance *instance,
+			    const struct definition *def, store_fn done)
+{
+	cleanup_free char *path = definition_path(instance);
+
+	int err = -ENOMEM;
+
+	if (path)
+		err = store_write(instance->manager->store, path, def, done,
+				  instance);
+	instance->storing = !err;
+	return err;
+}
+
+static void clean_folder(struct instance *instance)
+{
+	cleanup_free char *dir = instance_path(instance, NULL);
+
+	if (dir)
+		worker_clean(dir);
+}
+
+/* The change is over, and so is the instance. */
+static void vanish(struct instance *instance, int err, const char *message)
+{
+	manager_fn done = instance->done;
+	void *user = instance->user;
+
+	instance_free(instance);
+	if (done)
+		done(err, message, NULL, user);
+}
+
+static const char *cannot_store(const struct instance *instance, int err,
+				char *buf, size_t size)
+{
+	snprintf(buf, size, "its definition can't be stored in %s: %s",
+		 instance->transient ? instance->manager->paths->runtime_dir
+				     : instance->manager->paths->state_dir,
+		 strerror(-err));
+	return buf;
+}
+
+/* ---- define, create ------------------------------------------------- */
+
+static int check_new(struct manager *m, const struct definition *def)
+{
+	if (manager_find_uuid(m, def->uuid))
+		return -EEXIST;
+	if (*def->label)
+		for (size_t i = 0; i < m->n_instances; i++)
+			if (!strcmp(m->instances[i]->def.label, def->label))
+				return -EEXIST;
+	return 0;
+}
+
+static int choose(struct manager *m, const struct definition *def,
+		  struct parent **ret_parent, struct parent_type **ret_type)
+{
+	struct parent *parent;
+	struct parent_type *type;
+
+	if (!*def->parent)
+		return registry_choose(m->registry, def->type, ret_parent,
+				       ret_type);
+	parent = registry_find_parent(m->registry, def->parent);
+	if (!parent)
+		return -ENODEV;
+	type = parent_find_type(parent, def->type);
+	if (!type)
+		return -ENOENT;
+	if (!parent_available(parent, type))
+		return -EUSERS;
+	*ret_parent = parent;
+	*ret_type = type;
+	return 0;
+}
+
+static void died(struct instance *instance, const char *why);
+
+static void on_defined(int err, void *user)
+{
+	struct instance *instance = user;
+	bool create = instance->change == CHANGE_CREATE;
+	char message[512];
+
+	instance->storing = false;
+	if (!err) {
+		instance_event(instance, create ? "created" : "defined", NULL);
+		if (create)
+			instance_event(instance, "started", NULL);
+		instance_done(instance, 0, NULL);
+		if (create && !instance->worker)
+			died(instance, "ended while it was being stored");
+		return;
+	}
+	cannot_store(instance, err, message, sizeof(message));
+	log_error(instance->def.uuid, "%s", message);
+	if (!create) {
+		vanish(instance, err, message);
+		return;
+	}
+	/* instance_ended() follows, and makes it vanish */
+	free(instance->reason);
+	instance->reason = strdup(message);
+	if (instance->worker)
+		worker_stop(instance->worker);
+	else
+		instance_ended(instance, message);
+}
+
+int manager_define(struct manager *m, const struct definition *def, bool create,
+		   bool transient, manager_fn done, void *user)
+{
+	struct instance *instance;
+	struct parent_type *type;
+	struct parent *parent;
+	int err = check_new(m, def);
+
+	if (!err)
+		err = choose(m, def, &parent, &type);
+	if (!err)
+		err = instance_new(m, def, &instance);
+	if (err)
+		return err;
+	parent_take_anyway(parent, type);
+	instance->parent = parent;
+	instance->type = type;
+	snprintf(instance->def.parent, sizeof(instance->def.parent), "%s",
+		 parent->name);
+	instance->transient = transient;
+	instance->change = create ? CHANGE_CREATE : CHANGE_DEFINE;
+	if (create) {
+		instance->done = done;
+		instance->user = user;
+		fault_point("create-begun");
+		instance_launch(instance);
+		return 0;
+	}
+	err = write_definition(instance, &instance->def, on_defined);
+	if (err) {
+		instance_free(instance);
+		return err;
+	}
+	instance->done = done;
+	instance->user = user;
+	return 0;
+}
+
+/* ---- its worker ----------------------------------------------------- */
+
+void instance_started(struct instance *instance)
+{
+	int err;
+
+	instance_set_state(instance, STATE_ACTIVE, NULL);
+	fault_point("worker-ready");
+	if (instance->change == CHANGE_CREATE) {
+		err = write_definition(instance, &instance->def, on_defined);
+		if (err)
+			on_defined(err, instance);
+		return;
+	}
+	if (instance->change == CHANGE_START) {
+		instance_event(instance, "started", NULL);
+		instance_done(instance, 0, NULL);
+		return;
+	}
+	if (instance->deaths) {
+		instance->restarts++;
+		instance_event(instance, "restarted", NULL);
+	}
+}
+
+static void on_backoff(struct loop_source *src, void *user)
+{
+	struct instance *instance = user;
+
+	if (!instance->worker && instance->state == STATE_STARTING &&
+	    !instance->change)
+		instance_launch(instance);
+}
+
+/* Return: a new worker will come. */
+static bool restart_later(struct instance *instance)
+{
+	const struct config *c = instance->manager->config;
+	uint64_t now = loop_now_ns();
+
+	if (now - instance->window_ns >
+	    (uint64_t)c->restart_window_s * 1000000000ull) {
+		instance->window_ns = now;
+		instance->deaths = 0;
+	}
+	if (instance->deaths >= c->restart_limit)
+		return false;
+	if (!instance->backoff &&
+	    loop_add_timer(instance->manager->loop, on_backoff, instance,
+			   &instance->backoff))
+		return false;
+	if (loop_arm_timer(instance->backoff,
+			   MANAGER_BACKOFF_NS << MIN(instance->deaths, 8u), 0))
+		return false;
+	instance->deaths++;
+	return true;
+}
+
+/* A worker died that nobody wanted to end. */
+static void died(struct instance *instance, const char *why)
+{
+	char message[256];
+
+	/*
+	 * The place of the successor: a keeper that holds the dead worker's
+	 * descriptors would have started one with --adopt by now, and its
+	 * client would have noticed nothing; it would be found here as a new
+	 * process on record (worker_adopt()), before any policy is asked.
+	 */
+	snprintf(message, sizeof(message), "its worker %s", why);
+	switch (instance->def.policy) {
+	case POLICY_STOP:
+		instance_set_state(instance, STATE_DEFINED, NULL);
+		instance_event(instance, "stopped", message);
+		clean_folder(instance);
+		if (instance->transient && !instance->change) {
+			instance_event(instance, "removed", NULL);
+			vanish(instance, 0, NULL);
+		}
+		return;
+	case POLICY_FAIL:
+		break;
+	case POLICY_RESTART:
+		if (restart_later(instance)) {
+			instance_set_state(instance, STATE_STARTING, "%s",
+					   message);
+			instance_event(instance, "failed", message);
+			return;
+		}
+		snprintf(message, sizeof(message),
+			 "its worker %s; %u died in %u s: no more are started",
+			 why, instance->deaths,
+			 instance->manager->config->restart_window_s);
+		break;
+	}
+	instance_set_state(instance, STATE_FAILED, "%s", message);
+	instance_event(instance, "failed", message);
+}
+
+void instance_failed(struct instance *instance, const char *why)
+{
+	char message[512];
+
+	if (instance->storing)
+		return;
+	snprintf(message, sizeof(message),
+		 "it did not start: its worker %s; the daemon's log says more",
+		 why);
+	switch (instance->change) {
+	case CHANGE_CREATE:
+		clean_folder(instance);
+		vanish(instance, -EIO, message);
+		return;
+	case CHANGE_START:
+		instance_set_state(instance, STATE_FAILED, "%s", message);
+		instance_event(instance, "failed", message);
+		instance_done(instance, -EIO, message);
+		return;
+	default: /* nobody waits: autostart, or after a death */
+		died(instance, why);
+	}
+}
+
+void instance_ended(struct instance *instance, const char *why)
+{
+	cleanup_free char *reason = NULL;
+
+	if (instance->storing && instance->change != CHANGE_MODIFY)
+		return; /* the store's answer goes on with it */
+	switch (instance->change) {
+	case CHANGE_CREATE: /* it died, or could not be stored */
+		clean_folder(instance);
+		reason = instance->reason ? strdup(instance->reason) : NULL;
+		vanish(instance, -EIO, reason ? reason : why);
+		return;
+	case CHANGE_REMOVE:
+		clean_folder(instance);
+		instance_event(instance, "removed", NULL);
+		vanish(instance, 0, NULL);
+		return;
+	case CHANGE_STOP:
+		clean_folder(instance);
+		instance_set_state(instance, STATE_DEFINED, NULL);
+		instance_event(instance, "stopped", NULL);
+		if (instance->transient) {
+			instance_event(instance, "removed", NULL);
+			vanish(instance, 0, NULL);
+			return;
+		}
+		instance_done(instance, 0, NULL);
+		return;
+	default:
+		died(instance, why);
+	}
+}
+
+/* ---- start, stop, remove, modify ------------------------------------ */
+
+/* No new worker comes by itself any more. */
+static void calm(struct instance *instance)
+{
+	instance_unqueue(instance);
+	if (instance->backoff)
+		loop_arm_timer(instance->backoff, 0, 0);
+	instance->deaths = 0;
+}
+
+int instance_start(struct instance *instance, manager_fn done, void *user)
+{
+	if (instance->change)
+		return -EBUSY;
+	if (instance->broken || !instance->parent)
+		return -EBADMSG;
+	if (instance->worker)
+		return -EALREADY;
+	calm(instance);
+	instance->change = CHANGE_START;
+	instance->done = done;
+	instance->user = user;
+	instance_launch(instance);
+	return 0;
+}
+
+int instance_stop(struct instance *instance, manager_fn done, void *user)
+{
+	if (instance->change)
+		return -EBUSY;
+	if (!instance->worker && instance->state != STATE_STARTING &&
+	    !(instance->state == STATE_FAILED && instance->parent))
+		return -EALREADY;
+	instance->change = CHANGE_STOP;
+	instance->done = done;
+	instance->user = user;
+	if (instance->worker) {
+		calm(instance);
+		worker_stop(instance->worker);
+		return 0;
+	}
+	calm(instance);
+	instance_ended(instance, NULL);
+	return 0;
+}
+
+static void on_removed(int err, void *user)
+{
+	struct instance *instance = user;
+	bool ran = instance->state == STATE_ACTIVE ||
+		   instance->state == STATE_ATTACHED;
+	char message[512];
+
+	instance->storing = false;
+	if (err) {
+		cannot_store(instance, err, message, sizeof(message));
+		instance_done(instance, err, message);
+		if (ran && !instance->worker)
+			died(instance, "ended");
+		return;
+	}
+	fault_point("remove-done");
+	calm(instance);
+	if (instance->worker)
+		worker_stop(instance->worker);
+	else
+		instance_ended(instance, NULL);
+}
+
+int instance_remove(struct instance *instance, manager_fn done, void *user)
+{
+	cleanup_free char *path = definition_path(instance);
+	int err = -ENOMEM;
+
+	if (instance->change)
+		return -EBUSY;
+	if (path)
+		err = store_remove(instance->manager->store, path, on_removed,
+				   instance);
+	if (err)
+		return err;
+	instance->storing = true;
+	instance->change = CHANGE_REMOVE;
+	instance->done = done;
+	instance->user = user;
+	return 0;
+}
+
+static void on_modified(int err, void *user)
+{
+	struct instance *instance = user;
+	const struct definition *wanted = &instance->wanted;
+	bool retype = strcmp(wanted->type, instance->def.type);
+	struct parent_type *type = NULL;
+	char message[512];
+
+	instance->storing = false;
+	if (err) {
+		cannot_store(instance, err, message, sizeof(message));
+		instance_done(instance, err, message);
+		return;
+	}
+	if (retype && instance->parent)
+		type = parent_find_type(instance->parent, wanted->type);
+	if (type) {
+		parent_release(instance->parent, instance->type);
+		parent_take_anyway(instance->parent, type);
+		instance->type = type;
+	}
+	instance->def = *wanted;
+	instance_event(instance, "modified", NULL);
+	instance_done(instance, 0, NULL);
+}
+
+int instance_modify(struct instance *instance, const struct definition *wanted,
+		    manager_fn done, void *user)
+{
+	struct manager *m = instance->manager;
+	bool retype = strcmp(wanted->type, instance->def.type);
+	struct parent_type *type;
+	int err;
+
+	if (instance->change)
+		return -EBUSY;
+	if (instance->broken || !instance->parent)
+		return -EBADMSG;
+	for (size_t i = 0; *wanted->label && i < m->n_instances; i++)
+		if (m->instances[i] != instance &&
+		    !strcmp(m->instances[i]->def.label, wanted->label))
+			return -EEXIST;
+	if (retype) {
+		if (instance->worker || instance->state == STATE_STARTING)
+			return -EISCONN;
+		type = parent_find_type(instance->parent, wanted->type);
+		if (!type)
+			return -ENOENT;
+		/* What it has now counts as free for it. */
+		parent_release(instance->parent, instance->type);
+		err = parent_available(instance->parent, type) ? 0 : -EUSERS;
+		parent_take_anyway(instance->parent, instance->type);
+		if (err)
+			return err;
+	}
+	err = write_definition(instance, wanted, on_modified);
+	if (err)
+		return err;
+	instance->wanted = *wanted;
+	instance->change = CHANGE_MODIFY;
+	instance->done = done;
+	instance->user = user;
+	return 0;
+}

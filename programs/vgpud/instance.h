@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of the manager share. */
+#ifndef VGPUD_INSTANCE_H
+#define VGPUD_INSTANCE_H
+
+#include "manager.h"
+
+/* A new one in its place among the others; nothing of the parent is taken. */
+int instance_new(struct manager *manager, const struct definition *def,
+		 struct instance **ret_instance);
+/* Gives back what it took of its parent; its process is left alone. */
+void instance_free(struct instance *instance);
+
+/* @fmt NULL: no reason */
+void instance_set_state(struct instance *instance, enum state state,
+			const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void instance_event(struct instance *instance, const char *kind,
+		    const char *message);
+
+/* The change that goes on is made, or not. Everything is settled before. */
+void instance_done(struct instance *instance, int err, const char *message);
+
+/* Start its worker when it is its turn: instance_started() or
+ * instance_failed() follows. */
+void instance_launch(struct instance *instance);
+/* No turn is wanted any more. */
+void instance_unqueue(struct instance *instance);
+/* Supervise the worker that runs already. -ESRCH: none. */
+int instance_adopt(struct instance *instance);
+
+/* In changes.c: what follows */
+void instance_started(struct instance *instance);
+/* The worker could not be started, or has ended before it was ready. */
+void instance_failed(struct instance *instance, const char *why);
+/* It ran, and has ended: as wanted, or by itself. */
+void instance_ended(struct instance *instance, const char *why);
+
+/* A sentence that 'vgpuctl doctor' shows, too. */
+void manager_problem(struct manager *manager, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* A user's vGPUs have changed: share his budget among them anew. */
+void manager_lease(struct manager *manager, uid_t uid);
+
+#endif

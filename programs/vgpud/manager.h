@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The instances: what is defined, what runs, and what becomes of it.
+ *
+ * Changes take time (disks, processes) and the loop never waits: each has a
+ * done function. An instance has at most one change going on; another one is
+ * refused with -EBUSY. All on the loop's thread.
+ *
+ * What a change does is in such an order that one step alone decides whether
+ * it has happened:
+ *   define, modify   the rename() of the definition's file
+ *   create           the worker first; then as define. A worker without a
+ *                    definition is ended when the daemon starts
+ *   remove           the unlink() of that file; then the worker ends
+ */
+#ifndef VGPUD_MANAGER_H
+#define VGPUD_MANAGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "definition.h"
+#include "util/list.h"
+#include "util/loop.h"
+
+struct config;
+struct events;
+struct parent;
+struct parent_type;
+struct registry;
+struct store;
+struct worker;
+
+/* Definitions that are kept, of all parents together. */
+#define MANAGER_MAX_INSTANCES 16384
+/* Workers that are started at a time: more only get in each other's way. */
+#define MANAGER_STARTS 4
+/* A worker that died is replaced after this; doubled each time. */
+#define MANAGER_BACKOFF_NS (100ull * 1000000ull)
+
+enum state {
+	STATE_DEFINED,
+	STATE_STARTING,
+	STATE_ACTIVE,
+	STATE_ATTACHED,
+	STATE_FAILED,
+};
+const char *state_name(enum state state);
+
+/**
+ * manager_fn - a change has been made, or not
+ * @err: 0, or negative errno
+ * @message: with @err: a sentence, or NULL
+ * @instance: NULL when it is gone
+ */
+struct instance;
+typedef void (*manager_fn)(int err, const char *message,
+			   struct instance *instance, void *user);
+
+enum change {
+	CHANGE_NONE,
+	CHANGE_DEFINE,
+	CHANGE_CREATE,
+	CHANGE_START,
+	CHANGE_STOP,
+	CHANGE_REMOVE,
+	CHANGE_MODIFY,
+};
+
+/**
+ * struct instance - one vGPU
+ * @broken: its definition is nonsense: it has a name and a reason only
+ * @parent: NULL: what its definition names is not there
+ * @worker: its process; NULL: none
+ */
+struct instance {
+	struct manager *manager;
+	struct definition def;
+	enum state state;
+	char *reason;
+	bool transient, broken;
+	struct parent *parent;
+	struct parent_type *type;
+	struct worker *worker;
+	pid_t client_pid;
+	uid_t client_uid;
+	unsigned restarts;
+	uint64_t pin_lease;
+
+	enum change change;
+	bool storing; /* the store has it in hand: it must not vanish */
+	manager_fn done;
+	void *user;
+	struct definition wanted; /* of CHANGE_MODIFY */
+	struct list queued;	  /* waits for its turn to start */
+	bool launching;		  /* counts among those being started */
+	unsigned deaths;	  /* in this window */
+	uint64_t window_ns;
+	struct loop_source *backoff;
+};
+
+struct manager_paths {
+	char *config_dir, *state_dir, *runtime_dir, *program, *driver_dir;
+};
+
+struct manager {
+	struct loop *loop;
+	const struct manager_paths *paths;
+	struct config *config;
+	struct registry *registry;
+	struct store *store;
+	struct events *events;
+	struct instance **instances; /* in the order of their UUIDs */
+	size_t n_instances;
+	struct list start_queue;
+	unsigned starting;
+	char *notify_path;
+	uint64_t started_ns;
+	char **problems; /* of what lies on disk */
+	size_t n_problems;
+};
+
+int manager_new(struct loop *loop, const struct manager_paths *paths,
+		struct manager **ret_manager);
+/* Workers run on. NULL is fine. */
+void manager_free(struct manager *manager);
+
+/* Use another configuration; both are taken. */
+void manager_set_config(struct manager *manager, struct config *config,
+			struct registry *registry);
+/* Find what is defined and what runs. Once, after the first configuration. */
+int manager_reconcile(struct manager *manager);
+/* The process @pid says that it is ready. */
+void manager_notified(struct manager *manager, pid_t pid);
+
+/**
+ * manager_find() - by UUID, a unique beginning of it, or label
+ * @ret_matches: (optional) how many there are
+ *
+ * Return: NULL: none, or several.
+ */
+struct instance *manager_find(struct manager *manager, const char *name,
+			      size_t *ret_matches);
+struct instance *manager_find_uuid(struct manager *manager, const char *uuid);
+/* Is it what @name stands for? */
+bool instance_matches(const struct instance *instance, const char *name);
+
+/**
+ * manager_define() - remember an instance, and start it if that is wanted
+ * @def: complete, names checked; parent "": any
+ * @create: start it, and remember it only if it runs
+ * @transient: with @create: gone when it is stopped
+ *
+ * Return: 0: @done will be called; -EEXIST: the UUID or the label is taken;
+ * -ENOENT: no such type; -ENODEV: no such parent; -EUSERS: no room; -ENOMEM.
+ */
+int manager_define(struct manager *manager, const struct definition *def,
+		   bool create, bool transient, manager_fn done, void *user);
+
+/* -EBUSY: it is being changed; -EALREADY: it is (or runs) that way; -EBADMSG:
+ * broken. Clients are not looked at here. */
+int instance_start(struct instance *instance, manager_fn done, void *user);
+int instance_stop(struct instance *instance, manager_fn done, void *user);
+int instance_remove(struct instance *instance, manager_fn done, void *user);
+/* @wanted: as a whole; also -EEXIST, -ENOENT, -EUSERS; -EISCONN: the type of
+ * one that runs */
+int instance_modify(struct instance *instance, const struct definition *wanted,
+		    manager_fn done, void *user);
+
+/* To be freed; @what as WORKER_SOCKET; NULL: the folder itself. */
+char *instance_path(const struct instance *instance, const char *what);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* The record of which process is an instance's worker, in its folder. */
+#ifndef VGPUD_RECORD_H
+#define VGPUD_RECORD_H
+
+#include <sys/types.h>
+
+/* An empty record, for the child to write itself into. Return: an fd, or
+ * negative errno. */
+int record_create(const char *dir);
+
+/**
+ * record_find() - the worker on record, if it runs
+ *
+ * A process of that number that is another program (the number was used
+ * again) is not taken for it: its command line has to name @uuid.
+ *
+ * Return: 0, and @ret_pidfd is the caller's; -ESRCH: none; others.
+ */
+int record_find(const char *dir, const char *uuid, pid_t *ret_pid,
+		int *ret_pidfd);
+
+#endif

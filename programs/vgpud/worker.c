@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fault.h"
+#include "devwatch.h"
+#include "record.h"
+#include "spawn.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+#define LAST_WORDS (8u << 10)
+
+struct worker {
+	struct loop *loop;
+	char *dir, *control;
+	char uuid[37];
+	pid_t pid;
+	int pidfd;
+	off_t log_from; /* where its own lines begin */
+	struct loop_source *ended, *timer;
+	struct devwatch *watch;
+	uint64_t deadline, pause; /* of becoming ready; between looks */
+	bool ready, stopping, notified;
+	const struct worker_ops *ops;
+	void *user;
+};
+
+pid_t worker_pid(const struct worker *w)
+{
+	return w->pid;
+}
+
+bool worker_is_ready(const struct worker *w)
+{
+	return w->ready;
+}
+
+void worker_free(struct worker *w)
+{
+	if (!w)
+		return;
+	devwatch_free(w->watch);
+	loop_remove(w->ended);
+	loop_remove(w->timer);
+	close_fd(w->pidfd);
+	free(w->control);
+	free(w->dir);
+	free(w);
+}
+
+/* ---- its control socket --------------------------------------------- */
+
+static void on_watch_state(struct devwatch *watch, const char *uuid, pid_t client,
+			  uid_t uid, void *user)
+{
+	struct worker *w = user;
+
+	if (strcmp(uuid, w->uuid) || devwatch_peer(watch) != w->pid) {
+		log_error(w->uuid, "on its control socket answers another "
+				   "process than its worker");
+		devwatch_free(w->watch);
+		w->watch = NULL;
+		return;
+	}
+	if (!w->ready) {
+		w->ready = true;
+		w->pause = WORKER_LOOK_NS;
+		if (!w->stopping)
+			loop_arm_timer(w->timer, 0, 0);
+		w->ops->ready(w, w->user);
+	}
+	w->ops->client(w, client, uid, w->user);
+}
+
+static void on_watch_closed(struct devwatch *watch, void *user)
+{
+	struct worker *w = user;
+
+	/* It dies, which the pidfd tells; or else we come back. */
+	devwatch_free(w->watch);
+	w->watch = NULL;
+	if (!w->stopping)
+		loop_arm_timer(w->timer, w->pause, 0);
+}
+
+static void look(struct worker *w)
+{
+	static const struct devwatch_ops ops = { on_watch_state, on_watch_closed };
+	int err;
+
+	if (w->watch)
+		return;
+	err = devwatch_new(w->loop, w->control, &ops, w, &w->watch);
+	if (!err)
+		return;
+	loop_arm_timer(w->timer, w->pause, 0);
+	if (w->pause < WORKER_LOOK_MAX_NS)
+		w->pause *= 2;
+}
+
+void worker_notified(struct worker *w)
+{
+	w->notified = true;
+	w->pause = WORKER_LOOK_NS;
+	look(w);
+}
+
+static void on_timer(struct loop_source *src, void *user)
+{
+	struct worker *w = user;
+
+	if (w->stopping) {
+		log_warning(w->uuid, "worker %d does not end: killed",
+			    (int)w->pid);
+		pidfd_kill(w->pidfd, SIGKILL);
+		return;
+	}
+	if (w->deadline && !w->ready && loop_now_ns() >= w->deadline) {
+		log_error(w->uuid, "worker %d does not become ready: killed",
+			  (int)w->pid);
+		pidfd_kill(w->pidfd, SIGKILL);
+		return;
+	}
+	look(w);
+}
+
+static void on_ended(struct loop_source *src, uint32_t events, void *user)
+{
+	struct worker *w = user;
+	char why[96];
+
+	if (pidfd_reap(w->pidfd, why, sizeof(why)))
+		return;
+	loop_remove(w->ended);
+	w->ended = NULL;
+	loop_arm_timer(w->timer, 0, 0);
+	w->ops->ended(w, why, w->user);
+}
+
+void worker_stop(struct worker *w)
+{
+	int err;
+
+	if (w->stopping)
+		return;
+	w->stopping = true;
+	err = pidfd_kill(w->pidfd, SIGTERM);
+	if (err && err != -ESRCH)
+		log_error(w->uuid, "cannot end worker %d: %s", (int)w->pid,
+			  strerror(-err));
+	loop_arm_timer(w->timer, WORKER_STOP_NS, 0);
+}
+
+char *worker_last_words(const struct worker *w)
+{
+	cleanup_free char *path = NULL;
+	cleanup_fd int fd = -1;
+	struct stat st;
+	char *text;
+	off_t from;
+	ssize_t n;
+
+	if (asprintf(&path, "%s/" WORKER_LOG, w->dir) < 0) {
+		path = NULL;
+		return NULL;
+	}
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return NULL;
+	from = st.st_size > LAST_WORDS ? st.st_size - LAST_WORDS : 0;
+	if (from < w->log_from)
+		from = w->log_from;
+	text = malloc(LAST_WORDS + 1);
+	if (!text)
+		return NULL;
+	n = pread(fd, text, LAST_WORDS, from);
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+/* ---- starting ------------------------------------------------------- */
+
+static int open_log(struct worker *w)
+{
+	cleanup_free char *path = NULL, *old = NULL;
+	struct stat st;
+	int fd;
+
+	if (asprintf(&path, "%s/" WORKER_LOG, w->dir) < 0 ||
+	    asprintf(&old, "%s/" WORKER_LOG ".old", w->dir) < 0)
+		return -ENOMEM;
+	if (!stat(path, &st) && st.st_size > WORKER_LOG_MAX)
+		rename(path, old);
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+		  0640);
+	if (fd < 0)
+		return -errno;
+	w->log_from = lseek(fd, 0, SEEK_END);
+	return fd;
+}
+
+/* The environment, with NOTIFY_SOCKET ours and nothing of a manager's. */
+static char **environment(const char *notify_entry)
+{
+	size_t n = 0, kept = 0;
+	char **env;
+
+	while (environ[n])
+		n++;
+	env = calloc(n + 2, sizeof(*env));
+	if (!env)
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		if (strncmp(environ[i], "NOTIFY_SOCKET=", 14) &&
+		    strncmp(environ[i], "LISTEN_", 7) &&
+		    strncmp(environ[i], "WATCHDOG_", 9) &&
+		    strncmp(environ[i], "VGPUD_", 6))
+			env[kept++] = environ[i];
+	env[kept] = (char *)notify_entry;
+	return env;
+}
+
+static int run(struct worker *w, const struct worker_config *c)
+{
+	cleanup_free char *socket = NULL, *notify = NULL, **env = NULL;
+	cleanup_fd int log = -1, record = -1;
+	char mode[16], gid[16], limit[32];
+	const char *argv[32];
+	unsigned n = 0;
+
+	if (asprintf(&socket, "%s/" WORKER_SOCKET, c->dir) < 0) {
+		socket = NULL;
+		return -ENOMEM;
+	}
+	if (asprintf(&notify, "NOTIFY_SOCKET=%s", c->notify) < 0) {
+		notify = NULL;
+		return -ENOMEM;
+	}
+	env = environment(notify);
+	if (!env)
+		return -ENOMEM;
+	argv[n++] = c->program;
+	argv[n++] = "--type";
+	argv[n++] = c->type;
+	argv[n++] = "--uuid";
+	argv[n++] = c->uuid;
+	argv[n++] = "--socket-path";
+	argv[n++] = socket;
+	argv[n++] = "--control-path";
+	argv[n++] = w->control;
+	snprintf(mode, sizeof(mode), "%o", (unsigned)c->socket_mode);
+	argv[n++] = "--socket-mode";
+	argv[n++] = mode;
+	if (c->socket_gid != (gid_t)-1) {
+		snprintf(gid, sizeof(gid), "%u", (unsigned)c->socket_gid);
+		argv[n++] = "--socket-group";
+		argv[n++] = gid;
+	}
+	if (c->pin_limit) {
+		snprintf(limit, sizeof(limit), "%" PRIu64, c->pin_limit);
+		argv[n++] = "--pin-limit";
+		argv[n++] = limit;
+	}
+	if (c->module) {
+		argv[n++] = "--driver";
+		argv[n++] = c->module;
+	}
+	if (c->driver_dir) {
+		argv[n++] = "--driver-dir";
+		argv[n++] = c->driver_dir;
+	}
+	argv[n] = NULL;
+	log = open_log(w);
+	if (log < 0)
+		return log;
+	record = record_create(w->dir);
+	if (record < 0)
+		return record;
+	fault_point("worker-record");
+	return spawn_start(&(struct spawn){ argv, (const char *const *)env, log,
+					    log, record },
+			   &w->pid, &w->pidfd);
+}
+
+static int worker_new(const struct worker_config *c,
+		      const struct worker_ops *ops, void *user,
+		      struct worker **ret_worker)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return -ENOMEM;
+	w->loop = c->loop;
+	w->pidfd = -1;
+	w->ops = ops;
+	w->user = user;
+	w->pause = WORKER_LOOK_NS;
+	snprintf(w->uuid, sizeof(w->uuid), "%s", c->uuid);
+	w->dir = strdup(c->dir);
+	if (!w->dir || asprintf(&w->control, "%s/" WORKER_CONTROL, c->dir) < 0) {
+		w->control = NULL;
+		worker_free(w);
+		return -ENOMEM;
+	}
+	*ret_worker = w;
+	return 0;
+}
+
+static int supervise(struct worker *w)
+{
+	int err = loop_add_fd(w->loop, w->pidfd, EPOLLIN, on_ended, w,
+			      &w->ended);
+
+	if (!err)
+		err = loop_add_timer(w->loop, on_timer, w, &w->timer);
+	return err;
+}
+
+int worker_start(const struct worker_config *c, const struct worker_ops *ops,
+		 void *user, struct worker **ret_worker)
+{
+	struct worker *w;
+	int err = worker_new(c, ops, user, &w);
+
+	if (err)
+		return err;
+	fault_point("worker-begun");
+	if (mkdir(c->dir, 0755) < 0 && errno != EEXIST) {
+		err = -errno;
+		goto fail;
+	}
+	fault_point("worker-folder");
+	err = run(w, c);
+	if (err)
+		goto fail;
+	fault_point("worker-started");
+	err = supervise(w);
+	if (!err)
+		err = loop_arm_timer(w->timer, WORKER_START_NS, 0);
+	if (err) {
+		pidfd_kill(w->pidfd, SIGKILL);
+		goto fail;
+	}
+	w->deadline = loop_now_ns() + WORKER_START_NS;
+	*ret_worker = w;
+	return 0;
+fail:
+	worker_free(w);
+	return err;
+}
+
+int worker_adopt(const struct worker_config *c, const struct worker_ops *ops,
+		 void *user, struct worker **ret_worker)
+{
+	struct worker *w;
+	int err = worker_new(c, ops, user, &w);
+
+	if (err)
+		return err;
+	err = record_find(c->dir, c->uuid, &w->pid, &w->pidfd);
+	if (!err)
+		err = supervise(w);
+	if (err) {
+		worker_free(w);
+		return err;
+	}
+	look(w);
+	*ret_worker = w;
+	return 0;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker: the vgpu-device process of one instance, started or found again.
+ *
+ * Its folder holds all there is of it: vfio-user.sock, control.sock, log, and
+ * the record with its process id. The daemon hears of it by a pidfd (its end)
+ * and by io.vgpud.Device.Subscribe on its control socket (its clients).
+ */
+#ifndef VGPUD_WORKER_H
+#define VGPUD_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "util/loop.h"
+
+struct worker;
+
+#define WORKER_SOCKET  "vfio-user.sock"
+#define WORKER_CONTROL "control.sock"
+#define WORKER_LOG     "log"
+#define WORKER_RECORD  "worker"
+
+/* How long one may take until it serves. */
+#define WORKER_START_NS (10ull * 1000000000ull)
+/* How long one may take to end after SIGTERM, before SIGKILL. */
+#define WORKER_STOP_NS (5ull * 1000000000ull)
+/* Between looks at a control socket that does not answer. */
+#define WORKER_LOOK_NS (20ull * 1000000ull)
+#define WORKER_LOOK_MAX_NS (1000ull * 1000000ull)
+/* A log that is longer is put aside when the next worker starts, bytes. */
+#define WORKER_LOG_MAX (256u << 10)
+
+/**
+ * struct worker_ops - who is told, on the loop
+ * @ready: it serves (once)
+ * @client: a client came (@pid != 0) or went
+ * @ended: it is gone, and why; the worker is to be freed (there or later)
+ */
+struct worker_ops {
+	void (*ready)(struct worker *worker, void *user);
+	void (*client)(struct worker *worker, pid_t pid, uid_t uid, void *user);
+	void (*ended)(struct worker *worker, const char *why, void *user);
+};
+
+/**
+ * struct worker_config - what to start
+ * @dir: the instance's folder; made if it isn't there
+ * @module: driver's file; NULL: found by the type's name
+ * @driver_dir: NULL: the program's default
+ * @notify: path of the socket where READY=1 is to be sent
+ *
+ * Strings are used by worker_start() only.
+ */
+struct worker_config {
+	struct loop *loop;
+	const char *program, *uuid, *type, *module, *driver_dir, *dir, *notify;
+	mode_t socket_mode;
+	gid_t socket_gid;
+	uint64_t pin_limit;
+};
+
+int worker_start(const struct worker_config *config,
+		 const struct worker_ops *ops, void *user,
+		 struct worker **ret_worker);
+
+/**
+ * worker_adopt() - supervise the worker that runs in @config->dir
+ *
+ * ready() follows when its control socket has confirmed that it is the one.
+ *
+ * Return: 0; -ESRCH: none runs; others.
+ */
+int worker_adopt(const struct worker_config *config,
+		 const struct worker_ops *ops, void *user,
+		 struct worker **ret_worker);
+
+/* READY=1 came from its process. */
+void worker_notified(struct worker *worker);
+/* End it: ended() follows. May be repeated. */
+void worker_stop(struct worker *worker);
+/* Stop supervising; the process runs on. NULL is fine. */
+void worker_free(struct worker *worker);
+
+pid_t worker_pid(const struct worker *worker);
+bool worker_is_ready(const struct worker *worker);
+
+/* The last lines of its log since it started; to be freed, may be NULL. */
+char *worker_last_words(const struct worker *worker);
+
+/* Remove a folder of an instance and what is in it. */
+void worker_clean(const char *dir);
+/* End the worker that runs in @dir, if one does, and wait for it: before the
+ * loop runs only. */
+void worker_end_orphan(const char *dir, const char *uuid);
+
+#endif
