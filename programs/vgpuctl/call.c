@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "control/json.h"
-#include "control/message.h"
 #include "util/cleanup.h"
 #include "util/text.h"
 
@@ -50,69 +49,21 @@ void ctl_print_field(const char *name, const char *value)
 		ctl_print_line("%-12s  %s", name, value);
 }
 
-static int say_unreachable(const struct ctl *ctl, int err)
+void ctl_note(const char *fmt, ...)
 {
-	const char *why;
+	va_list ap;
 
-	switch (err) {
-	case -ENOENT:
-		why = "there is no such socket: was vgpu-device started with "
-		      "this --control-path?";
-		break;
-	case -ECONNREFUSED:
-		why = "nobody listens there: the vgpu-device has ended";
-		break;
-	case -EACCES:
-	case -EPERM:
-		why = "permission denied: the socket is for the user who "
-		      "started vgpu-device, and for root";
-		break;
-	case -ENOTSOCK:
-		why = "that is not a socket";
-		break;
-	case -EPROTOTYPE:
-		why = "that is not a control socket";
-		break;
-	case -ENAMETOOLONG:
-		why = "the path of a socket has 107 bytes at most";
-		break;
-	case -ETIMEDOUT:
-		why = "it does not answer: vgpu-device hangs, or is stopped";
-		break;
-	case -ECONNRESET:
-		why = "it hung up without an answer: is that the control "
-		      "socket, and not the one for the VMM (--socket-path)?";
-		break;
-	case -EBADMSG:
-		why = "what answers there does not speak varlink";
-		break;
-	default:
-		why = strerror(-err);
-	}
-	return ctl_fail(EXIT_UNREACHABLE, "%s: %s", ctl->control_path, why);
+	fputs("# ", stderr);
+	va_start(ap, fmt);
+	print(stderr, fmt, ap);
+	va_end(ap);
 }
 
-static int say_error(const char *method, const struct control_result *res)
+const char *ctl_path(const struct ctl *ctl, const char *method)
 {
-	const char *message = json_get_string(res->parameters, "message", NULL);
-	const char *what = json_get_string(res->parameters, "parameter", "?");
-
-	if (message)
-		return ctl_fail(EXIT_FAILED, "%s", message);
-	if (!strcmp(res->error, CONTROL_ERR_INVALID))
-		return ctl_fail(EXIT_FAILED, "%s: a bad value for '%s'", method,
-				what);
-	if (!strcmp(res->error, CONTROL_ERR_NO_INTERFACE) ||
-	    !strcmp(res->error, CONTROL_ERR_NO_METHOD) ||
-	    !strcmp(res->error, CONTROL_ERR_NOT_IMPL))
-		return ctl_fail(EXIT_FAILED,
-				"%s is not known there: it is "
-				"another version than this vgpuctl (%s), or "
-				"no vgpu-device",
-				method, VGPU_VERSION);
-	if (!strcmp(res->error, CONTROL_ERR_PERMISSION))
-		return ctl_fail(EXIT_FAILED, "%s: permission denied", method);
-	return ctl_fail(EXIT_FAILED, "%s: %s", method, res->error);
+	return strncmp(method, IO_VGPUD_MANAGER, strlen(IO_VGPUD_MANAGER))
+		       ? ctl->control_path
+		       : ctl->vgpud_path;
 }
 
 int ctl_call(struct ctl *ctl, const char *method,
@@ -121,18 +72,34 @@ int ctl_call(struct ctl *ctl, const char *method,
 	struct control_result res = { 0 };
 	int code = EXIT_OK, err;
 
-	err = control_call(ctl->control_path, method, parameters,
+	err = control_call(ctl_path(ctl, method), method, parameters,
 			   ctl->timeout_ms, &res);
 	json_object_put(parameters);
 	if (err)
-		return say_unreachable(ctl, err);
+		return ctl_say_unreachable(ctl, method, err);
 	if (res.error) {
-		code = say_error(method, &res);
+		code = ctl_say_error(method, &res);
 		control_result_release(&res);
 		return code;
 	}
 	*ret_result = res;
 	return 0;
+}
+
+int ctl_try(const struct ctl *ctl, const char *path, const char *method,
+	    struct control_result *ret_result)
+{
+	struct control_result res = { 0 };
+	int err;
+
+	err = control_call(path, method, NULL, ctl->timeout_ms, &res);
+	if (!err && res.error) {
+		control_result_release(&res);
+		return -EREMOTEIO;
+	}
+	if (!err)
+		*ret_result = res;
+	return err;
 }
 
 int ctl_print_json(struct json_object *obj)

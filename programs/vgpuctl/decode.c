@@ -34,8 +34,8 @@ static void print_json(const struct recording_message *m, const char *line)
 			       json_object_new_int64((int64_t)f->time_ns));
 	json_object_object_add(
 		o, "direction",
-		json_object_new_string(f->direction == RECORDING_IN ? "in" :
-								      "out"));
+		json_object_new_string(f->direction == RECORDING_IN ? "in"
+								    : "out"));
 	json_object_object_add(o, "size", json_object_new_int64(f->size));
 	json_object_object_add(o, "fds", json_object_new_int(f->n_fds));
 	json_object_object_add(o, "message", json_object_new_string(line));
@@ -82,8 +82,8 @@ static int run(struct ctl *ctl)
 	if (err)
 		return ctl_fail(EXIT_FAILED, "decode: %s: %s", ctl->operand,
 				err == -EINVAL ? "not a recording (vgpu-device "
-						 "--record makes one)" :
-						 strerror(-err));
+						 "--record makes one)"
+					       : strerror(-err));
 	code = decode(ctl, rec);
 	recording_close(rec);
 	return code;
@@ -103,6 +103,6 @@ const struct verb verb_decode = {
 		   "/tmp/vgpu.sock --record /tmp/vgpu.rec\n"
 		   "  $ vgpuctl decode /tmp/vgpu.rec | less\n",
 	.operand = "FILE",
-	.offline = true,
+	.target = ASKS_NOBODY,
 	.run = run,
 };

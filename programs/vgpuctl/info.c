@@ -66,7 +66,9 @@ const struct verb verb_info = {
 	.text = "Prints the vGPU's name, type and driver, where a VMM finds "
 		"it, and the\n"
 		"client (the VMM, as a rule) that is attached.",
-	.example = "  $ vgpuctl info\n"
-		   "  $ vgpuctl --json info | jq -r .client.pid\n",
+	.example = "  $ vgpuctl info desk\n"
+		   "  $ vgpuctl info desk -o json | jq -r .client.pid\n",
+	.operand = "[NAME]",
+	.target = ASKS_DEVICE,
 	.run = run,
 };

@@ -10,7 +10,7 @@
 #include "util/std-fds.h"
 #include "verbs.h"
 
-#define MAX_GLOBALS 8
+#define MAX_GLOBALS 10
 #define MAX_TIMEOUT 3600 /* seconds */
 
 /* What getopt_long() returns: long forms by number, so that letters of verbs
@@ -49,7 +49,8 @@ static void make_tables(struct tables *t, const struct verb *verb)
 	for (size_t i = 0; verb && i < verb->n_options; i++)
 		add_option(t, &verb->options[i], CODE_VERB + (int)i);
 	for (size_t i = 0; global_options[i].name; i++)
-		add_option(t, &global_options[i], CODE_GLOBAL + (int)i);
+		if (!verb_hides(verb, &global_options[i]))
+			add_option(t, &global_options[i], CODE_GLOBAL + (int)i);
 }
 
 /* A letter to its code. */
@@ -90,6 +91,10 @@ static enum next take_global(struct ctl *ctl, const char *name, const char *arg)
 {
 	if (!strcmp(name, "control-path"))
 		ctl->control_path = arg;
+	else if (!strcmp(name, "vgpud"))
+		ctl->vgpud_path = arg;
+	else if (!strcmp(name, "output"))
+		ctl->json = !strcmp(arg, "json");
 	else if (!strcmp(name, "timeout"))
 		return take_timeout(ctl, arg);
 	else if (!strcmp(name, "json"))
@@ -99,6 +104,19 @@ static enum next take_global(struct ctl *ctl, const char *name, const char *arg)
 	else if (!strcmp(name, "version"))
 		return NEXT_VERSION;
 	return NEXT_GO_ON;
+}
+
+/* Does @arg have one of the values that option @c may have? */
+static bool is_choice(const struct verb *verb, int c, const char *arg)
+{
+	const struct verb_option *o = c >= CODE_GLOBAL
+					      ? &global_options[c - CODE_GLOBAL]
+					      : &verb->options[c - CODE_VERB];
+
+	if (!o->arg || !strchr(o->arg, '|') || verb_option_takes(o, arg))
+		return true;
+	ctl_fail(0, "--%s is one of %s, not '%s'", o->name, o->arg, arg);
+	return false;
 }
 
 /* Read options from argv[optind] on. */
@@ -115,6 +133,8 @@ static enum next parse(struct ctl *ctl, const struct verb *verb, int argc,
 		c = code_of(verb, c);
 		if (c == '?')
 			next = NEXT_USAGE; /* getopt_long() has said why */
+		else if (!is_choice(verb, c, optarg))
+			next = NEXT_USAGE;
 		else if (c >= CODE_GLOBAL)
 			next = take_global(ctl,
 					   global_options[c - CODE_GLOBAL].name,
@@ -156,6 +176,38 @@ static int settle(enum next next, const struct verb *verb)
 	return EXIT_USAGE;
 }
 
+/* The operand, and nothing behind it. "[NAME]" may be missing. */
+static enum next take_operand(struct ctl *ctl, const struct verb *verb,
+			      int argc, char **argv)
+{
+	if (verb->operand && optind < argc) {
+		ctl->operand = argv[optind++];
+	} else if (verb->operand && verb->operand[0] != '[') {
+		ctl_fail(0, "%s: %s is missing", verb->name, verb->operand);
+		return NEXT_USAGE;
+	}
+	if (optind == argc)
+		return NEXT_GO_ON;
+	ctl_fail(0, "%s: '%s' is too much", verb->name, argv[optind]);
+	return NEXT_USAGE;
+}
+
+/* Options may stand behind the operand, too. */
+static enum next parse_verb(struct ctl *ctl, const struct verb *verb, int argc,
+			    char **argv)
+{
+	enum next next = parse(ctl, verb, argc, argv);
+	const char *operand = NULL;
+
+	if (next == NEXT_GO_ON && verb->operand && optind < argc &&
+	    strcmp(argv[optind - 1], "--")) {
+		operand = argv[optind++];
+		next = parse(ctl, verb, argc, argv);
+		argv[--optind] = (char *)operand;
+	}
+	return next == NEXT_GO_ON ? take_operand(ctl, verb, argc, argv) : next;
+}
+
 int main(int argc, char **argv)
 {
 	struct ctl ctl = { .control_path = getenv("VGPU_CONTROL_PATH"),
@@ -166,6 +218,7 @@ int main(int argc, char **argv)
 	if (std_fds_reserve())
 		return EXIT_FAILED;
 	signal(SIGPIPE, SIG_IGN);
+	ctl.vgpud_path = ctl_default_vgpud(&ctl);
 	code = settle(parse(&ctl, NULL, argc, argv), NULL);
 	if (code >= 0)
 		return code;
@@ -178,27 +231,9 @@ int main(int argc, char **argv)
 		ctl_fail(0, "there is no verb '%s'", argv[optind - 1]);
 		return settle(NEXT_USAGE, NULL);
 	}
-	code = settle(parse(&ctl, verb, argc, argv), verb);
+	code = settle(parse_verb(&ctl, verb, argc, argv), verb);
 	if (code >= 0)
 		return code;
-	if (verb->operand) {
-		if (optind == argc) {
-			ctl_fail(0, "%s: %s is missing", verb->name,
-				 verb->operand);
-			return settle(NEXT_USAGE, verb);
-		}
-		ctl.operand = argv[optind++];
-	}
-	if (optind < argc) {
-		ctl_fail(0, "%s: '%s' is too much",
-			 verb->name, argv[optind]);
-		return settle(NEXT_USAGE, verb);
-	}
-	if (!verb->offline && (!ctl.control_path || !*ctl.control_path))
-		return ctl_fail(EXIT_USAGE,
-				"%s: whom to ask? Say --control-path "
-				"PATH, as given to vgpu-device, or set "
-				"VGPU_CONTROL_PATH",
-				verb->name);
-	return verb->run(&ctl);
+	code = ctl_find(&ctl, verb);
+	return code ? code : verb->run(&ctl);
 }

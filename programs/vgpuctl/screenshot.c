@@ -208,9 +208,11 @@ const struct verb verb_screenshot = {
 		"of one. The guest\n"
 		"goes on drawing meanwhile: a picture may hold parts of two "
 		"frames.",
-	.example = "  $ vgpuctl screenshot -o screen.png\n"
-		   "  $ vgpuctl screenshot -o - | ssh desk display -\n",
+	.example = "  $ vgpuctl screenshot desk -o screen.png\n"
+		   "  $ vgpuctl screenshot desk -o - | ssh desk display -\n",
 	.options = options,
 	.n_options = N_OPTIONS,
+	.operand = "[NAME]",
+	.target = ASKS_DEVICE,
 	.run = run,
 };

@@ -79,7 +79,10 @@ const struct verb verb_stats = {
 		"the client did not read. A guest that draws into mapped "
 		"memory adds nothing to\n"
 		"any of them: that costs no message.",
-	.example = "  $ vgpuctl stats\n"
-		   "  $ vgpuctl --json stats | jq .requests.region_write\n",
+	.example =
+		"  $ vgpuctl stats desk\n"
+		"  $ vgpuctl stats desk -o json | jq .requests.region_write\n",
+	.operand = "[NAME]",
+	.target = ASKS_DEVICE,
 	.run = run,
 };

@@ -28,7 +28,7 @@ IO = 'io.vgpud.Device.'
 
 def run(*command, **options):
     """A command that ends by itself."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(('VGPU_CONTROL', 'VGPU_DRIVER'))}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(('VGPU_CONTROL', 'VGPUD_CONTROL', 'VGPU_DRIVER'))}
     environment.update(options.pop('env', {}))
     return subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=PATIENCE,
                           env=environment, stdin=subprocess.DEVNULL, check=False, **options)

@@ -14,7 +14,8 @@ def options_of(text):
 
 
 def manual(name):
-    text = (TOP / 'man' / name).read_text(encoding='utf-8').replace(r'\-', '-')
+    made = BUILD / 'man' / name  # from a table of the program's
+    text = (made if made.exists() else TOP / 'man' / name).read_text(encoding='utf-8').replace(r'\-', '-')
     return re.sub(r'\\f[BIR]', ' ', text)
 
 

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vgpuctl log: what a vGPU's process has logged.
+ *
+ * vgpud keeps it beside the vGPU's sockets, in a file named "log".
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control/json.h"
+#include "instance.h"
+#include "util/cleanup.h"
+
+#define LOG_NAME "log"
+/* Between looks at a file that is followed. */
+#define FOLLOW_NS (200l * 1000000l)
+
+enum { OPT_LINES, OPT_FOLLOW, N_OPTIONS };
+
+static const struct verb_option options[N_OPTIONS] = {
+	[OPT_LINES] = { 'n', "lines", "N", "the last N lines only" },
+	[OPT_FOLLOW] = { 'f', "follow", NULL, "go on with what comes" },
+};
+
+static void print_line(const struct ctl *ctl, char *line)
+{
+	struct json_object *obj;
+
+	line[strcspn(line, "\n")] = '\0';
+	if (!ctl->json) {
+		ctl_print_line("%s", line);
+		return;
+	}
+	obj = json_object_new_object();
+	json_set_string(&obj, "line", line);
+	puts(json_object_to_json_string_ext(
+		obj, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(obj);
+}
+
+/* Print what is there; a line whose end is still to come is left. */
+static void print_rest(const struct ctl *ctl, FILE *file, bool last)
+{
+	cleanup_free char *line = NULL;
+	size_t room = 0;
+	ssize_t n;
+
+	while ((n = getline(&line, &room, file)) > 0) {
+		if (line[n - 1] != '\n' && !last) {
+			fseeko(file, -n, SEEK_CUR);
+			break;
+		}
+		print_line(ctl, line);
+	}
+	clearerr(file);
+}
+
+/* Leave @file where its last @lines lines begin. */
+static void skip_to_last(FILE *file, long lines)
+{
+	cleanup_free char *line = NULL;
+	size_t room = 0;
+	long all = 0;
+
+	while (getline(&line, &room, file) > 0)
+		all++;
+	rewind(file);
+	for (; all > lines && getline(&line, &room, file) > 0; all--)
+		;
+}
+
+/* Another file has its name now, or it was cut: begin at the new one. */
+static FILE *reopen(FILE *file, const char *path)
+{
+	struct stat now, ours;
+	FILE *next;
+
+	if (fstat(fileno(file), &ours) || stat(path, &now))
+		return file;
+	if (now.st_ino == ours.st_ino && now.st_dev == ours.st_dev) {
+		if (now.st_size < ftello(file))
+			rewind(file);
+		return file;
+	}
+	next = fopen(path, "re");
+	if (!next)
+		return file;
+	fclose(file);
+	return next;
+}
+
+static int follow(const struct ctl *ctl, FILE **file, const char *path)
+{
+	const struct timespec pause = { .tv_nsec = FOLLOW_NS };
+	int code;
+
+	for (;;) {
+		print_rest(ctl, *file, false);
+		code = ctl_flush();
+		if (code)
+			return code;
+		nanosleep(&pause, NULL);
+		*file = reopen(*file, path);
+	}
+}
+
+static char *log_path(struct json_object *instance)
+{
+	const char *control = json_get_string(instance, "control", "");
+	const char *slash = strrchr(control, '/');
+	char *path;
+
+	if (!slash || asprintf(&path, "%.*s/" LOG_NAME, (int)(slash - control),
+			       control) < 0)
+		return NULL;
+	return path;
+}
+
+static int show(struct ctl *ctl, struct json_object *instance, long lines)
+{
+	cleanup_free char *path = log_path(instance);
+	cleanup_file FILE *file = NULL;
+
+	if (!path)
+		return ctl_fail(EXIT_FAILED, "log: vgpud doesn't say where the "
+					     "files of this vGPU are");
+	file = fopen(path, "re");
+	if (!file && errno == ENOENT)
+		return ctl_fail(EXIT_FAILED,
+				"log: there is none (%s): it has not run since "
+				"vgpud made that folder",
+				path);
+	if (!file)
+		return ctl_fail(EXIT_FAILED, "log: cannot read %s: %s%s", path,
+				strerror(errno),
+				errno == EACCES
+					? " (it is for vgpud's user and root)"
+					: "");
+	if (lines >= 0)
+		skip_to_last(file, lines);
+	if (ctl->values[OPT_FOLLOW])
+		return follow(ctl, &file, path);
+	print_rest(ctl, file, true);
+	return ctl_flush();
+}
+
+static int run(struct ctl *ctl)
+{
+	const char *number = ctl->values[OPT_LINES];
+	struct control_result res;
+	long lines = -1;
+	char *end;
+	int code;
+
+	if (number) {
+		errno = 0;
+		lines = strtol(number, &end, 10);
+		if (*number < '0' || *number > '9' || *end || errno)
+			return ctl_fail(EXIT_USAGE,
+					"log: --lines is a number, not '%s'",
+					number);
+	}
+	code = ctl_show(ctl, ctl->operand, &res);
+	if (code)
+		return code;
+	code = show(ctl, json_member(res.parameters, "instance"), lines);
+	control_result_release(&res);
+	return code;
+}
+
+const struct verb verb_log = {
+	.name = "log",
+	.summary = "what a vGPU's process has logged",
+	.text = "Prints the log of the process that serves the vGPU, and of "
+		"those before it, as far\n"
+		"as vgpud keeps it: some 100 KiB, until the machine is "
+		"switched off. vgpud's own\n"
+		"log is where its starter put it: 'journalctl -u vgpud'.",
+	.example = "  $ vgpuctl log desk -n 20\n"
+		   "  $ vgpuctl log desk --follow\n",
+	.options = options,
+	.n_options = N_OPTIONS,
+	.operand = "NAME",
+	.target = ASKS_VGPUD,
+	.run = run,
+};

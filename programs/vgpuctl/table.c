@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include "table.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "call.h"
+#include "util/text.h"
+
+#define GAP "  "
+
+/* Valid UTF-8 without anything that steers a terminal. */
+static char *clean(const char *text)
+{
+	char *copy = text_to_utf8(text && *text ? text : "-");
+
+	if (copy)
+		text_make_printable(copy);
+	return copy;
+}
+
+static int make_room(struct table *t)
+{
+	size_t room = t->room ? 2 * t->room : 16;
+	char **cells;
+
+	if (t->n_rows < t->room)
+		return 0;
+	cells = reallocarray(t->cells, room * t->n_columns, sizeof(*cells));
+	if (!cells)
+		return -ENOMEM;
+	t->cells = cells;
+	t->room = room;
+	return 0;
+}
+
+void table_row(struct table *t, ...)
+{
+	va_list ap;
+
+	if (t->failed)
+		return;
+	t->failed = make_room(t);
+	if (t->failed)
+		return;
+	va_start(ap, t);
+	for (size_t i = 0; i < t->n_columns; i++) {
+		char *cell = clean(va_arg(ap, const char *));
+
+		t->cells[t->n_rows * t->n_columns + i] = cell;
+		if (!cell)
+			t->failed = -ENOMEM;
+	}
+	va_end(ap);
+	t->n_rows++; /* also a row with a gap: table_free() finds it */
+}
+
+static const char *cell_at(const struct table *t, size_t row, size_t column)
+{
+	const char *cell = t->cells[row * t->n_columns + column];
+
+	return !row && *cell == '>' ? cell + 1 : cell;
+}
+
+static size_t width_of(const struct table *t, size_t column)
+{
+	size_t width = 0;
+
+	for (size_t i = 0; i < t->n_rows; i++) {
+		size_t w = text_columns(cell_at(t, i, column));
+
+		if (w > width)
+			width = w;
+	}
+	return width;
+}
+
+char *table_line(const struct table *t, size_t row)
+{
+	char *line = NULL;
+	size_t size;
+	FILE *f;
+
+	if (t->failed)
+		return NULL;
+	f = open_memstream(&line, &size);
+	if (!f)
+		return NULL;
+	for (size_t i = 0; i < t->n_columns; i++) {
+		const char *cell = cell_at(t, row, i);
+		int pad = (int)(width_of(t, i) - text_columns(cell));
+
+		if (t->cells[i][0] == '>')
+			fprintf(f, "%*s%s", pad, "", cell);
+		else if (i + 1 < t->n_columns)
+			fprintf(f, "%s%*s", cell, pad, "");
+		else
+			fputs(cell, f);
+		if (i + 1 < t->n_columns)
+			fputs(GAP, f);
+	}
+	if (fclose(f)) {
+		free(line);
+		return NULL;
+	}
+	return line;
+}
+
+int table_print(struct table *t)
+{
+	bool ok = !t->failed;
+
+	for (size_t i = 0; ok && i < t->n_rows; i++) {
+		char *line = table_line(t, i);
+
+		ok = line;
+		if (ok)
+			puts(line);
+		free(line);
+	}
+	table_free(t);
+	if (!ok)
+		return ctl_fail(EXIT_FAILED, "%s", strerror(ENOMEM));
+	return ctl_flush();
+}
+
+void table_free(struct table *t)
+{
+	for (size_t i = 0; i < t->n_rows * t->n_columns; i++)
+		free(t->cells[i]);
+	free(t->cells);
+	*t = (struct table){ .n_columns = t->n_columns };
+}
