@@ -25,7 +25,7 @@ enum way {
 enum kind {
 	KIND_ROUND_TRIP, /* a request, a reply */
 	KIND_POSTED,     /* requests without reply; one with, at the end */
-	KIND_MAP,        /* DMA_MAP with an fd, then DMA_UNMAP */
+	KIND_MAP,        /* DMA_MAPs with an fd each, then DMA_UNMAPs */
 	KIND_DOORBELL,   /* a write that makes the server signal an eventfd */
 };
 

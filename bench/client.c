@@ -142,18 +142,24 @@ static void prepare_maps(struct client *c)
 	c->memory = memfd_create("bench", MFD_CLOEXEC);
 	if (c->memory < 0 || ftruncate(c->memory, MAP_SIZE) < 0)
 		fail("memfd");
-	put_header(c->out, VFIO_USER_DMA_MAP, MAP_REQUEST, 0);
-	memset(c->out + HEAD, 0, MAP_REQUEST - HEAD);
-	put_le32(c->out + HEAD, MAP_REQUEST - HEAD);
-	put_le32(c->out + HEAD + 4,
-		 VFIO_USER_DMA_MAP_READ | VFIO_USER_DMA_MAP_WRITE);
-	put_le64(c->out + HEAD + 16, 1u << 30);
-	put_le64(c->out + HEAD + 24, MAP_SIZE);
-	put_header(c->sync, VFIO_USER_DMA_UNMAP, UNMAP_REQUEST, 0);
-	memset(c->sync + HEAD, 0, UNMAP_REQUEST - HEAD);
-	put_le32(c->sync + HEAD, UNMAP_REQUEST - HEAD);
-	put_le64(c->sync + HEAD + 8, 1u << 30);
-	put_le64(c->sync + HEAD + 16, MAP_SIZE);
+	memset(c->out, 0, c->work->batch * MAP_REQUEST);
+	memset(c->sync, 0, c->work->batch * UNMAP_REQUEST);
+	for (unsigned i = 0; i < c->work->batch; i++) {
+		uint8_t *map = c->out + i * MAP_REQUEST;
+		uint8_t *unmap = c->sync + i * UNMAP_REQUEST;
+		uint64_t iova = (1u << 30) + (uint64_t)i * MAP_SIZE;
+
+		put_header(map, VFIO_USER_DMA_MAP, MAP_REQUEST, 0);
+		put_le32(map + HEAD, MAP_REQUEST - HEAD);
+		put_le32(map + HEAD + 4,
+			 VFIO_USER_DMA_MAP_READ | VFIO_USER_DMA_MAP_WRITE);
+		put_le64(map + HEAD + 16, iova);
+		put_le64(map + HEAD + 24, MAP_SIZE);
+		put_header(unmap, VFIO_USER_DMA_UNMAP, UNMAP_REQUEST, 0);
+		put_le32(unmap + HEAD, UNMAP_REQUEST - HEAD);
+		put_le64(unmap + HEAD + 8, iova);
+		put_le64(unmap + HEAD + 16, MAP_SIZE);
+	}
 }
 
 struct client *client_new(const struct work *work, enum way way, int sock,
@@ -218,10 +224,15 @@ void client_run(struct client *c, uint64_t ops)
 				     w->batch * c->request);
 			break;
 		case KIND_MAP:
-			send_fd(c->sock, c->out, MAP_REQUEST, c->memory);
-			way_recv_all(c->way, c->sock, c->in, MAP_REPLY);
-			way_send_all(c->way, c->sock, c->sync, UNMAP_REQUEST);
-			way_recv_all(c->way, c->sock, c->in, UNMAP_REPLY);
+			for (unsigned m = 0; m < w->batch; m++)
+				send_fd(c->sock, c->out + m * MAP_REQUEST,
+					MAP_REQUEST, c->memory);
+			way_recv_all(c->way, c->sock, c->in,
+				     w->batch * MAP_REPLY);
+			way_send_all(c->way, c->sock, c->sync,
+				     w->batch * UNMAP_REQUEST);
+			way_recv_all(c->way, c->sock, c->in,
+				     w->batch * UNMAP_REPLY);
 			break;
 		case KIND_DOORBELL:
 			way_send_all(c->way, c->sock, c->out, c->request);

@@ -45,16 +45,30 @@ static void serve_posted(const struct work *work, enum way way, int sock,
 	way_send_all(way, sock, buf, work_reply(work));
 }
 
-static void serve_maps(enum way way, int sock)
+/* Each receive brings one fd, however much there is. */
+static void serve_maps(const struct work *work, enum way way, int sock)
 {
-	int fd;
+	for (;;) {
+		size_t left = work->batch * UNMAP_REQUEST;
+		unsigned n = 0;
 
-	while (way_recv_fd(way, sock, buf, MAP_REQUEST, &fd) > 0) {
-		way_send_all(way, sock, buf, MAP_REPLY);
-		close(fd);
-		if (way_recv(way, sock, buf, UNMAP_REQUEST) <= 0)
-			return;
-		way_send_all(way, sock, buf, UNMAP_REPLY);
+		while (n < work->batch) {
+			int fd;
+
+			if (way_recv_fd(way, sock, buf, MAP_REQUEST, &fd) <= 0)
+				return;
+			n++;
+			close(fd);
+		}
+		way_send_all(way, sock, buf, n * MAP_REPLY);
+		while (left) {
+			ssize_t got = way_recv(way, sock, buf, left);
+
+			if (got <= 0)
+				return;
+			left -= (size_t)got;
+		}
+		way_send_all(way, sock, buf, work->batch * UNMAP_REPLY);
 	}
 }
 
@@ -72,7 +86,7 @@ void floor_serve(const struct work *work, enum way way, int sock, int event,
 		serve_posted(work, way, sock, ops);
 		break;
 	case KIND_MAP:
-		serve_maps(way, sock);
+		serve_maps(work, way, sock);
 		break;
 	}
 }
