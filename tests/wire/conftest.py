@@ -4,14 +4,18 @@
 VGPU_BUILD names the build directory; the programs and drivers are found below it.
 """
 import os
+import select
 from pathlib import Path
 
 import pytest
 
 from vuser import proto
-from vuser.client import WireError
+from vuser.channel import Channel
+from vuser.client import Client, WireError
+from vuser.conversation import conversation
 from vuser.profiles import QemuClient
 from vuser.server import Server, ServerDied
+from vuser.testdev import Engine
 
 DRIVERS = {"bochs-16m": "*bochs*.so", "testdev": "*testdev*.so"}
 
@@ -127,6 +131,37 @@ def tclient(testdev):
 
 
 @pytest.fixture
+def engine(tclient):
+    """The test device's DMA engine, for a client with one socket."""
+    return Engine(tclient)
+
+
+@pytest.fixture
+def twin(testdev):
+    """A client of the test device with a socket of its own for what the server asks."""
+    with Client(testdev.path) as c:
+        c.version(0, 1, caps={"twin_socket": {"supported": True}, "max_msg_fds": 8})
+        yield c
+
+
+@pytest.fixture
+def armed(tclient):
+    """A client of the test device with memory decode and bus mastering on, as a guest's driver leaves it."""
+    tclient.write(proto.CONFIG, 4, 2, 0x0006)
+    return tclient
+
+
+@pytest.fixture
+def channel(bochs):
+    """A raw connection to the bochs device that has negotiated."""
+    c = Channel.connect(bochs.path)
+    c.send(conversation()[0][0])
+    assert not c.recv().is_error
+    yield c
+    c.close()
+
+
+@pytest.fixture
 def keep():
     """keep(fd) closes fd at the end of the test."""
     fds = []
@@ -158,6 +193,13 @@ def eventfds(keep):
     return make
 
 
+@pytest.fixture
+def fds_for(memfd, eventfds):
+    """fds_for(number of a message of the conversation)."""
+    guest, event = memfd(1 << 20), eventfds()[0]
+    return lambda n: {1: (guest,), 6: (event,)}.get(n, ())
+
+
 def expect_error(client, errno_, cmd, payload=b"", fds=()):
     """The request fails with exactly this errno (or one of several), and the connection lives on in step."""
     allowed = errno_ if isinstance(errno_, (set, tuple)) else (errno_,)
@@ -174,14 +216,9 @@ def refused():
 
 def eventfd_count(fd, timeout=2.0):
     """Wait for the eventfd and return its counter; 0 if nothing came."""
-    import select
     poller = select.poll()
     poller.register(fd, select.POLLIN)
     return os.eventfd_read(fd) if poller.poll(timeout * 1000) else 0
-
-
-def _pci_command(client, value):
-    client.write(proto.CONFIG, 4, 2, value)
 
 
 @pytest.fixture

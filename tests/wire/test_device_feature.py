@@ -6,10 +6,10 @@ import struct
 
 import pytest
 
-from test_dma_rw import Engine, READ, WRITE
 from vuser import proto
 from vuser.profiles import QemuClient
 from vuser.proto import Cmd
+from vuser.testdev import Engine, READ, WRITE
 
 ENOTSUP = 95
 GET, SET, PROBE = proto.FEATURE_GET, proto.FEATURE_SET, proto.FEATURE_PROBE

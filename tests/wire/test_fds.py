@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Nothing that a client passes or causes stays open, whatever becomes of the request."""
 import os
+import resource
 
 import pytest
 
 from vuser import proto
+from vuser.channel import Closed, Timeout
 from vuser.client import WireError
 from vuser.profiles import QemuClient
 from vuser.proto import Cmd
@@ -101,12 +103,10 @@ def test_everything_at_once_then_gone(testdev, memfd, eventfds, keep):
 
 def test_more_fds_than_the_server_may_open(fresh_server, memfd, keep):
     """The server's own limit is hit by what the client passes: refused or ended, and fine afterwards."""
-    import resource
     server = fresh_server()
     soft, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (sum(server.baseline.values()) + 20, hard))
     fd = keep(os.memfd_create("many"))
-    from vuser.channel import Closed, Timeout
     with QemuClient(server.path) as client:
         client.negotiate()
         try:

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from vuser import proto
+from vuser.client import Client
 from vuser.profiles import QEMU_JSON, QemuClient
 from vuser.proto import Cmd
 
@@ -116,7 +117,6 @@ def test_scratch_register_is_fresh(testdev):
 
 
 def test_limits_are_negotiated_anew(bochs):
-    from vuser.client import Client
     with Client(bochs.path) as first:
         first.version(0, 1, caps={"max_data_xfer_size": 1024, "twin_socket": {"supported": True}})
     bochs.wait_idle()

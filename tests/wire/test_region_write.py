@@ -6,7 +6,8 @@ import os
 import pytest
 
 from vuser import proto
-from vuser.client import Client
+from vuser.channel import Closed
+from vuser.client import Client, WireError
 from vuser.proto import Cmd
 
 VRAM = 16 << 20
@@ -111,8 +112,6 @@ def test_bulk_up_to_the_limit_is_exact(client, keep, count):
 
 def test_more_than_the_transfer_limit(client):
     """One byte more than advertised: an error reply and the stream stays in step, or a clean end."""
-    from vuser.channel import Closed
-    from vuser.client import WireError
     data = bytes((1 << 20) + 1)
     try:
         with pytest.raises(WireError) as caught:

@@ -2,47 +2,21 @@
 """VFIO_USER_DEVICE_SET_IRQS: every data and action form, and what must not get past it."""
 import errno
 import os
-import select
 import socket
-import time
 
 import pytest
 
 from vuser import proto
-from vuser.channel import PATIENCE
 from vuser.proto import Cmd
 
 NONE, BOOL, EVENTFD = proto.DATA_NONE, proto.DATA_BOOL, proto.DATA_EVENTFD
 MASK, UNMASK, TRIGGER = proto.ACTION_MASK, proto.ACTION_UNMASK, proto.ACTION_TRIGGER
 INTX, MSI, MSIX, ERR, REQ = range(5)
-# Registers of the test driver's BAR0.
-VECTOR, COUNT, LEVEL = 0x00, 0x04, 0x0C
 QUIET = 0.02
 
 
 def request(flags, index, start=0, count=1, data=b"", argsz=None):
     return proto.IRQ_SET.pack(20 + len(data) if argsz is None else argsz, flags, index, start, count) + data
-
-
-def set_level(client, value):
-    client.write(proto.BAR0, LEVEL, 4, value)
-
-
-def signal_server(client, fd):
-    """Write an eventfd that the server watches, and wait until it has been noticed and acted upon."""
-    os.eventfd_write(fd, 1)
-    deadline = time.monotonic() + PATIENCE
-    while select.select([fd], [], [], 0)[0]:
-        assert time.monotonic() < deadline, "the server does not look at the eventfd"
-        time.sleep(0.001)
-    client.barrier()
-
-
-@pytest.fixture
-def armed(tclient):
-    """The client, with memory decode, bus mastering and INTx on, as a guest's driver leaves it."""
-    tclient.write(proto.CONFIG, 4, 2, 0x0006)
-    return tclient
 
 
 # -- triggers ------------------------------------------------------------------
@@ -74,157 +48,6 @@ def test_trigger_of_a_range(armed, eventfds, signalled):
     armed.irq_eventfds(MSIX, events)
     armed.irq_action(TRIGGER, MSIX, 2, 3)
     assert [signalled(e, QUIET) for e in events] == [0, 0, 1, 1, 1, 0]
-
-
-def enable_msix(client):
-    """Message Control of the MSI-X capability, found by walking the list."""
-    at = client.read(proto.CONFIG, 0x34, 1)
-    while at and client.read(proto.CONFIG, at, 1) != 0x11:
-        at = client.read(proto.CONFIG, at + 1, 1)
-    assert at
-    client.write(proto.CONFIG, at + 2, 2, client.read(proto.CONFIG, at + 2, 2) | 0x8000)
-
-
-def test_device_s_own_vectors_reach_their_eventfds(armed, eventfds, signalled):
-    events = eventfds(5)
-    armed.irq_eventfds(MSIX, events)
-    enable_msix(armed)
-    for vector in (4, 0, 2, 2):
-        armed.write(proto.BAR0, VECTOR, 4, vector)
-    assert [signalled(e, QUIET) for e in events] == [1, 0, 2, 0, 1]
-
-
-# -- INTx ------------------------------------------------------------------------
-
-def test_intx_fires_once_per_assertion_until_unmasked(armed, eventfds, signalled):
-    event, = eventfds()
-    armed.irq_eventfds(INTX, [event])
-    set_level(armed, 1)
-    assert signalled(event) == 1
-    set_level(armed, 1)
-    assert signalled(event, QUIET) == 0, "automasked until UNMASK"
-    set_level(armed, 0)
-    armed.irq_action(UNMASK, INTX)
-    assert signalled(event, QUIET) == 0, "the level is low"
-    set_level(armed, 1)
-    assert signalled(event) == 1
-    set_level(armed, 0)
-
-
-def test_intx_still_asserted_at_unmask_fires_again(armed, eventfds, signalled):
-    event, = eventfds()
-    armed.irq_eventfds(INTX, [event])
-    set_level(armed, 1)
-    assert signalled(event) == 1
-    armed.irq_action(UNMASK, INTX)
-    assert signalled(event) == 1
-    set_level(armed, 0)
-
-
-def test_intx_masked_by_the_client(armed, eventfds, signalled):
-    event, = eventfds()
-    armed.irq_eventfds(INTX, [event])
-    armed.irq_action(MASK, INTX)
-    set_level(armed, 1)
-    assert signalled(event, QUIET) == 0
-    armed.irq_action(UNMASK, INTX)
-    assert signalled(event) == 1
-    set_level(armed, 0)
-
-
-@pytest.mark.parametrize("value, fires", [(0, 0), (1, 1), (0x80, 1)])
-def test_intx_mask_and_unmask_by_bool(armed, eventfds, signalled, value, fires):
-    event, = eventfds()
-    armed.irq_eventfds(INTX, [event])
-    armed.irq_action_bools(MASK, INTX, 0, [1])
-    set_level(armed, 1)
-    armed.irq_action_bools(UNMASK, INTX, 0, [value])
-    assert signalled(event, QUIET) == fires
-    set_level(armed, 0)
-
-
-def test_intx_asserted_before_it_has_an_eventfd(armed, eventfds, signalled):
-    """A level does not get lost: QEMU sets the eventfd anew whenever the guest reroutes the pin."""
-    set_level(armed, 1)
-    event, = eventfds()
-    armed.irq_eventfds(INTX, [event])
-    assert signalled(event) == 1
-    set_level(armed, 0)
-
-
-def test_resample_eventfd(armed, eventfds, signalled):
-    """KVM signals the UNMASK eventfd at the guest's end-of-interrupt; no message is involved."""
-    event, resample = eventfds(2)
-    armed.irq_eventfds(INTX, [event])
-    armed.irq_eventfds(INTX, [resample], action=UNMASK)
-    set_level(armed, 1)
-    assert signalled(event) == 1
-    for _ in range(3):
-        os.eventfd_write(resample, 1)
-        assert signalled(event) == 1, "still asserted"
-    set_level(armed, 0)
-    signal_server(armed, resample)
-    assert signalled(event, QUIET) == 0
-    set_level(armed, 1)
-    assert signalled(event) == 1
-    set_level(armed, 0)
-
-
-def test_resample_eventfd_is_replaced_and_taken_away(armed, eventfds, signalled):
-    event, first, second = eventfds(3)
-    armed.irq_eventfds(INTX, [event])
-    armed.irq_eventfds(INTX, [first], action=UNMASK)
-    armed.irq_eventfds(INTX, [second], action=UNMASK)
-    set_level(armed, 1)
-    assert signalled(event) == 1
-    os.eventfd_write(first, 1)
-    assert signalled(event, QUIET) == 0
-    os.eventfd_write(second, 1)
-    assert signalled(event) == 1
-    armed.irq_deassign(INTX, 0, 1, action=UNMASK)
-    os.eventfd_write(second, 1)
-    assert signalled(event, QUIET) == 0
-    armed.irq_action(UNMASK, INTX)
-    assert signalled(event) == 1
-    set_level(armed, 0)
-
-
-def test_mask_by_eventfd(armed, eventfds, signalled):
-    """A MASK eventfd: writing it masks the line. Kernels have it, so a client may ask."""
-    event, mask = eventfds(2)
-    armed.irq_eventfds(INTX, [event])
-    armed.irq_eventfds(INTX, [mask], action=MASK)
-    signal_server(armed, mask)
-    set_level(armed, 1)
-    assert signalled(event, QUIET) == 0
-    armed.irq_action(UNMASK, INTX)
-    assert signalled(event) == 1
-    set_level(armed, 0)
-
-
-def test_intx_disabled(armed, eventfds, signalled):
-    event, resample = eventfds(2)
-    armed.irq_eventfds(INTX, [event])
-    armed.irq_eventfds(INTX, [resample], action=UNMASK)
-    armed.irq_disable(INTX)
-    set_level(armed, 1)
-    os.eventfd_write(resample, 1)
-    armed.barrier()
-    assert signalled(event, QUIET) == 0
-    set_level(armed, 0)
-
-
-def test_interrupt_disable_bit_silences_the_pin(armed, eventfds, signalled):
-    event, = eventfds()
-    armed.irq_eventfds(INTX, [event])
-    armed.write(proto.CONFIG, 4, 2, 0x0406)
-    set_level(armed, 1)
-    assert signalled(event, QUIET) == 0
-    assert armed.read(proto.CONFIG, 6, 2) & 8, "Interrupt Status shows the line even when disabled"
-    armed.write(proto.CONFIG, 4, 2, 0x0006)
-    assert signalled(event) == 1
-    set_level(armed, 0)
-    assert not armed.read(proto.CONFIG, 6, 2) & 8
 
 
 # -- setting up and taking down --------------------------------------------------
@@ -450,87 +273,3 @@ def test_fds_of_a_refused_request_are_closed(armed, testdev, refused, eventfds):
     for _ in range(20):
         refused(armed, errno.EINVAL, Cmd.DEVICE_SET_IRQS, request(EVENTFD | TRIGGER, MSIX, 0, 1), eventfds(8))
     assert testdev.fds() == before
-
-
-def test_count_register_counts(armed):
-    """The test driver counts what it was told to raise, whether or not anybody listens."""
-    before = armed.read(proto.BAR0, COUNT, 4)
-    armed.write(proto.BAR0, VECTOR, 4, 1)
-    assert armed.read(proto.BAR0, COUNT, 4) == before + 1
-
-
-# -- MSI-X as the guest sees it -------------------------------------------------------
-
-def msix_where(client):
-    """(capability, table region, table offset, pba region, pba offset)"""
-    at = client.read(proto.CONFIG, 0x34, 1)
-    while client.read(proto.CONFIG, at, 1) != 0x11:
-        at = client.read(proto.CONFIG, at + 1, 1)
-    table, pba = client.read(proto.CONFIG, at + 4, 4), client.read(proto.CONFIG, at + 8, 4)
-    return at, table & 7, table & ~7, pba & 7, pba & ~7
-
-
-def test_vector_without_eventfd_is_pending_until_it_gets_one(armed, eventfds, signalled):
-    """That is how clients mask a vector: they take its eventfd away and look at the pending bits."""
-    _, _, _, region, offset = msix_where(armed)
-    first, late = eventfds(2)
-    armed.irq_eventfds(MSIX, [first])
-    enable_msix(armed)
-    armed.write(proto.BAR0, VECTOR, 4, 3)
-    assert armed.read(region, offset, 8) == 1 << 3
-    armed.irq_eventfds(MSIX, [late], start=3)
-    assert signalled(late) == 1
-    assert armed.read(region, offset, 8) == 0
-    assert signalled(first, QUIET) == 0
-
-
-def test_vector_whose_eventfd_is_taken_away(armed, eventfds, signalled):
-    _, _, _, region, offset = msix_where(armed)
-    events = eventfds(4)
-    armed.irq_eventfds(MSIX, events)
-    enable_msix(armed)
-    armed.irq_deassign(MSIX, 2, 1)
-    armed.write(proto.BAR0, VECTOR, 4, 2)
-    armed.write(proto.BAR0, VECTOR, 4, 2)
-    assert armed.read(region, offset, 8) == 1 << 2
-    armed.irq_eventfds(MSIX, events[2:3], start=2)
-    assert signalled(events[2]) == 1, "pending is one bit, not a count"
-
-
-def test_pending_bits_are_gone_after_a_reset(armed, eventfds, signalled):
-    _, _, _, region, offset = msix_where(armed)
-    armed.irq_eventfds(MSIX, eventfds(1))
-    enable_msix(armed)
-    armed.write(proto.BAR0, VECTOR, 4, 5)
-    assert armed.read(region, offset, 8)
-    armed.reset()
-    assert armed.read(region, offset, 8) == 0
-    event, = eventfds()
-    armed.irq_eventfds(MSIX, [event], start=5)
-    assert signalled(event, QUIET) == 0
-
-
-def test_last_vector_s_pending_bit(armed, eventfds):
-    """Beyond the first 64 the bits are in the next quadword."""
-    _, _, _, region, offset = msix_where(armed)
-    _, count = armed.irq_info(MSIX)
-    assert count > 64
-    armed.irq_eventfds(MSIX, eventfds(1))
-    enable_msix(armed)
-    armed.write(proto.BAR0, VECTOR, 4, count - 1)
-    bits = armed.region_read(region, offset, (count + 63) // 64 * 8)
-    assert int.from_bytes(bits, "little") == 1 << count - 1
-    armed.irq_disable(MSIX)
-
-
-def test_msi_beyond_what_the_guest_enabled(armed, eventfds, signalled):
-    """Multiple Message Enable says how many vectors the guest set aside; a device may not use more."""
-    at = armed.read(proto.CONFIG, 0x34, 1)
-    while armed.read(proto.CONFIG, at, 1) != 0x05:
-        at = armed.read(proto.CONFIG, at + 1, 1)
-    events = eventfds(8)
-    armed.irq_eventfds(MSI, events)
-    armed.write(proto.CONFIG, at + 2, 2, 1 | 1 << 4)
-    for vector in (0, 1):
-        armed.write(proto.BAR0, VECTOR, 4, vector)
-    assert [signalled(e, QUIET) for e in events] == [1, 1, 0, 0, 0, 0, 0, 0]

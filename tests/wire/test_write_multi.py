@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from vuser import proto
-from vuser.client import write_multi_payload
+from vuser.client import Client, WireError, write_multi_payload
 from vuser.proto import Cmd
 
 SCRATCH, VECTOR, COUNT = 0x08, 0x00, 0x04
@@ -98,7 +98,6 @@ def bad_entries():
 @pytest.mark.parametrize("kind", list(bad_entries()))
 def test_one_bad_entry(tclient, kind):
     """wr_cnt counts the writes completed, so an error reply would hide the first; either way the stream lives."""
-    from vuser.client import WireError
     tclient.write(proto.BAR0, SCRATCH, 4, 0)
     good = [proto.WRITE_MULTI_ENTRY.pack(SCRATCH, proto.BAR0, 4, bytes([n, 0, 0, 0])) for n in (1, 2)]
     payload = proto.WRITE_MULTI.pack(3) + good[0] + bad_entries()[kind] + good[1]
@@ -126,7 +125,6 @@ def test_as_large_as_a_message_may_be(client):
 
 def test_works_for_who_did_not_ask_for_it(bochs):
     """write_multiple tells the peer that it may use the command; who uses it unasked knows what it does."""
-    from vuser.client import Client, WireError
     with Client(bochs.path) as c:
         c.version(0, 0, caps={})
         try:

@@ -3,11 +3,11 @@
 import collections
 import json
 import os
-import struct
+import socket
 
 from . import proto
-from .channel import Channel, PATIENCE, Timeout
-from .proto import Cmd, Frame, ProtocolError
+from .channel import Channel, PATIENCE
+from .proto import Cmd, ProtocolError
 
 
 class WireError(Exception):
@@ -328,7 +328,6 @@ def _expect_payload(frame, want):
 
 
 def _socket_of(fd):
-    import socket
     sock = socket.socket(fileno=fd)
     if sock.family != socket.AF_UNIX or sock.type != socket.SOCK_STREAM:
         raise ProtocolError("the twin socket is no UNIX stream socket")
@@ -338,6 +337,3 @@ def _socket_of(fd):
 def _close_fds(fds):
     while fds:
         os.close(fds.pop())
-
-
-__all__ = ["Client", "WireError", "Frame", "Timeout", "write_multi_payload", "check_read_reply", "struct"]
