@@ -83,6 +83,11 @@ static int break_later(struct link *link, int err)
 	return -ENOTCONN;
 }
 
+int link_fd(const struct link *link)
+{
+	return link->fd;
+}
+
 void link_free(struct link *link)
 {
 	if (!link)

@@ -36,6 +36,9 @@ struct link_ops {
 int link_new(struct loop *loop, int fd, const struct link_ops *ops, void *user,
 	     struct link **ret_link);
 
+/* Stays the link's. */
+int link_fd(const struct link *link);
+
 /* Closes the socket. Safe in callbacks. NULL is fine. */
 void link_free(struct link *link);
 
