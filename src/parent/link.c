@@ -21,7 +21,12 @@ struct link {
 	bool told; /* ops->broken was called */
 	bool busy; /* in a callback: link_free() waits for its end */
 	bool dead;
+	bool out;     /* waits for room in the socket */
+	bool serving; /* in messages: replies are gathered */
+	struct loop *loop;
+	struct loop_poller poller;
 
+	uint64_t n_served;
 	size_t rx_len;
 	int fds[LINK_MAX_FDS];
 	unsigned n_fds;
@@ -50,6 +55,7 @@ int wire_frame(const void *buf, size_t len)
 
 static void destroy(struct link *link)
 {
+	loop_remove_poller(link->loop, &link->poller);
 	loop_remove(link->src);
 	loop_remove(link->defer);
 	while (link->n_fds)
@@ -178,6 +184,7 @@ static int serve(struct link *link)
 		if (n <= 0)
 			break;
 		at += (size_t)n;
+		link->n_served++;
 	}
 	if (n < 0 || link->dead)
 		return n < 0 ? n : 0;
@@ -190,43 +197,59 @@ static int serve(struct link *link)
 /* Sending                                                             */
 /* ------------------------------------------------------------------ */
 
+static int watch_out(struct link *link, bool on)
+{
+	if (link->out == on)
+		return 0;
+	link->out = on;
+	return loop_set_events(link->src, on ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
 static int flush(struct link *link)
 {
 	while (link->tx_len) {
 		ssize_t n = send(link->fd, link->tx + link->tx_at, link->tx_len,
 				 MSG_DONTWAIT | MSG_NOSIGNAL);
 
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return watch_out(link, true);
 		if (n < 0)
-			return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+			return -errno;
 		link->tx_at += (size_t)n;
 		link->tx_len -= (size_t)n;
 	}
 	link->tx_at = 0;
-	return loop_set_events(link->src, EPOLLIN);
+	return watch_out(link, false);
 }
 
 static int enqueue(struct link *link, const struct wire_header *h,
 		   const void *payload, size_t len, size_t sent)
 {
 	uint8_t whole[WIRE_MAX_SIZE];
+	size_t left = h->size - sent;
+	int err = 0;
 
 	if (!link->tx)
 		link->tx = malloc(LINK_MAX_QUEUED);
 	if (!link->tx)
 		return -ENOMEM;
-	if (link->tx_len + h->size - sent > LINK_MAX_QUEUED)
+	if (link->tx_len + left > LINK_MAX_QUEUED)
+		err = flush(link);
+	if (err)
+		return err;
+	if (link->tx_len + left > LINK_MAX_QUEUED)
 		return -ENOBUFS;
-	if (link->tx_at + link->tx_len + h->size > LINK_MAX_QUEUED) {
+	if (link->tx_at + link->tx_len + left > LINK_MAX_QUEUED) {
 		memmove(link->tx, link->tx + link->tx_at, link->tx_len);
 		link->tx_at = 0;
 	}
 	memcpy(whole, h, sizeof(*h));
 	if (len)
 		memcpy(whole + sizeof(*h), payload, len);
-	memcpy(link->tx + link->tx_at + link->tx_len, whole + sent,
-	       h->size - sent);
-	link->tx_len += h->size - sent;
-	return loop_set_events(link->src, EPOLLIN | EPOLLOUT);
+	memcpy(link->tx + link->tx_at + link->tx_len, whole + sent, left);
+	link->tx_len += left;
+	/* What is sent while messages are served goes at their end, at once. */
+	return link->serving ? 0 : watch_out(link, true);
 }
 
 int link_send(struct link *link, uint16_t kind, uint32_t seq,
@@ -259,7 +282,7 @@ int link_send(struct link *link, uint16_t kind, uint32_t seq,
 				       .cmsg_len = CMSG_LEN(sizeof(fd)) };
 		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
 	}
-	if (!link->tx_len)
+	if (!link->tx_len && (!link->serving || fd >= 0))
 		n = sendmsg(link->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		return break_later(link, -errno);
@@ -289,6 +312,37 @@ int link_take_fd(struct link *link)
 /* The loop                                                            */
 /* ------------------------------------------------------------------ */
 
+static void finish(struct link *link, int err)
+{
+	if (err)
+		broken(link, err);
+	link->busy = false;
+	if (link->dead)
+		destroy(link);
+}
+
+/* What is there, and replies to it. Return: 0 or why the link is to break. */
+static int take_in(struct link *link)
+{
+	size_t before = link->rx_len;
+	int err = receive(link), e;
+
+	/* What came before the end counts. */
+	if (err && err != -ENOTCONN)
+		return err;
+	if (link->rx_len != before && !link->dead)
+		loop_mark_hot(link->loop, &link->poller);
+	link->serving = true;
+	e = serve(link);
+	link->serving = false;
+	if (!link->dead && link->tx_len) {
+		int f = flush(link);
+
+		e = e ? e : f;
+	}
+	return e ? e : err;
+}
+
 static void on_ready(struct loop_source *src, uint32_t events, void *user)
 {
 	struct link *link = user;
@@ -301,20 +355,29 @@ static void on_ready(struct loop_source *src, uint32_t events, void *user)
 	if (events & EPOLLOUT)
 		err = flush(link);
 	/* Hang-ups and errors show in recvmsg(), behind what is still there. */
-	if (!err && events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-		err = receive(link);
-		/* What came before the end counts. */
-		if (!err || err == -ENOTCONN) {
-			int e = serve(link);
+	if (!err && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		err = take_in(link);
+	finish(link, err);
+}
 
-			err = e ? e : err;
-		}
-	}
-	if (err)
-		broken(link, err);
-	link->busy = false;
-	if (link->dead)
-		destroy(link);
+/* The answer to an answer is often near: the loop looks for a moment before
+ * it sleeps. */
+static bool on_poll(struct loop_poller *poller)
+{
+	struct link *link = vgpu_container_of(poller, struct link, poller);
+	size_t before = link->rx_len;
+	uint64_t served = link->n_served;
+	bool any;
+	int err;
+
+	if (link->err || link->dead || link->told)
+		return false;
+	link->busy = true;
+	err = take_in(link);
+	any = err || link->dead || link->n_served != served ||
+	      link->rx_len != before;
+	finish(link, err);
+	return any;
 }
 
 static void on_defer(struct loop_source *src, void *user)
@@ -323,10 +386,7 @@ static void on_defer(struct loop_source *src, void *user)
 
 	(void)src;
 	link->busy = true;
-	broken(link, link->err);
-	link->busy = false;
-	if (link->dead)
-		destroy(link);
+	finish(link, link->err);
 }
 
 int link_new(struct loop *loop, int fd, const struct link_ops *ops, void *user,
@@ -342,6 +402,9 @@ int link_new(struct loop *loop, int fd, const struct link_ops *ops, void *user,
 	link->fd = fd;
 	link->ops = ops;
 	link->user = user;
+	link->loop = loop;
+	link->poller.poll = on_poll;
+	loop_add_poller(loop, &link->poller);
 	err = loop_add_fd(loop, fd, EPOLLIN, on_ready, link, &link->src);
 	if (!err)
 		err = loop_add_timer(loop, on_defer, link, &link->defer);
