@@ -122,7 +122,7 @@ static void test_many_at_once(void **state)
 	size_t n = 0, at = 0, len = 0;
 	unsigned sent = 0;
 
-	while (n + WIRE_MAX_SIZE < sizeof(buf)) {
+	while (n + 2 * WIRE_MAX_SIZE < sizeof(buf)) {
 		n += frame(buf + n, len);
 		len = (len + 997) % (WIRE_MAX_PAYLOAD + 1);
 		sent++;
