@@ -18,6 +18,7 @@
 #include "device/session.h"
 #include "display/plane.h"
 #include "display/reader.h"
+#include "dma/budget.h"
 #include "dma/pin.h"
 #include "dma/space.h"
 #include "screenshot.h"
@@ -186,6 +187,10 @@ static struct json_object *dma_stats(struct dma_space *space)
 	json_set_uint(&obj, "remote_maps", maps.remote_maps);
 	json_set_uint(&obj, "mapped", maps.bytes);
 	json_set_uint(&obj, "pinned", pins.bytes);
+	json_set_uint(&obj, "pinned_limit", MIN(pins.limit, (uint64_t)INT64_MAX));
+	json_set_uint(&obj, "user_pinned", pins.user_bytes);
+	json_set_uint(&obj, "user_pinned_limit",
+		      MIN(pins.user_limit, (uint64_t)INT64_MAX));
 	return obj;
 }
 
@@ -367,6 +372,31 @@ static void set_log_level(struct control_call *call, struct json_object *params,
 	control_reply(call, json_object_new_object());
 }
 
+/* ---- SetPinnedLimit ------------------------------------------------- */
+
+static void set_pinned_limit(struct control_call *call,
+			     struct json_object *params, void *user)
+{
+	const struct device_control *control = user;
+	struct vgpu_core *core = control->core;
+	int64_t instance = json_get_int(params, "instance", -1);
+	int64_t of_user = json_get_int(params, "user", -1);
+
+	if (instance < 0 && json_object_object_get(params, "instance")) {
+		control_reply_invalid(call, "instance");
+		return;
+	}
+	if (of_user < 0 && json_object_object_get(params, "user")) {
+		control_reply_invalid(call, "user");
+		return;
+	}
+	if (instance >= 0)
+		dma_space_set_pin_limit(core->dma, (uint64_t)instance);
+	if (of_user >= 0 && core->budgets)
+		dma_budgets_set_limit(core->budgets, (uint64_t)of_user);
+	control_reply(call, json_object_new_object());
+}
+
 static void subscribe(struct control_call *call, struct json_object *params,
 		      void *user)
 {
@@ -381,6 +411,7 @@ static const struct control_handler handlers[] = {
 	{ "GetInfo", get_info },	  { "Stats", get_stats },
 	{ "GetDisplay", get_display },	  { "Screenshot", take_screenshot },
 	{ "SetLogLevel", set_log_level },
+	{ "SetPinnedLimit", set_pinned_limit },
 	{ "Subscribe", subscribe },
 };
 

@@ -17,6 +17,7 @@
 #include "control.h"
 #include "device/device.h"
 #include "device/module.h"
+#include "dma/budget.h"
 #include "drivers.h"
 #include "notify.h"
 #include "options.h"
@@ -39,6 +40,7 @@ struct server {
 	struct loop *loop;
 	struct module *module;
 	struct parent_worker *parent; /* NULL: the type needs none */
+	struct dma_budgets *budgets;
 	struct vgpu_core *core;
 	struct listener *listener; /* NULL: the socket came connected */
 	struct listener *control_listener;
@@ -188,6 +190,11 @@ static int start_device(struct server *s)
 	};
 	int code;
 
+	if (dma_budgets_new(DMA_BUDGET_DEFAULT, &s->budgets)) {
+		log_error(NULL, "out of memory");
+		return EXIT_RUNTIME;
+	}
+	config.budgets = s->budgets;
 	code = drivers_find(s->options, &s->module, &config.type);
 	if (code)
 		return code;
@@ -304,6 +311,7 @@ static int finish(struct server *s)
 	listener_free(s->control_listener);
 	device_control_free(s->control);
 	device_destroy(s->core);
+	dma_budgets_free(s->budgets);
 	parent_worker_free(s->parent);
 	if (s->parent_gone)
 		code = EXIT_RUNTIME;

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <uuid/uuid.h>
 
+#include "../dma/budget.h"
+#include "../dma/pin.h"
 #include "../dma/space.h"
 #include "../pci/config.h"
 #include "../pci/msix.h"
@@ -38,6 +40,7 @@ int device_create(const struct device_config *config,
 	core->module = config->module;
 	core->type = config->type;
 	core->any_memory = config->any_memory;
+	core->budgets = config->budgets;
 	core->client_changed = config->client_changed;
 	core->client_user = config->user;
 	core->parent = config->parent;
@@ -141,6 +144,26 @@ static int renew(struct vgpu_core *core)
 /* Clients                                                             */
 /* ------------------------------------------------------------------ */
 
+/* What the client has pinned counts for its user from now on. */
+static int use_budget(struct vgpu_core *core)
+{
+	struct dma_budget *budget;
+	pid_t pid;
+	uid_t uid;
+	int err;
+
+	if (!core->budgets)
+		return 0;
+	err = session_peer(core->session, &pid, &uid);
+	if (!err)
+		err = dma_budgets_get(core->budgets, uid, &budget);
+	if (err)
+		return err;
+	err = dma_space_set_budget(core->dma, budget);
+	dma_budget_unref(budget);
+	return err;
+}
+
 int device_accept(struct vgpu_core *core, int fd)
 {
 	int err;
@@ -171,6 +194,13 @@ int device_accept(struct vgpu_core *core, int fd)
 	}
 	core->used = true;
 	err = session_new(core, fd, &core->session);
+	if (!err) {
+		err = use_budget(core);
+		if (err) {
+			session_free(core->session);
+			core->session = NULL;
+		}
+	}
 	if (err) {
 		log_error(core->name, "cannot serve a client: %s",
 			  strerror(-err));

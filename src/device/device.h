@@ -24,6 +24,7 @@
 #include "region.h"
 
 struct arena;
+struct dma_budgets;
 struct dma_space;
 struct doorbell;
 struct irqs;
@@ -89,6 +90,7 @@ struct vgpu_core {
 	struct doorbell *doorbells; /* those that the client has as eventfds */
 	struct dma_space *dma;
 	struct vgpu_iommu *iommu;     /* of device_config */
+	struct dma_budgets *budgets;  /* of device_config */
 	struct parent_worker *parent; /* src/parent/; NULL: no parent */
 	void *state;
 	size_t state_size;
@@ -118,6 +120,8 @@ struct vgpu_core {
  * @type: one of its types
  * @parent: the link to its parent, or NULL; stays the caller's
  * @iommu: what pins go through from the start, or NULL: the driver says it
+ * @budgets: how much memory the clients' users may have pinned, or NULL: no
+ *           limit but the instance's; must outlive the instance
  */
 struct device_config {
 	struct loop *loop;
@@ -127,6 +131,7 @@ struct device_config {
 	bool any_memory; /* also client memory that is on a disk */
 	struct parent_worker *parent;
 	struct vgpu_iommu *iommu;
+	struct dma_budgets *budgets;
 
 	/* A client came or went; may be NULL. Not from device_create() or
 	 * device_destroy(); must not destroy the instance. */

@@ -29,4 +29,20 @@ void dma_budget_unref(struct dma_budget *budget);
 int dma_budget_charge(struct dma_budget *budget, uint64_t bytes);
 void dma_budget_uncharge(struct dma_budget *budget, uint64_t bytes);
 
+struct dma_budgets;
+
+/**
+ * dma_budgets_new() - budgets by user, for all instances of a process
+ * @limit: bytes that each may have pinned
+ */
+int dma_budgets_new(uint64_t limit, struct dma_budgets **ret_budgets);
+/* Budgets that are referred to live on. NULL is fine. */
+void dma_budgets_free(struct dma_budgets *budgets);
+
+/* A user's budget; unref it. */
+int dma_budgets_get(struct dma_budgets *budgets, uint32_t uid,
+		    struct dma_budget **ret_budget);
+/* From now on, for every user */
+void dma_budgets_set_limit(struct dma_budgets *budgets, uint64_t limit);
+
 #endif

@@ -67,7 +67,8 @@ def test_how_the_clients_memory_is_set_up(device, shared):
     client.dma_map(0, size, file)
     client.dma_map(size, 0x2000)
     assert device.call('GetInfo')['memory'] == ('shared' if shared else 'private')
-    assert device.call('Stats')['dma'] == {'maps': 2, 'remote_maps': 1, 'mapped': size + 0x2000, 'pinned': 0}
+    dma = device.call('Stats')['dma']
+    assert (dma['maps'], dma['remote_maps'], dma['mapped'], dma['pinned']) == (2, 1, size + 0x2000, 0)
     client.close()
     eventually(lambda: device.call('Stats')['dma']['maps'] == 0)
     memory.close()
@@ -161,6 +162,20 @@ def test_the_log_level_can_be_changed(device):
     with pytest.raises(VarlinkError) as e:
         device.call('SetLogLevel', level='loud')
     assert e.value.parameters == {'parameter': 'level'}
+
+
+def test_the_limits_of_pinned_memory_can_be_changed(device):
+    with device.attach():
+        assert device.call('SetPinnedLimit', instance=1 << 20, user=2 << 20) == {}
+        dma = device.call('Stats')['dma']
+        assert (dma['pinned_limit'], dma['user_pinned_limit'], dma['user_pinned']) == (1 << 20, 2 << 20, 0)
+        assert device.call('SetPinnedLimit', user=0) == {}
+        dma = device.call('Stats')['dma']
+        assert (dma['pinned_limit'], dma['user_pinned_limit']) == (1 << 20, 0)
+    for name in ('instance', 'user'):
+        with pytest.raises(VarlinkError) as e:
+            device.call('SetPinnedLimit', **{name: -1})
+        assert e.value.parameters == {'parameter': name}
 
 
 def raw(device, data):

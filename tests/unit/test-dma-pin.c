@@ -304,6 +304,34 @@ static void limits(void **state)
 	assert_int_equal(pinned(), 0);
 }
 
+static void users_have_budgets(void **state)
+{
+	struct dma_budget *a, *b, *again;
+	struct dma_budgets *all;
+
+	(void)state;
+	assert_int_equal(dma_budgets_new(10, &all), 0);
+	assert_int_equal(dma_budgets_get(all, 1000, &a), 0);
+	assert_int_equal(dma_budgets_get(all, 0, &b), 0);
+	assert_int_equal(dma_budgets_get(all, 1000, &again), 0);
+	assert_ptr_equal(a, again);
+	assert_ptr_not_equal(a, b);
+	assert_int_equal(dma_budget_charge(a, 11), -EDQUOT);
+	assert_int_equal(dma_budget_charge(a, 6), 0);
+	assert_int_equal(dma_budget_charge(again, 5), -EDQUOT);
+	assert_int_equal(dma_budget_charge(b, 10), 0);
+	dma_budgets_set_limit(all, 5); /* below what is used */
+	assert_int_equal(dma_budget_charge(a, 1), -EDQUOT);
+	dma_budget_uncharge(a, 6);
+	assert_int_equal(dma_budget_charge(a, 5), 0);
+	dma_budgets_free(all);
+	dma_budgets_free(NULL);
+	assert_int_equal(a->used, 5); /* until it is let go of */
+	dma_budget_unref(a);
+	dma_budget_unref(again);
+	dma_budget_unref(b);
+}
+
 static void the_backend_may_be_full(void **state)
 {
 	uint64_t *iovas = calloc(1024, 8), *addrs = calloc(1024, 8);
@@ -625,6 +653,7 @@ int main(void)
 		T(pins_are_counted),
 		T(batches_are_all_or_nothing),
 		T(limits),
+		T(users_have_budgets),
 		T(the_backend_may_be_full),
 		T(unmaps_wait_for_pins),
 		T(a_late_driver_loses_its_pins),
