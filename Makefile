@@ -30,6 +30,10 @@ fuzz:
 	@scripts/build fuzz
 	@scripts/fuzz
 
+coverage:
+	@scripts/setup build test
+	@scripts/coverage
+
 asan tsan:
 	@scripts/setup build test
 	@scripts/build $@
@@ -56,6 +60,7 @@ help:
 	@echo 'make test     all tests'
 	@echo 'make bench    measure'
 	@echo 'make fuzz     fuzz what reads the wire'
+	@echo 'make coverage which lines of the wire and the device the tests reach'
 	@echo 'make asan     tests under the address and undefined-behaviour sanitizers'
 	@echo 'make tsan     tests under the thread sanitizer'
 	@echo 'make format   clang-format on all C files'
@@ -63,4 +68,4 @@ help:
 	@echo 'make install  honours DESTDIR and PREFIX'
 	@echo 'make clean    removes builds; build/lab with QEMU and kernels stays'
 
-.PHONY: all demo test bench fuzz asan tsan format lint install clean help
+.PHONY: all demo test bench fuzz coverage asan tsan format lint install clean help
