@@ -90,6 +90,26 @@ static void wait_for(struct dma_reader *r, uint64_t period)
 	}
 }
 
+static int membarrier_private(void)
+{
+	return (int)syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0,
+			    0);
+}
+
+/* Every running thread of ours executes a full fence. A process that was
+ * forked has to say anew that it wants that; where a sandbox forbids it,
+ * waiting much longer than a store takes to be seen has to do. */
+static void fence_everywhere(void)
+{
+	if (!membarrier_private())
+		return;
+	syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0,
+		0);
+	if (membarrier_private() &&
+	    syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+}
+
 void dma_synchronize(void)
 {
 	uint64_t period = atomic_fetch_add(&dma_period, 1) + 1;
@@ -102,7 +122,7 @@ void dma_synchronize(void)
 	if (!others)
 		return;
 	if (!dma_fence_in_reader)
-		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+		fence_everywhere();
 	for (r = atomic_load(&readers); r; r = r->next)
 		if (r != dma_self)
 			wait_for(r, period);

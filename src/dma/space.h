@@ -53,10 +53,10 @@ struct dma_limits {
 
 /**
  * dma_space_new() - an empty space, or the one that @arena holds
- * @limits: NULL: defaults. Ranges that are already there may exceed them.
+ * @limits: NULL: defaults. The same as before for a space that is there.
  *
- * Return: 0; -ESTALE: the arena names files that are not there any more;
- * -ENOMEM, -ENOSPC.
+ * Return: 0; -ESTALE: the arena names files that are not there any more, or was
+ * made with other limits; -ENOMEM, -ENOSPC.
  */
 int dma_space_new(struct arena *arena, const struct dma_limits *limits,
 		  struct dma_space **ret_space);

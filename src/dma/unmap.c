@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "../util/bytes.h"
+#include "../util/log.h"
 #include "../util/loop.h"
 #include "hold.h"
 #include "pin-private.h"
@@ -14,7 +15,7 @@ struct dma_unmap {
 	struct list link;
 	uint32_t ranges; /* number + 1 of the first, linked by local.next */
 	uint64_t since_ns;
-	bool overdue;
+	bool overdue, told;
 	dma_unmapped_fn done;
 	void *user;
 };
@@ -109,7 +110,7 @@ static void tell_driver(struct dma_space *space, uint32_t list)
 
 static void arm(struct dma_space *space)
 {
-	if (space->unmap_timer && !list_empty(&space->unmaps))
+	if (space->unmap_timer)
 		loop_arm_timer(space->unmap_timer, DMA_UNMAP_CHECK_NS, 0);
 }
 
@@ -145,8 +146,10 @@ static int take(struct dma_space *space, uint64_t iova, uint64_t last,
 				  .since_ns = loop_now_ns(),
 				  .done = done,
 				  .user = user };
+	/* Not again for each: a client that goes on and on would put it off. */
+	if (list_empty(&space->unmaps))
+		arm(space);
 	list_insert(&space->unmaps, &op->link);
-	arm(space);
 	return -EINPROGRESS;
 }
 
@@ -245,7 +248,21 @@ void dma_unmaps_check(struct dma_space *space)
 		force(space, op);
 	}
 	dma_unmaps_poll(space);
-	arm(space);
+	list_for_each(n, &space->unmaps) {
+		struct dma_unmap *op = list_entry(n, struct dma_unmap, link);
+
+		if (!op->overdue || op->told)
+			continue;
+		op->told = true;
+		log_error(
+			NULL,
+			"client memory at 0x%llx is unmapped, but still "
+			"held by a driver that was reset: its client waits",
+			(unsigned long long)space->ranges->range[op->ranges - 1]
+				.iova);
+	}
+	if (!list_empty(&space->unmaps))
+		arm(space);
 }
 
 uint32_t dma_unmaps_fini(struct dma_space *space)

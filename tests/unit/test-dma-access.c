@@ -201,8 +201,8 @@ static void pointers(void **state)
 	assert_null(dma_space_ptr(space, 0, MIB + 1, DMA_PROT_READ));
 	assert_null(dma_space_ptr(space, 0, SIZE_MAX, DMA_PROT_READ));
 	assert_null(dma_space_ptr(space, 1, SIZE_MAX, DMA_PROT_READ));
-	assert_null(dma_space_ptr(space, 2 * PAGE, SIZE_MAX - PAGE,
-				  DMA_PROT_READ));
+	assert_null(
+		dma_space_ptr(space, 2 * PAGE, SIZE_MAX - PAGE, DMA_PROT_READ));
 	assert_null(dma_space_ptr(space, 2 * MIB, 1, DMA_PROT_READ));
 	assert_null(dma_space_ptr(space, 4 * MIB, 1, RW));
 	assert_null(dma_space_ptr(space, 5 * MIB, 1, DMA_PROT_READ));
@@ -355,6 +355,35 @@ static void a_late_driver_is_reset(void **state)
 	while (!unmapped)
 		loop_run_once(loop, -1);
 	assert_int_equal(owner.overdue, 1);
+}
+
+/* A client that never stops asking does not put the check off. */
+static void a_busy_client_does_not_help(void **state)
+{
+	struct vgpu_dma_segment seg[1], more[1];
+	uint64_t i;
+
+	(void)state;
+	unmapped = 0;
+	assert_int_equal(dma_space_get(space, 0, 1, RW, seg, 1), 1);
+	assert_int_equal(dma_space_unmap(space, 0, MIB, on_unmapped, NULL),
+			 -EINPROGRESS);
+	for (i = 1; !owner.overdue; i++) {
+		uint64_t iova = (i + 16) * MIB;
+
+		assert_int_equal(dma_space_map(space, iova, PAGE, RW, fd, 0),
+				 0);
+		assert_int_equal(dma_space_get(space, iova, 1, RW, more, 1), 1);
+		assert_int_equal(
+			dma_space_unmap(space, iova, PAGE, on_unmapped, NULL),
+			-EINPROGRESS);
+		dma_space_put(space, more, 1);
+		loop_run_once(loop, 10);
+	}
+	assert_true(i > 10);
+	dma_space_put(space, seg, 1);
+	while (unmapped < (int)i)
+		loop_run_once(loop, -1);
 }
 
 static int copied, copied_err;
@@ -543,6 +572,7 @@ int main(void)
 		T(segments_hold),
 		T(the_driver_may_finish_later),
 		T(a_late_driver_is_reset),
+		T(a_busy_client_does_not_help),
 		T(messages),
 		T(messages_end),
 		T(truncation_is_told),
