@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <uuid/uuid.h>
 
@@ -46,6 +47,7 @@ struct server {
 	struct listener *control_listener;
 	struct device_control *control;
 	struct recorder *recorder;
+	int notify_fd; /* -1: nobody wants to know */
 	struct play *play;
 	struct loop_source *sigterm, *sigint;
 	struct loop_source *goodbye; /* a timer: time is up */
@@ -105,7 +107,7 @@ static void on_signal(struct loop_source *src, int signo, void *user)
 		return;
 	}
 	log_info(s->core->name, "%s: ending", strsignal(signo));
-	notify_manager("STOPPING=1");
+	notify_send(s->notify_fd, "STOPPING=1");
 	s->stopping = true;
 	listener_free(s->listener);
 	listener_free(s->control_listener);
@@ -331,6 +333,23 @@ static int finish(struct server *s)
 	return code;
 }
 
+/* Everything is open now, and nobody has been listened to. */
+static int enter_sandbox(const struct server *s)
+{
+	const char *const sockets[] = {
+		s->options->socket_path,
+		s->options->control_path,
+	};
+	const struct sandbox_config config = {
+		.mode = s->options->sandbox,
+		.unlink_in = sockets,
+		.n_unlink_in = sizeof(sockets) / sizeof(sockets[0]),
+	};
+
+	tzset(); /* reads a file, which log lines would do later */
+	return sandbox_enter(&config) ? EXIT_RUNTIME : 0;
+}
+
 static void announce(const struct server *s)
 {
 	const struct options *o = s->options;
@@ -347,7 +366,7 @@ static void announce(const struct server *s)
 
 static int serve(const struct options *options)
 {
-	struct server s = { .options = options };
+	struct server s = { .options = options, .notify_fd = -1 };
 	int code, err;
 
 	uuid_unparse_lower(options->uuid, s.uuid);
@@ -357,9 +376,12 @@ static int serve(const struct options *options)
 						  .type = options->type },
 		       options->log_level);
 	code = start(&s);
+	s.notify_fd = notify_open();
+	if (!code)
+		code = enter_sandbox(&s);
 	if (!code) {
 		announce(&s);
-		notify_manager("READY=1");
+		notify_send(s.notify_fd, "READY=1");
 		err = loop_run(s.loop);
 		if (err) {
 			log_error(s.core->name, "the event loop failed: %s",
@@ -368,6 +390,7 @@ static int serve(const struct options *options)
 		}
 	}
 	err = finish(&s);
+	close_fd(s.notify_fd);
 	return code ? code : err;
 }
 

@@ -11,7 +11,8 @@
 #include "util/cleanup.h"
 #include "util/log.h"
 
-static int send_to(const char *path, const char *state)
+/* A socket, connected to the manager. */
+static int connect_to(const char *path)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	size_t len = strlen(path);
@@ -25,22 +26,52 @@ static int send_to(const char *path, const char *state)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
-		   (struct sockaddr *)&addr,
-		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) <
+	if (connect(fd, (struct sockaddr *)&addr,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) <
 	    0)
 		return -errno;
-	return 0;
+	return steal_fd(&fd);
+}
+
+static const char *manager_path(void)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+
+	return path && *path ? path : NULL;
+}
+
+static int send_to(int fd, const char *state)
+{
+	return send(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT) < 0
+		       ? -errno
+		       : 0;
+}
+
+int notify_open(void)
+{
+	const char *path = manager_path();
+	int fd = path ? connect_to(path) : -1;
+
+	return fd < 0 ? -1 : fd;
+}
+
+void notify_send(int fd, const char *state)
+{
+	/* A manager that came again has a new socket at the old place. */
+	if (fd < 0 || send_to(fd, state))
+		notify_manager(state);
 }
 
 void notify_manager(const char *state)
 {
-	const char *path = getenv("NOTIFY_SOCKET");
+	const char *path = manager_path();
+	cleanup_fd int fd = -1;
 	int err;
 
-	if (!path || !*path)
+	if (!path)
 		return;
-	err = send_to(path, state);
+	fd = connect_to(path);
+	err = fd < 0 ? fd : send_to(fd, state);
 	if (err)
 		log_warning(NULL,
 			    "cannot tell the service manager '%s' on "

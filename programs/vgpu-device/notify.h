@@ -7,4 +7,11 @@
  * logged, not fatal. */
 void notify_manager(const char *state);
 
+/* A connection for notify_send(), which works in a sandbox, too. Return: an fd
+ * that the caller closes; -1: there is nobody to tell, or he is not there. */
+int notify_open(void);
+
+/* Likewise by @fd, or as notify_manager() does if it is -1 or dead. */
+void notify_send(int fd, const char *state);
+
 #endif

@@ -34,6 +34,10 @@ static const char usage[] =
 	"vGPU\n"
 	"  --parent-socket PATH  the socket of vgpu-parent, for types that share "
 	"hardware\n"
+	"  --sandbox MODE        give up all rights that serving needs not: none "
+	"(default),\n"
+	"                        auto (what this kernel has), strict (all, or "
+	"fail)\n"
 	"\n"
 	"Where the VMM finds it (one of the two):\n"
 	"  --socket-path PATH    make a socket there; a stale one is replaced\n"
@@ -97,6 +101,7 @@ enum {
 	OPT_SOCKET_GROUP,
 	OPT_CONTROL_PATH,
 	OPT_PARENT_SOCKET,
+	OPT_SANDBOX,
 	OPT_RECORD,
 	OPT_PLAY,
 	OPT_LOG_LEVEL,
@@ -119,6 +124,7 @@ static const struct option long_options[] = {
 	{ "socket-group", required_argument, NULL, OPT_SOCKET_GROUP },
 	{ "control-path", required_argument, NULL, OPT_CONTROL_PATH },
 	{ "parent-socket", required_argument, NULL, OPT_PARENT_SOCKET },
+	{ "sandbox", required_argument, NULL, OPT_SANDBOX },
 	{ "record", required_argument, NULL, OPT_RECORD },
 	{ "play", required_argument, NULL, OPT_PLAY },
 	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
@@ -230,6 +236,12 @@ static int parse_one(int opt, char *arg, struct options *o)
 		return 0;
 	case OPT_PARENT_SOCKET:
 		o->parent_socket = arg;
+		return 0;
+	case OPT_SANDBOX:
+		if (sandbox_mode_parse(arg, &o->sandbox))
+			return wrong("--sandbox %s: one of none, auto, strict "
+				     "is expected",
+				     arg);
 		return 0;
 	case OPT_RECORD:
 		o->record = arg;

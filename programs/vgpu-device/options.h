@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "../common/sandbox.h"
 #include "util/log-sink.h"
 
 #define OPTIONS_MAX_DRIVERS 32 /* times that --driver may be given */
@@ -43,6 +44,7 @@ enum action {
  * @driver_dir: of --driver-dir, or NULL
  * @json: --list-types as JSON
  * @any_memory: guest memory may be in files on any file system
+ * @sandbox: what of it has to be there
  */
 struct options {
 	enum action action;
@@ -61,6 +63,7 @@ struct options {
 	const char *driver_dir;
 	bool json;
 	bool any_memory;
+	enum sandbox_mode sandbox;
 	enum log_level log_level;
 	enum log_format log_format;
 };

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include "sandbox.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#ifdef HAVE_CAP_NG
+#include <cap-ng.h>
+#endif
+
+#include "util/log.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
+
+int sandbox_mode_parse(const char *name, enum sandbox_mode *ret_mode)
+{
+	static const char *const names[] = {
+		[SANDBOX_NONE] = "none",
+		[SANDBOX_AUTO] = "auto",
+		[SANDBOX_STRICT] = "strict",
+	};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(names[i], name)) {
+			*ret_mode = (enum sandbox_mode)i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+static int no_new_privileges(const struct sandbox_config *config)
+{
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+/* A core would hold the guest's memory and screen. */
+static int no_core(const struct sandbox_config *config)
+{
+	const struct rlimit none = { 0, 0 };
+
+	return setrlimit(RLIMIT_CORE, &none) < 0 ? -errno : 0;
+}
+
+static int drop_capabilities(const struct sandbox_config *config)
+{
+#ifdef HAVE_CAP_NG
+	capng_select_t what = CAPNG_SELECT_CAPS;
+
+	/* Who has none may not change the bounding set, and without new
+	 * privileges it bounds nothing. */
+	if (capng_get_caps_process() < 0)
+		return -EIO;
+	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
+		what = CAPNG_SELECT_BOTH;
+	capng_clear(CAPNG_SELECT_BOTH);
+	if (capng_apply(what) < 0)
+		return -EPERM;
+	/* Don't believe it: look. */
+	if (capng_get_caps_process() < 0)
+		return -EIO;
+	return capng_have_capabilities(CAPNG_SELECT_CAPS) == CAPNG_NONE
+		       ? 0
+		       : -EPERM;
+#else
+	return -ENOTSUP;
+#endif
+}
+
+static int filter_calls(const struct sandbox_config *config)
+{
+	return sandbox_filter_calls();
+}
+
+static const char *why(int err)
+{
+	switch (err) {
+	case -ENOTSUP: /* EOPNOTSUPP, too */
+		return "not built in, or off in this kernel";
+	case -ENOSYS:
+		return "this kernel has none";
+	default:
+		return strerror(-err);
+	}
+}
+
+/* In this order: the filter refuses the calls that the others make, and
+ * without privileges both it and Landlock need the first. */
+static const struct {
+	const char *name;
+	int (*enter)(const struct sandbox_config *config);
+} parts[] = {
+	{ "no new privileges", no_new_privileges },
+	{ "no core dumps", no_core },
+	{ "no capabilities", drop_capabilities },
+	{ "Landlock", sandbox_restrict_files },
+	{ "system call filter", filter_calls },
+};
+
+int sandbox_enter(const struct sandbox_config *config)
+{
+	bool strict = config->mode == SANDBOX_STRICT;
+	char missing[256] = "";
+	size_t at = 0;
+
+	if (config->mode == SANDBOX_NONE)
+		return 0;
+	/* The leak checker ptrace()s its own process at the end. */
+	if (SANITIZED && !strict) {
+		log_warning(NULL, "sandbox: none, since this program was "
+				  "built with a sanitizer");
+		return 0;
+	}
+	for (unsigned i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		int err = parts[i].enter(config);
+
+		if (!err)
+			continue;
+		if (strict) {
+			log_error(NULL, "--sandbox strict: %s: %s",
+				  parts[i].name, why(err));
+			return err;
+		}
+		if (at < sizeof(missing))
+			at += (size_t)snprintf(missing + at,
+					       sizeof(missing) - at,
+					       "%s%s (%s)", at ? ", " : "",
+					       parts[i].name, why(err));
+	}
+	if (at)
+		log_warning(NULL, "the sandbox is degraded; missing: %s",
+			    missing);
+	else
+		log_debug(NULL, "sandbox: complete");
+	return 0;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* What is left to a process that reads what a guest sends: nearly nothing. */
+#ifndef PROGRAMS_SANDBOX_H
+#define PROGRAMS_SANDBOX_H
+
+#include <stddef.h>
+
+/**
+ * enum sandbox_mode - how much of the sandbox has to be there
+ * @SANDBOX_NONE: none is made
+ * @SANDBOX_AUTO: as much as the kernel and the build have; what is missing is
+ *	logged, once
+ * @SANDBOX_STRICT: all of it, or starting fails
+ */
+enum sandbox_mode {
+	SANDBOX_NONE,
+	SANDBOX_AUTO,
+	SANDBOX_STRICT,
+};
+
+/**
+ * struct sandbox_config - what the process still needs
+ * @mode: see there
+ * @unlink_in: files, or NULL: what lies beside them, and below, may still be
+ *	removed (sockets, at the end)
+ * @n_unlink_in: how many
+ */
+struct sandbox_config {
+	enum sandbox_mode mode;
+	const char *const *unlink_in;
+	size_t n_unlink_in;
+};
+
+/* Return: 0; -EINVAL: no mode is called so. */
+int sandbox_mode_parse(const char *name, enum sandbox_mode *ret_mode);
+
+/**
+ * sandbox_enter() - give up what is no longer needed, for good
+ *
+ * Call it when all files are open and all modules loaded, before there are
+ * other threads: capabilities and Landlock go by thread. What is refused
+ * from here on fails with EPERM (a system call, logged by the kernel where
+ * it audits) or EACCES (a file).
+ *
+ * Return: 0: done as far as @config wants it; negative errno: it was logged,
+ * and some of it may be in effect.
+ */
+int sandbox_enter(const struct sandbox_config *config);
+
+/* ---- the parts, private to sandbox*.c ------------------------------- */
+
+/* The system call filter, on all threads. -ENOTSUP: not built in. */
+int sandbox_filter_calls(void);
+
+/* Landlock. -ENOSYS, -EOPNOTSUPP: the kernel has none, or it is off. */
+int sandbox_restrict_files(const struct sandbox_config *config);
+
+#endif
