@@ -282,7 +282,8 @@ int dma_space_map(struct dma_space *space, uint64_t iova, uint64_t size,
 		return -EINVAL;
 	if (dma_table_next(&space->table, iova, iova + (size - 1), &at))
 		return -EEXIST;
-	if (space->n_maps == space->max_maps)
+	if (space->n_maps == space->max_maps ||
+	    size > DMA_MAX_BYTES - space->bytes)
 		return -ENOSPC;
 	if (fd >= 0) {
 		err = dma_files_get(&space->files, fd, offset + size,

@@ -29,6 +29,9 @@ struct loop;
 
 #define DMA_MAX_MAPS  (1u << 20)
 #define DMA_MAX_FILES 1024u /* distinct files, an fd each */
+/* Bytes in live ranges. An entry of the tables stands for 2 MiB, so this is
+ * what bounds the time that one map or unmap takes, and so holds the loop. */
+#define DMA_MAX_BYTES (8ull << 40)
 #define DMA_MAX_TABLE_BYTES                                                    \
 	(256ull << 20) /* look-up tables: 64 Ki ranges of                      \
 			  one page in each 2 MiB */
@@ -137,7 +140,7 @@ void dma_space_poll(struct dma_space *space);
  * -EBADF: @fd is none
  * -EACCES: @fd is not open for what @prot needs, or sealed
  * -EEXIST: overlaps a range that is there, or whose unmap is not over
- * -ENOSPC: a limit of struct dma_limits, or BUSGUARD_MAX, DMA_MAX_WINDOWS
+ * -ENOSPC: a limit of struct dma_limits, DMA_MAX_BYTES, or BUSGUARD_MAX, DMA_MAX_WINDOWS
  * -ENOMEM, -EMFILE
  */
 int dma_space_map(struct dma_space *space, uint64_t iova, uint64_t size,

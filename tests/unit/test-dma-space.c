@@ -378,6 +378,7 @@ static void limits_have_names(void **state)
 	assert_in_range(s.table_bytes, 1, 1 << 20);
 	assert_int_equal(s.maps, n);
 	/* So does an enormous range, all at once. */
+	assert_int_equal(map(1ull << 46, DMA_MAX_BYTES, -1, 0), -ENOSPC);
 	assert_int_equal(map(1ull << 46, 1ull << 46, -1, 0), -ENOSPC);
 	assert_false(mapped(1ull << 46));
 	/* What was given back can be used again. */
