@@ -186,7 +186,8 @@ void instance_started(struct instance *instance)
 	int err;
 
 	instance_set_state(instance, STATE_ACTIVE, NULL);
-	fault_point("worker-ready");
+	if (instance->change)
+		fault_point("worker-ready");
 	if (instance->change == CHANGE_CREATE) {
 		err = write_definition(instance, &instance->def, on_defined);
 		if (err)

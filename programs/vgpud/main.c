@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../vgpu-device/notify.h"
@@ -33,6 +34,10 @@
 
 /* How often the file of --metrics-file is written. */
 #define METRICS_NS (15ull * 1000000000ull)
+
+/* How long another daemon may take to go. */
+#define LOCK_TRIES    100
+#define LOCK_PAUSE_MS 10
 
 struct daemon {
 	struct options options;
@@ -300,6 +305,7 @@ static int make_folder(const char *path, mode_t mode)
 
 static int take_lock(struct daemon *d)
 {
+	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };
 	cleanup_free char *path = NULL;
 
 	if (asprintf(&path, "%s/lock", d->options.paths.runtime_dir) < 0) {
@@ -311,11 +317,18 @@ static int take_lock(struct daemon *d)
 		log_error(path, "cannot be opened: %s", strerror(errno));
 		return EXIT_RUNTIME;
 	}
-	if (flock(d->lock, LOCK_EX | LOCK_NB) < 0) {
-		log_error(path, "another vgpud runs on this folder");
-		return EXIT_RUNNING;
+	/*
+	 * A child of a daemon that was killed shares its lock until it has
+	 * become a worker. So once the lock is ours, whatever the last one
+	 * started is on record and looks like a worker.
+	 */
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (!flock(d->lock, LOCK_EX | LOCK_NB))
+			return 0;
+		nanosleep(&pause, NULL);
 	}
-	return 0;
+	log_error(path, "another vgpud runs on this folder");
+	return EXIT_RUNNING;
 }
 
 /* Two descriptors for each instance that runs, and some. */
@@ -396,6 +409,7 @@ int main(int argc, char **argv)
 	int code;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file that can't grow is an error */
 	code = options_parse(argc, argv, &d.options);
 	if (code || d.options.done) {
 		options_release(&d.options);
