@@ -16,6 +16,7 @@
 #include <uuid/uuid.h>
 
 #include "control.h"
+#include "crash.h"
 #include "device/device.h"
 #include "device/module.h"
 #include "dma/budget.h"
@@ -421,6 +422,7 @@ int main(int argc, char **argv)
 	if (std_fds_reserve())
 		return EXIT_RUNTIME;
 	signal(SIGPIPE, SIG_IGN);
+	crash_setup();
 	code = options_parse(argc, argv, &options);
 	if (code)
 		return code;

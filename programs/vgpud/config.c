@@ -174,6 +174,8 @@ static int set_parent(struct config_parent *p, const char *key,
 		return set_string(value, &p->types);
 	if (!strcmp(key, "description"))
 		return set_string(value, &p->description);
+	if (!strcmp(key, "parent-socket"))
+		return set_string(value, &p->parent_socket);
 	if (!strcmp(key, "vram"))
 		return set_size(value, INT64_MAX, &p->vram);
 	if (!strcmp(key, "max-instances"))
@@ -447,6 +449,7 @@ void config_free(struct config *c)
 		free(p->driver);
 		free(p->types);
 		free(p->description);
+		free(p->parent_socket);
 		free(p->error);
 		free(p->at);
 	}

@@ -26,11 +26,13 @@ struct config_type {
  * struct config_parent - [parent NAME]
  * @driver: name of a module, or its path
  * @types: patterns (glob), separated by spaces
+ * @parent_socket: of a vgpu-parent that its workers connect to; NULL: the
+ *                 driver shares nothing
  * @error: what is wrong with the section; NULL: nothing
  * @at: "FILE:LINE" of the section
  */
 struct config_parent {
-	char *name, *driver, *types, *description, *error, *at;
+	char *name, *driver, *types, *description, *parent_socket, *error, *at;
 	uint64_t vram;
 	uint32_t max_instances, shares;
 };

@@ -101,6 +101,7 @@ static void on_ready(struct worker *worker, void *user)
 	struct manager *m = instance->manager;
 
 	launched(instance);
+	manager_first_lease(instance);
 	instance_started(instance);
 	if (!list_empty(&m->start_queue)) {
 		struct instance *next = list_entry(m->start_queue.next,
@@ -192,7 +193,11 @@ static struct worker_config worker_config(const struct instance *instance,
 					  const char *dir)
 {
 	const struct manager *m = instance->manager;
+	const char *parent_socket = NULL;
 
+	for (size_t i = 0; i < m->config->n_parents; i++)
+		if (!strcmp(m->config->parents[i].name, instance->def.parent))
+			parent_socket = m->config->parents[i].parent_socket;
 	return (struct worker_config){
 		.loop = m->loop,
 		.program = m->paths->program,
@@ -204,6 +209,7 @@ static struct worker_config worker_config(const struct instance *instance,
 		.notify = m->notify_path,
 		.socket_mode = m->config->socket_mode,
 		.socket_gid = m->config->socket_gid,
+		.parent_socket = parent_socket,
 	};
 }
 

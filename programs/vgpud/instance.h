@@ -39,6 +39,8 @@ void instance_ended(struct instance *instance, const char *why);
 /* A sentence that 'vgpuctl doctor' shows, too. */
 void manager_problem(struct manager *manager, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* What a worker may have pinned until it is known whose client it has. */
+void manager_first_lease(struct instance *instance);
 /* A user's vGPUs have changed: share his budget among them anew. */
 void manager_lease(struct manager *manager, uid_t uid);
 

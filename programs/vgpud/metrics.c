@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Prometheus' exposition format, and budgets. */
+/* Prometheus' exposition format. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "config.h"
-#include "control/json.h"
 #include "events.h"
-#include "instance.h"
+#include "manager.h"
 #include "parent/registry.h"
 #include "replies.h"
-#include "util/cleanup.h"
-#include "worker.h"
 
 static void head(FILE *f, const char *name, const char *kind, const char *help)
 {
@@ -105,52 +101,4 @@ char *metrics_text(struct manager *m)
 		return NULL;
 	}
 	return text;
-}
-
-/* ---- budgets -------------------------------------------------------- */
-
-void manager_lease(struct manager *m, uid_t uid)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < m->n_instances; i++)
-		n += m->instances[i]->client_pid &&
-		     m->instances[i]->client_uid == uid;
-	for (size_t i = 0; i < m->n_instances; i++) {
-		struct instance *instance = m->instances[i];
-
-		if (!instance->client_pid || instance->client_uid != uid)
-			continue;
-		instance->pin_lease = m->config->pinned_limit / n;
-	}
-}
-
-struct json_object *reply_budgets(struct manager *m)
-{
-	struct json_object *array = json_object_new_array();
-
-	for (size_t i = 0; i < m->n_instances; i++) {
-		const struct instance *a = m->instances[i];
-		struct json_object *obj;
-		uint64_t leased = 0;
-		bool seen = false;
-
-		for (size_t j = 0; j < m->n_instances; j++) {
-			const struct instance *b = m->instances[j];
-
-			if (!a->client_pid || !b->client_pid ||
-			    a->client_uid != b->client_uid)
-				continue;
-			seen |= j < i;
-			leased += b->pin_lease;
-		}
-		if (!a->client_pid || seen)
-			continue;
-		obj = json_object_new_object();
-		json_set_uint(&obj, "uid", a->client_uid);
-		json_set_uint(&obj, "pinned_limit", m->config->pinned_limit);
-		json_set_uint(&obj, "pinned_leased", leased);
-		json_append(&array, obj);
-	}
-	return array;
 }

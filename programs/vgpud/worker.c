@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -235,7 +234,7 @@ static int run(struct worker *w, const struct worker_config *c)
 {
 	cleanup_free char *socket = NULL, *notify = NULL, **env = NULL;
 	cleanup_fd int log = -1, record = -1;
-	char mode[16], gid[16], limit[32];
+	char mode[16], gid[16];
 	const char *argv[32];
 	unsigned n = 0;
 
@@ -267,10 +266,9 @@ static int run(struct worker *w, const struct worker_config *c)
 		argv[n++] = "--socket-group";
 		argv[n++] = gid;
 	}
-	if (c->pin_limit) {
-		snprintf(limit, sizeof(limit), "%" PRIu64, c->pin_limit);
-		argv[n++] = "--pin-limit";
-		argv[n++] = limit;
+	if (c->parent_socket) {
+		argv[n++] = "--parent-socket";
+		argv[n++] = c->parent_socket;
 	}
 	if (c->module) {
 		argv[n++] = "--driver";

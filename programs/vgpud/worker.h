@@ -48,6 +48,7 @@ struct worker_ops {
  * struct worker_config - what to start
  * @dir: the instance's folder; made if it isn't there
  * @module: driver's file; NULL: found by the type's name
+ * @parent_socket: of the vgpu-parent; NULL: none is needed
  * @driver_dir: NULL: the program's default
  * @notify: path of the socket where READY=1 is to be sent
  *
@@ -55,10 +56,10 @@ struct worker_ops {
  */
 struct worker_config {
 	struct loop *loop;
-	const char *program, *uuid, *type, *module, *driver_dir, *dir, *notify;
+	const char *program, *uuid, *type, *module, *driver_dir, *dir, *notify,
+		*parent_socket;
 	mode_t socket_mode;
 	gid_t socket_gid;
-	uint64_t pin_limit;
 };
 
 int worker_start(const struct worker_config *config,

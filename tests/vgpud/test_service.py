@@ -218,3 +218,34 @@ def test_who_may_do_what(idle):
     assert idle.create()
     for method in ('Start', 'Stop', 'Remove'):
         assert 'PermissionDenied' in as_user(12345, [], method, name=SOME)
+
+
+def test_the_default_configuration_works_untouched(idle):
+    idle.configure((TOP / 'programs/vgpud/vgpud.conf').read_text())
+    idle.start()
+    assert idle.call('Diagnose')['problems'] == []
+    assert idle.create()['state'] == 'active'
+    idle.end()
+    # and so does all that is commented out in it, but for groups
+    text = '\n'.join(line[1:] if line[:1] == '#' and line[1:2].isalpha() and '-group' not in line
+                     and '-socket' not in line and 'metrics' not in line or line.startswith('#[') else line
+                     for line in (TOP / 'programs/vgpud/vgpud.conf').read_text().splitlines())
+    idle.configure(text)
+    idle.start()
+    assert idle.call('Diagnose')['problems'] == []
+    assert {t['name']: t['shares'] for t in idle.call('ListTypes')['types']}['bochs-256m'] == 32
+
+
+def test_budgets_are_leased(idle):
+    idle.configure('[vgpud]\npinned-limit = 1M\n[parent soft]\ndriver = bochs\n')
+    idle.start()
+    one, two = idle.create(), idle.create()
+    assert idle.call('Budgets')['budgets'] == []
+    with idle.attach(one):
+        idle.wait_state(one['uuid'], 'attached')
+        wanted = {'uid': os.geteuid(), 'pinned_limit': 1 << 20, 'pinned_leased': 1 << 20}
+        assert idle.call('Budgets')['budgets'] == [wanted]
+        with idle.attach(two):
+            idle.wait_state(two['uuid'], 'attached')
+            assert idle.call('Budgets')['budgets'] == [wanted]
+    assert "can't be told" not in idle.log()

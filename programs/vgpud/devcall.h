@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* One call to a worker that nobody waits for. */
+#ifndef VGPUD_DEVCALL_H
+#define VGPUD_DEVCALL_H
+
+struct json_object;
+
+/**
+ * devcall_oneway() - call a method of the control socket at @path
+ * @parameters: taken
+ *
+ * Never blocks. Return: 0: sent; errno of the socket, such as -EAGAIN: its
+ * queue is full; -ENOMEM.
+ */
+int devcall_oneway(const char *path, const char *method,
+		   struct json_object *parameters);
+
+#endif
