@@ -24,7 +24,7 @@ def _find(pattern):
     build = os.environ.get("VGPU_BUILD")
     if not build:
         pytest.exit("set VGPU_BUILD to the build directory", returncode=2)
-    found = sorted(p for p in Path(build).rglob(pattern) if p.is_file() and not p.name.endswith(".p"))
+    found = sorted(p for p in Path(build).rglob(pattern) if p.is_file() and os.access(p, os.X_OK))
     if not found:
         pytest.exit(f"no {pattern} below {build}: build first", returncode=2)
     return found[0]
