@@ -45,9 +45,14 @@ static inline int dma_entry_error(uint64_t e, unsigned prot)
 	return e & DMA_E_REMOTE ? -EOPNOTSUPP : 0;
 }
 
+/* @len not 0; never wraps. Set all bits above those of the offset: adding
+ * carries out if the sum leaves the page. */
 static inline bool dma_within_page(uint64_t iova, uint64_t len)
 {
-	return len <= DMA_PAGE_SIZE - (iova & (DMA_PAGE_SIZE - 1));
+	uint64_t sum;
+
+	return !__builtin_add_overflow(iova | ~(DMA_PAGE_SIZE - 1), len - 1,
+				       &sum);
 }
 
 /* Do [iova, iova + len) lie in the range of @e? Ranges lie in memory in one
@@ -72,13 +77,22 @@ void *dma_space_ptr_slow(struct dma_space *space, uint64_t iova, size_t len,
 static inline void *dma_space_ptr(struct dma_space *space, uint64_t iova,
 				  size_t len, unsigned prot)
 {
+	const uint64_t mask = prot | DMA_E_REMOTE;
 	uint64_t e;
 
 	if (__builtin_expect(iova >> DMA_WINDOW_SHIFT, 0))
 		return dma_space_ptr_slow(space, iova, len, prot);
-	e = dma_table_find_low(&space->table, iova);
-	if (__builtin_expect((e & (prot | DMA_E_REMOTE)) != prot || !prot ||
-				     !dma_within_page(iova, len) ||
+	e = atomic_load_explicit(&space->table.low[iova >> DMA_BLOCK_SHIFT],
+				 memory_order_acquire);
+	/* An entry that leads to a second level has no protection. */
+	if (__builtin_expect((e & mask) != prot, 0)) {
+		if (!(e & DMA_E_TABLE))
+			return NULL;
+		e = dma_table_second(e, iova);
+		if ((e & mask) != prot)
+			return NULL;
+	}
+	if (__builtin_expect(!(e & mask) || !dma_within_page(iova, len) ||
 				     (prot & DMA_PROT_WRITE &&
 				      dma_space_log_active(space)),
 			     0))

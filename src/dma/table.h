@@ -86,18 +86,21 @@ static inline void *dma_entry_ptr(uint64_t e, uint64_t iova)
 	return (char *)dma_entry_block(e) + (iova & (DMA_BLOCK_SIZE - 1));
 }
 
+/* The leaf's entry, by one of the first level that is a table */
+static inline uint64_t dma_table_second(uint64_t e, uint64_t iova)
+{
+	const dma_entry *leaf = dma_entry_block(e);
+
+	return atomic_load_explicit(&leaf[(iova >> DMA_PAGE_SHIFT) & 511],
+				    memory_order_acquire);
+}
+
 /* From the first level's entry to the leaf's */
 static inline uint64_t dma_table_leaf(const dma_entry *top, uint64_t iova)
 {
 	uint64_t e = atomic_load_explicit(top, memory_order_acquire);
 
-	if (e & DMA_E_TABLE) {
-		dma_entry *leaf = dma_entry_block(e);
-
-		e = atomic_load_explicit(&leaf[(iova >> DMA_PAGE_SHIFT) & 511],
-					 memory_order_acquire);
-	}
-	return e;
+	return e & DMA_E_TABLE ? dma_table_second(e, iova) : e;
 }
 
 /* dma_table_find() in the first window */
