@@ -108,7 +108,10 @@ class Daemon:
 
     def end(self, signo=signal.SIGTERM):
         self.process.send_signal(signo)
-        return self.process.wait(PATIENCE)
+        status = self.process.wait(PATIENCE)
+        # A sanitizer that has found something says so by the status.
+        assert status == (0 if signo == signal.SIGTERM else -signo), self.log()
+        return status
 
     def workers(self):
         """Process ids on record that run."""
@@ -120,8 +123,13 @@ class Daemon:
         return found
 
     def clean_up(self):
-        if self.process and self.process.poll() is None:
-            self.end()
+        try:
+            if self.process and self.process.poll() is None:
+                self.end()
+        finally:
+            self.remove()
+
+    def remove(self):
         for pid in self.workers():
             os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.top)

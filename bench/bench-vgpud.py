@@ -1,0 +1,150 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Measures vgpud with many instances.
+
+Usage: bench/bench-vgpud.py [--build DIR] [--defined N] [--active N] [--idle SECONDS]
+
+Defines N instances of the smallest bochs type, starts some of them, and says
+how long it took from Create to a listening socket, what List costs, how much
+processor time all of it takes while nothing happens, how much memory an idle
+worker has to itself, and how long a restarted vgpud needs to find everything
+again.
+"""
+import argparse
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(TOP / 'tests' / 'programs'))
+from varlink import Client  # noqa: E402
+
+IO = 'io.vgpud.Manager.'
+TICK = os.sysconf('SC_CLK_TCK')
+
+
+def row(name, value, unit):
+    print(f'{name:<44} {value:>10} {unit}', flush=True)
+
+
+def cpu_seconds(pids):
+    total = 0
+    for pid in pids:
+        fields = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / TICK
+
+
+def private_kib(pid):
+    """Private memory that is resident; the files of video memory are shared ones, so not in here."""
+    text = Path(f'/proc/{pid}/smaps_rollup').read_text()
+    return sum(int(n) for n in re.findall(r'^Private_(?:Clean|Dirty): +(\d+)', text, re.M))
+
+
+class Daemon:
+    def __init__(self, build, top):
+        self.command = [str(build / 'programs/vgpud/vgpud'), '--config-dir', str(top / 'etc'), '--state-dir',
+                        str(top / 'lib'), '--runtime-dir', str(top / 'run'), '--log-level', 'warning']
+        self.socket = top / 'run' / 'control.sock'
+        self.process = None
+
+    def start(self):
+        """Seconds until it answers."""
+        start = time.monotonic()
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL)
+        while True:
+            try:
+                client = Client(self.socket)
+                break
+            except OSError:
+                if self.process.poll() is not None:
+                    sys.exit('vgpud does not start')
+                time.sleep(0.001)
+        client.call(IO + 'ListParents')
+        return time.monotonic() - start, client
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+def timed(client, method, **parameters):
+    start = time.monotonic()
+    reply = client.call(IO + method, **parameters)
+    return (time.monotonic() - start) * 1000, reply
+
+
+def measure(daemon, arguments):
+    _, client = daemon.start()
+    creates, pids, names = [], [], []
+    for _ in range(arguments.active):
+        ms, reply = timed(client, 'Create', type='bochs-16m')
+        creates.append(ms)
+        names.append(reply['instance']['uuid'])
+        pids.append(reply['instance']['worker'])
+    creates.sort()
+    row('create to listening, median', f'{statistics.median(creates):.1f}', 'ms')
+    row('create to listening, 95 %', f'{creates[int(len(creates) * 0.95)]:.1f}', 'ms')
+    defines = [timed(client, 'Define', type='bochs-16m')[0] for _ in range(arguments.defined - arguments.active)]
+    row('define, median (with fsync)', f'{statistics.median(defines):.1f}', 'ms')
+    lists = [timed(client, 'List')[0] for _ in range(20)]
+    row(f'list of {arguments.defined}, median', f'{statistics.median(lists):.1f}', 'ms')
+
+    everybody = [daemon.process.pid, *pids]
+    time.sleep(1)
+    before = cpu_seconds(everybody)
+    time.sleep(arguments.idle)
+    used = (cpu_seconds(everybody) - before) / arguments.idle
+    row(f'idle processor time of {len(everybody)} processes', f'{used * 100:.2f}', '%')
+    row('private memory per idle worker, median', f'{statistics.median(map(private_kib, pids)) / 1024:.2f}', 'MiB')
+    row('private memory of vgpud', f'{private_kib(daemon.process.pid) / 1024:.2f}', 'MiB')
+    client.close()
+
+    daemon.stop()
+    seconds, client = daemon.start()
+    row(f'restart until it answers, {arguments.defined} definitions', f'{seconds * 1000:.0f}', 'ms')
+    start = time.monotonic()
+    while True:
+        states = [i['state'] for i in client.call(IO + 'List')['instances']]
+        if states.count('active') >= arguments.active:
+            break
+        time.sleep(0.002)
+    row(f'... until {arguments.active} workers are found again', f'{(time.monotonic() - start) * 1000:.0f}', 'ms')
+    assert pids and sorted(pids) == sorted(i['worker'] for i in client.call(IO + 'List')['instances'] if i['worker'])
+    stops = [timed(client, 'Remove', name=name)[0] for name in names]
+    row('remove a running one, median', f'{statistics.median(stops):.1f}', 'ms')
+    client.close()
+    return pids
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('--build', type=Path, default=TOP / 'build' / 'release')
+    parser.add_argument('--defined', type=int, default=1000)
+    parser.add_argument('--active', type=int, default=200)
+    parser.add_argument('--idle', type=float, default=5, help='seconds (default %(default)s)')
+    arguments = parser.parse_args()
+    top = Path(tempfile.mkdtemp(prefix='vgpud-bench-'))
+    daemon = Daemon(arguments.build, top)
+    try:
+        measure(daemon, arguments)
+    finally:
+        if daemon.process and daemon.process.poll() is None:
+            daemon.stop()
+        for record in top.glob('run/*/worker'):
+            try:
+                os.kill(int(record.read_text()), signal.SIGKILL)
+            except (OSError, ValueError):
+                pass
+        shutil.rmtree(top)
+
+
+if __name__ == '__main__':
+    main()
