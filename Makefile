@@ -51,6 +51,10 @@ install:
 	@meson configure build/release --prefix '$(PREFIX)'
 	@DESTDIR='$(DESTDIR)' meson install -C build/release
 
+# Into build/deb. Needs the packages of "Build-Depends" in debian/control.
+deb:
+	@scripts/deb
+
 clean:
 	rm -rf build/release build/asan build/tsan build/fuzz
 
@@ -66,6 +70,7 @@ help:
 	@echo 'make format   clang-format on all C files'
 	@echo 'make lint     layers and style'
 	@echo 'make install  honours DESTDIR and PREFIX'
+	@echo 'make deb      Debian packages, into build/deb'
 	@echo 'make clean    removes builds; build/lab with QEMU and kernels stays'
 
-.PHONY: all demo test bench fuzz coverage asan tsan format lint install clean help
+.PHONY: all demo test bench fuzz coverage asan tsan format lint install deb clean help
