@@ -250,6 +250,9 @@ static int run(struct worker *w, const struct worker_config *c)
 	if (!env)
 		return -ENOMEM;
 	argv[n++] = c->program;
+	/* After what serving needs is open, it keeps nothing else. */
+	argv[n++] = "--sandbox";
+	argv[n++] = "auto";
 	argv[n++] = "--type";
 	argv[n++] = c->type;
 	argv[n++] = "--uuid";
