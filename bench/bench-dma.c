@@ -19,8 +19,8 @@
 
 #include "bare.h"
 #include "device/device.h"
+#include "dma/access.h"
 #include "dma/pin.h"
-#include "dma/space.h"
 #include "state/arena.h"
 #include "util/bytes.h"
 
@@ -84,6 +84,7 @@ static void bed_make(struct bed *bed, uint64_t file_size)
 	check(arena_new("bench", &bed->arena), "arena");
 	check(dma_space_new(bed->arena, NULL, &bed->core.dma), "space");
 	bed->dev.core = &bed->core;
+	bed->core.dma_low = dma_space_low(bed->core.dma);
 	bed->fd = memfd_create("bench", MFD_CLOEXEC);
 	if (bed->fd < 0 || ftruncate(bed->fd, (off_t)file_size) < 0)
 		check(-errno, "memfd");
@@ -100,7 +101,7 @@ static void bed_free(struct bed *bed)
 /* Address to pointer                                                  */
 /* ------------------------------------------------------------------ */
 
-enum way { CALL, INLINED, PUBLIC, SECTION, NUM_LOOKUPS };
+enum way { CALL, INLINED, PUBLIC, WRITE, SECTION, NUM_LOOKUPS };
 
 /* A dependent round's next address is known when the last pointer is: bit 0
  * of a pointer to 8 aligned bytes is 0 and adds nothing, but the processor has
@@ -146,6 +147,11 @@ static uint64_t round_of(enum way way, struct bed *bed, struct bare *bare,
 		ROUND(vgpu_dma_ptr(&bed->dev, a, 8, VGPU_DMA_READ));
 		vgpu_dma_leave(&bed->dev);
 		break;
+	case WRITE:
+		vgpu_dma_enter(&bed->dev);
+		ROUND(vgpu_dma_ptr(&bed->dev, a, 8, VGPU_DMA_WRITE));
+		vgpu_dma_leave(&bed->dev);
+		break;
 	default:
 		ROUND(in_section(&bed->dev, a));
 	}
@@ -184,11 +190,12 @@ static void lookups(size_t ranges, bool random, bool dependent)
 			if (r >= 0)
 				ns[w][r] = (double)(now_ns() - start) / LOOKUPS;
 		}
-	printf("%8zu %-10s %-11s %8.2f %8.2f %8.2f %8.2f %9.2f %9.2f\n",
+	printf("%8zu %-10s %-11s %8.2f %8.2f %8.2f %8.2f %8.2f %9.2f %9.2f\n",
 	       ranges, random ? "random" : "sequential",
 	       dependent ? "dependent" : "independent",
 	       median(ns[INLINED], ROUNDS), median(ns[CALL], ROUNDS),
-	       median(ns[PUBLIC], ROUNDS), median(ns[SECTION], ROUNDS),
+	       median(ns[PUBLIC], ROUNDS), median(ns[WRITE], ROUNDS),
+	       median(ns[SECTION], ROUNDS),
 	       median(ns[PUBLIC], ROUNDS) / median(ns[CALL], ROUNDS),
 	       median(ns[PUBLIC], ROUNDS) / median(ns[INLINED], ROUNDS));
 	free(bare.top);
@@ -200,11 +207,11 @@ static void bench_lookups(void)
 {
 	static const size_t ranges[] = { 1, 64, 4096, 65536, 1000000 };
 
-	printf("address to pointer, ns (the public call is vgpu_dma_ptr() in a "
-	       "section; +sec: with\na section of its own; ratios to the bare "
-	       "table behind a call, and inlined)\n"
-	       "%8s %-10s %-11s %8s %8s %8s %8s %9s %9s\n",
-	       "ranges", "", "", "inlined", "called", "public", "+sec",
+	printf("address to pointer, ns (a bare table, inlined and behind a "
+	       "call; vgpu_dma_ptr() in a\nsection, to read and to write, and "
+	       "to read with a section of its own; ratios of reads)\n"
+	       "%8s %-10s %-11s %8s %8s %8s %8s %8s %9s %9s\n",
+	       "ranges", "", "", "inlined", "called", "read", "write", "+sec",
 	       "/called", "/inlined");
 	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++)
 		for (int k = 0; k < 4; k++)

@@ -89,6 +89,7 @@ struct vgpu_core {
 	struct irqs *irqs;
 	struct doorbell *doorbells; /* those that the client has as eventfds */
 	struct dma_space *dma;
+	const _Atomic uint64_t *dma_low; /* of @dma, for vgpu_dma_ptr() */
 	struct vgpu_iommu *iommu;     /* of device_config */
 	struct dma_budgets *budgets;  /* of device_config */
 	struct parent_worker *parent; /* src/parent/; NULL: no parent */

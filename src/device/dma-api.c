@@ -62,7 +62,8 @@ void vgpu_dma_leave(struct vgpu_device *dev)
 __attribute__((aligned(64))) void *
 vgpu_dma_ptr(struct vgpu_device *dev, uint64_t iova, size_t len, unsigned prot)
 {
-	return dma_space_ptr(space_of(dev), iova, len, prot);
+	return dma_space_ptr_by(dev->core->dma_low, &dev->core->dma, iova, len,
+				prot);
 }
 
 int vgpu_dma_get(struct vgpu_device *dev, uint64_t iova, size_t len,

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "../dma/pin.h"
+#include "../dma/access.h"
 #include "../dma/space.h"
 #include "session-remote.h"
 
@@ -66,6 +67,8 @@ int dma_owner_build(struct vgpu_core *core, bool any_memory)
 	if (err) {
 		dma_space_free(core->dma);
 		core->dma = NULL;
+		return err;
 	}
-	return err;
+	core->dma_low = dma_space_low(core->dma);
+	return 0;
 }

@@ -73,31 +73,37 @@ void *dma_space_ptr_slow(struct dma_space *space, uint64_t iova, size_t len,
 			 unsigned prot);
 
 /* In a section. NULL: not so. What nearly every call needs is here, and
- * nothing of it calls: it can live in registers. */
+ * nothing of it calls: it can live in registers. @low: dma_space_low(), kept
+ * where it is at hand; @space is only looked at where it has to be. */
+static inline void *dma_space_ptr_by(const dma_entry *low,
+				     struct dma_space *const *space,
+				     uint64_t iova, size_t len, unsigned prot)
+{
+	uint64_t i = iova >> DMA_BLOCK_SHIFT, e, allowed;
+
+	if (__builtin_expect(i >= DMA_WINDOW_TOPS, 0))
+		return dma_space_ptr_slow(*space, iova, len, prot);
+	e = dma_table_leaf(&low[i], iova);
+	allowed = e & (prot | DMA_E_REMOTE);
+	if (__builtin_expect(!allowed || allowed != prot ||
+				     !dma_within_page(iova, len) ||
+				     (prot & DMA_PROT_WRITE &&
+				      dma_space_log_active(*space)),
+			     0))
+		return dma_space_ptr_slow(*space, iova, len, prot);
+	return dma_entry_ptr(e, iova);
+}
+
+/* Stays as it is while the space lives. */
+static inline const dma_entry *dma_space_low(const struct dma_space *space)
+{
+	return space->table.low;
+}
+
 static inline void *dma_space_ptr(struct dma_space *space, uint64_t iova,
 				  size_t len, unsigned prot)
 {
-	const uint64_t mask = prot | DMA_E_REMOTE;
-	uint64_t e;
-
-	if (__builtin_expect(iova >> DMA_WINDOW_SHIFT, 0))
-		return dma_space_ptr_slow(space, iova, len, prot);
-	e = atomic_load_explicit(&space->table.low[iova >> DMA_BLOCK_SHIFT],
-				 memory_order_acquire);
-	/* An entry that leads to a second level has no protection. */
-	if (__builtin_expect((e & mask) != prot, 0)) {
-		if (!(e & DMA_E_TABLE))
-			return NULL;
-		e = dma_table_second(e, iova);
-		if ((e & mask) != prot)
-			return NULL;
-	}
-	if (__builtin_expect(!(e & mask) || !dma_within_page(iova, len) ||
-				     (prot & DMA_PROT_WRITE &&
-				      dma_space_log_active(space)),
-			     0))
-		return dma_space_ptr_slow(space, iova, len, prot);
-	return dma_entry_ptr(e, iova);
+	return dma_space_ptr_by(dma_space_low(space), &space, iova, len, prot);
 }
 
 #endif
