@@ -51,10 +51,6 @@ void ctl_print_field(const char *name, const char *value);
  * be pasted or parsed remains alone. */
 __attribute__((format(printf, 1, 2))) void ctl_note(const char *fmt, ...);
 
-/* Where vgpud listens, if nobody says: @ctl->vgpud_buf or the environment.
- * (where.c) */
-const char *ctl_default_vgpud(struct ctl *ctl);
-
 /**
  * ctl_find() - settle whom a verb asks, before it runs
  *

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "control/manager-path.h"
 #include "util/std-fds.h"
 #include "verbs.h"
 
@@ -218,7 +219,7 @@ int main(int argc, char **argv)
 	if (std_fds_reserve())
 		return EXIT_FAILED;
 	signal(SIGPIPE, SIG_IGN);
-	ctl.vgpud_path = ctl_default_vgpud(&ctl);
+	ctl.vgpud_path = control_manager_path(ctl.vgpud_buf);
 	code = settle(parse(&ctl, NULL, argc, argv), NULL);
 	if (code >= 0)
 		return code;

@@ -54,6 +54,9 @@ static int run(struct ctl *ctl)
 		ctl_print_line("data");
 		print_count(p, "read_bytes", "bytes read by messages");
 		print_count(p, "write_bytes", "bytes written by messages");
+		ctl_print_line("memory of the client");
+		print_count(json_member(p, "dma"), "mapped", "bytes mapped");
+		print_count(json_member(p, "dma"), "pinned", "bytes pinned");
 		ctl_print_line("clients");
 		print_count(p, "clients", "served");
 		print_count(p, "refused", "refused, as there was one already");

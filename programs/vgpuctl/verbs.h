@@ -9,8 +9,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "control/manager-path.h"
+
 #define VERB_MAX_OPTIONS 16
-#define CTL_PATH_MAX	 256 /* a socket's has 108 bytes at most */
+#define CTL_PATH_MAX	 CONTROL_MANAGER_PATH_MAX
 
 /* Exit codes; exit_codes_text explains them. */
 enum {

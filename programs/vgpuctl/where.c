@@ -1,38 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Whom to ask: where vgpud listens, and the vGPU that a name stands for. */
-#include <stdio.h>
+/* Whom to ask: the vGPU that a name stands for. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "call.h"
 #include "control/json.h"
 #include "instance.h"
 
-#define SYSTEM_SOCKET "/run/vgpud/control.sock"
-
-const char *ctl_default_vgpud(struct ctl *ctl)
-{
-	const char *path = getenv("VGPUD_CONTROL");
-	const char *dir = getenv("XDG_RUNTIME_DIR");
-	int n;
-
-	if (path && *path)
-		return path;
-	if (!geteuid() || !dir || *dir != '/')
-		return SYSTEM_SOCKET;
-	n = snprintf(ctl->vgpud_buf, sizeof(ctl->vgpud_buf),
-		     "%s/vgpud/control.sock", dir);
-	if (n < 0 || (size_t)n >= sizeof(ctl->vgpud_buf))
-		return SYSTEM_SOCKET;
-	/* Somebody without a vgpud of his own means the system's. */
-	if (access(ctl->vgpud_buf, F_OK) && !access(SYSTEM_SOCKET, F_OK))
-		return SYSTEM_SOCKET;
-	return ctl->vgpud_buf;
-}
-
 static int find_by_name(struct ctl *ctl, const struct verb *verb)
 {
+	struct json_object *instance;
 	struct control_result res;
 	const char *path;
 	int code;
@@ -40,12 +17,12 @@ static int find_by_name(struct ctl *ctl, const struct verb *verb)
 	code = ctl_show(ctl, ctl->operand, &res);
 	if (code)
 		return code;
-	path = json_get_string(json_member(res.parameters, "instance"),
-			       "control", "");
+	instance = json_member(res.parameters, "instance");
+	path = json_get_string(instance, "control", "");
 	if (strlen(path) >= sizeof(ctl->control_buf))
 		code = ctl_fail(EXIT_FAILED, "%s: %s", verb->name,
 				"vgpud names a socket that can't be");
-	else if (!*path)
+	else if (!*path || !json_member(instance, "worker"))
 		code = ctl_fail(EXIT_FAILED,
 				"%s: %s does not run: 'vgpuctl start' starts "
 				"it",

@@ -435,13 +435,13 @@ def test_top_on_a_terminal(tmp_path, device):
 
 
 def test_info_and_stats_by_name(ask, device):
-    table = {'Show': {'instance': instance(control=str(device.control))}}
+    table = {'Show': {'instance': instance(control=str(device.control), worker=1)}}
     done, calls = ask(table, 'info', '5f0c')
     assert re.search(r'^type +bochs-16m$', done.stdout, re.M) and calls == [('Show', {'name': '5f0c'})]
     assert 'requests' in json.loads(ask(table, 'stats', 'desk', '-o', 'json')[0].stdout)
     done, _ = ask({'Show': {'instance': instance(control='')}}, 'stats', 'desk')
     assert done.returncode == 1 and 'does not run' in done.stderr
-    done, _ = ask({'Show': {'instance': instance(control='/' + 'x' * 300)}}, 'stats', 'desk')
+    done, _ = ask({'Show': {'instance': instance(control='/' + 'x' * 300, worker=1)}}, 'stats', 'desk')
     assert done.returncode == 1
 
 

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+"""What 'vgpuctl attach-args' prints, given to a real QEMU."""
+import json
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from conftest import TOP, eventually
+from daemon import Vgpud
+
+sys.path.append(str(TOP / 'tests' / 'guest'))
+from lib.qemu import Qemu, QmpError  # noqa: E402
+
+QEMU = TOP / 'build' / 'lab' / 'qemu'
+
+pytestmark = pytest.mark.skipif(not QEMU.exists(), reason='QEMU is not here: scripts/lab fetches it')
+CONFIG = '[parent soft]\ndriver = bochs\n\n[parent test]\ndriver = testdev\n'
+
+
+@pytest.fixture(scope='module')
+def vgpud():
+    with Vgpud(CONFIG) as it:
+        yield it
+
+
+@pytest.fixture
+def desk(vgpud):
+    vgpud.ask('create', 'bochs-16m', '--label', 'desk')
+    yield lambda: vgpud.ask('show', 'desk')
+    assert vgpud.ctl('remove', 'desk', '--force').returncode == 0
+
+
+@pytest.fixture
+def vm():
+    with tempfile.TemporaryDirectory(prefix='vm-') as folder:
+        machines = []
+
+        def start(*arguments):
+            machines.append(Qemu(Path(folder), list(arguments)))
+            return machines[-1]
+        yield start
+        for machine in machines:
+            machine.close()
+
+
+def devices(vm):
+    found = []
+
+    def collect(bus):
+        for device in bus['devices']:
+            found.append((device['id']['vendor'], device['id']['device']))
+            if 'pci_bridge' in device:
+                collect(device['pci_bridge'])
+    for bus in vm.qmp.execute('query-pci'):
+        collect(bus)
+    return found
+
+
+@pytest.mark.parametrize('machine', ['q35', 'pc'])
+def test_qemu_starts_with_it(vgpud, desk, vm, machine):
+    done = vgpud.ctl('attach-args', 'desk', '--qemu', '--memory', '256M')
+    assert done.returncode == 0 and not done.stderr
+    it = vm('-machine', machine, *shlex.split(done.stdout))
+    assert (0x1234, 0x1111) in devices(it)
+    eventually(lambda: desk()['state'] == 'attached')
+    assert desk()['client']['pid'] == it.process.pid
+    eventually(lambda: vgpud.ask('info', 'desk')['memory'] == 'shared')
+    assert vgpud.ask('stats', 'desk')['dma']['mapped'] >= 255 << 20
+    findings = json.loads(vgpud.ctl('doctor', '-o', 'json').stdout)['findings']
+    assert [f['result'] for f in findings if f['check'] == 'memory'] == ['ok']
+    top = vgpud.ask('top', '--delay', '0.1')['vgpus'][0]
+    assert top['client'] == it.process.pid and top['mapped'] >= 255 << 20
+    assert 'Another process is on it' in vgpud.ctl('attach-args', 'desk', '--qemu').stderr
+    refused = vgpud.ctl('stop', 'desk')
+    assert refused.returncode == 1 and str(it.process.pid) in refused.stderr
+    it.close()
+    eventually(lambda: desk()['state'] == 'active')
+
+
+@pytest.mark.parametrize('machine, bus', [('q35', 'rp1'), ('pc', 'pci.0')])
+def test_a_running_vm_gets_it_by_qmp(vgpud, desk, vm, machine, bus):
+    memory = ['-m', '256M', '-object', 'memory-backend-memfd,id=r,size=256M,share=on', '-machine',
+              f'{machine},memory-backend=r']
+    port = ['-device', 'pcie-root-port,id=rp1'] if machine == 'q35' else []
+    it = vm(*memory, *port)
+    assert desk()['state'] == 'active'
+    command = vgpud.ask('attach-args', 'desk', '--qmp', '--bus', bus)
+    it.qmp.execute(command['execute'], **command['arguments'])
+    # Behind a port the guest's firmware finds it; here it is in QEMU's own list.
+    assert 'vfio-user-pci' in it.qmp.human('info qtree')
+    eventually(lambda: desk()['state'] == 'attached' and desk()['client']['pid'] == it.process.pid)
+
+
+def test_a_bus_that_takes_nothing(vgpud, desk, vm):
+    it = vm('-machine', 'q35')
+    command = json.loads(vgpud.ctl('attach-args', 'desk', '--qmp').stdout)
+    assert '--bus' in vgpud.ctl('attach-args', 'desk', '--qmp').stderr
+    with pytest.raises(QmpError, match='hotplug'):
+        it.qmp.execute(command['execute'], **command['arguments'])
+
+
+def test_a_vm_without_shared_memory_is_found_out(vgpud, desk, vm):
+    words = shlex.split(vgpud.ctl('attach-args', 'desk', '--qemu').stdout)
+    it = vm('-machine', 'q35', '-m', '256M', *words[-2:])
+    eventually(lambda: vgpud.ask('info', 'desk')['memory'] == 'none')
+    done = vgpud.ctl('doctor', '--qemu', QEMU)
+    assert done.returncode == 1 and 'share=on' in done.stdout and str(it.process.pid) in done.stdout
+    assert 'QEMU 11.' in done.stdout
+
+
+def test_a_warning_where_qemu_would_abort(vgpud):
+    types = [t['name'] for t in vgpud.ask('types', '--parent', 'test')['types']]
+    warned = []
+    for name in types:
+        uuid = vgpud.ask('create', name, '--parent', 'test')['uuid']
+        if 'MSI-X' in vgpud.ctl('attach-args', uuid, '--qmp').stderr:
+            warned.append(name)
+            assert vgpud.ask('info', uuid)['msix'] is True
+        else:
+            assert vgpud.ask('info', uuid)['msix'] is False
+        vgpud.ctl('remove', uuid)
+    assert warned
