@@ -21,7 +21,7 @@ CONFIG = '[parent soft]\ndriver = bochs\n\n[parent test]\ndriver = testdev\n'
 
 @pytest.fixture(scope='module')
 def vgpud():
-    with Vgpud(CONFIG) as it:
+    with Vgpud(CONFIG, sandbox=False) as it:
         yield it
 
 
