@@ -21,7 +21,7 @@
 #include "device/module.h"
 #include "dma/budget.h"
 #include "drivers.h"
-#include "notify.h"
+#include "../common/notify.h"
 #include "options.h"
 #include "parent/worker.h"
 #include "play.h"

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <grp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,17 +136,7 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
-__attribute__((format(printf, 1, 2))) static int wrong(const char *fmt, ...)
-{
-	va_list ap;
-
-	fputs("vgpu-device: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputs("\nTry 'vgpu-device --help'.\n", stderr);
-	return EXIT_USAGE;
-}
+#define wrong(...) usage_wrong("vgpu-device", __VA_ARGS__)
 
 /* A number from @base digits only, at most @max. */
 static int parse_number(const char *s, int base, unsigned long max,

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "../common/sandbox.h"
+#include "../common/usage.h"
 #include "util/log-sink.h"
 
 #define OPTIONS_MAX_DRIVERS 32 /* times that --driver may be given */
@@ -16,7 +17,7 @@
 enum {
 	EXIT_OK = 0,
 	EXIT_RUNTIME = 1, /* something failed while starting or running */
-	EXIT_USAGE = 2,	  /* the command line makes no sense */
+	EXIT_USAGE = EXIT_CODE_USAGE, /* the command line makes no sense */
 	EXIT_TYPE = 3,	  /* no such type, or its driver was refused */
 	EXIT_SOCKET = 4,  /* a socket can't be made or taken over */
 };

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -79,17 +78,7 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
-__attribute__((format(printf, 1, 2))) static int wrong(const char *fmt, ...)
-{
-	va_list ap;
-
-	fputs("vgpu-parent: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputs("\nTry 'vgpu-parent --help'.\n", stderr);
-	return EXIT_USAGE;
-}
+#define wrong(...) usage_wrong("vgpu-parent", __VA_ARGS__)
 
 static int parse_mode(const char *arg, struct options *o)
 {

@@ -6,13 +6,14 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "../common/usage.h"
 #include "util/log-sink.h"
 
 /* Exit codes, as vgpu-device's */
 enum {
 	EXIT_OK = 0,
 	EXIT_RUNTIME = 1, /* the hardware, or something while running */
-	EXIT_USAGE = 2,	  /* the command line makes no sense */
+	EXIT_USAGE = EXIT_CODE_USAGE, /* the command line makes no sense */
 	EXIT_TYPE = 3,	  /* the driver was refused */
 	EXIT_SOCKET = 4,  /* the socket can't be made */
 };

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../vgpu-device/notify.h"
+#include "../common/notify.h"
 #include "config.h"
 #include "control/server.h"
 #include "discover.h"

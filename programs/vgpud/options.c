@@ -3,7 +3,6 @@
 
 #include <getopt.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,17 +83,7 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
-__attribute__((format(printf, 1, 2))) static int wrong(const char *fmt, ...)
-{
-	va_list ap;
-
-	fputs("vgpud: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputs("\nTry 'vgpud --help'.\n", stderr);
-	return EXIT_USAGE;
-}
+#define wrong(...) usage_wrong("vgpud", __VA_ARGS__)
 
 /* Workers outlive a change of directory: only absolute paths are kept. */
 static void set_path(char **path, const char *value)

@@ -6,12 +6,13 @@
 #include <stdbool.h>
 
 #include "manager.h"
+#include "../common/usage.h"
 #include "util/log-sink.h"
 
 enum {
 	EXIT_OK = 0,
 	EXIT_RUNTIME = 1, /* something failed while starting or running */
-	EXIT_USAGE = 2,	  /* the command line makes no sense */
+	EXIT_USAGE = EXIT_CODE_USAGE, /* the command line makes no sense */
 	EXIT_RUNNING = 3, /* another one runs on the same folders */
 };
 
