@@ -305,7 +305,13 @@ int main(void)
 	must(loop_new(&loop), "loop");
 	for (unsigned i = 0; err && i < 100; i++) {
 		usleep(20000);
-		err = parent_worker_connect(loop, path, uuid, "echo", &worker);
+		err = parent_worker_connect(
+			&(struct parent_worker_config){ .loop = loop,
+							.path = path,
+							.fd = -1,
+							.uuid = uuid,
+							.type = "echo" },
+			&worker);
 	}
 	must(err, path);
 	/* Its messages come to us. */

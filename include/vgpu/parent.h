@@ -73,6 +73,8 @@ struct vgpu_parent_args {
  * @message: mandatory. Bytes from an instance half; @msg is aligned to 8 and
  *           changes no more. A negative errno says that it makes no sense: the
  *           core drops the instance (instance_gone follows).
+ * @instance_changed: optional. vgpu_instance_weight() or vgpu_instance_cap()
+ *                    is another one now.
  */
 struct vgpu_parent_ops {
 	uint32_t struct_size;
@@ -88,6 +90,8 @@ struct vgpu_parent_ops {
 	int (*message)(struct vgpu_parent *parent,
 		       struct vgpu_parent_instance *inst, const void *msg,
 		       size_t len);
+	void (*instance_changed)(struct vgpu_parent *parent,
+				 struct vgpu_parent_instance *inst);
 };
 
 /**
@@ -122,6 +126,25 @@ VGPU_API void *vgpu_instance_data(const struct vgpu_parent_instance *inst);
 /* For logs: the start of its UUID and its type. */
 VGPU_API const char *
 vgpu_instance_name(const struct vgpu_parent_instance *inst);
+
+/** VGPU_WEIGHT_MAX - the largest weight of an instance; the smallest is 1 */
+#define VGPU_WEIGHT_MAX 10000u
+
+/**
+ * vgpu_instance_type() - which of the driver's types it is
+ * vgpu_instance_weight() - its share of the engine: while several want it, each
+ *	gets time in the proportion of the weights; 1 to VGPU_WEIGHT_MAX
+ * vgpu_instance_cap() - percent of the engine's time that it gets at most, also
+ *	while nobody else wants it, 1 to 100; 0: no such limit
+ *
+ * From instance_new on. Under vgpud these come from vgpud, and an instance half
+ * has no say in them. The type stays; the others may change
+ *(@instance_changed).
+ */
+VGPU_API const struct vgpu_type *
+vgpu_instance_type(const struct vgpu_parent_instance *inst);
+VGPU_API unsigned vgpu_instance_weight(const struct vgpu_parent_instance *inst);
+VGPU_API unsigned vgpu_instance_cap(const struct vgpu_parent_instance *inst);
 
 /**
  * vgpu_instance_send() - a message to an instance half

@@ -147,6 +147,9 @@ static const char *parent_advice(int err)
 		       "driver's?";
 	case -EBUSY:
 		return "that parent has an instance of this UUID already";
+	case -EACCES:
+		return "not the UUID and type that were introduced there, or "
+		       "no permission";
 	case -EPROTONOSUPPORT:
 	case -EPROTO:
 		return "that is no vgpu-parent of this version";
@@ -157,28 +160,39 @@ static const char *parent_advice(int err)
 
 static int start_parent(struct server *s, const struct vgpu_type *type)
 {
-	const char *path = s->options->parent_socket;
+	const struct options *o = s->options;
+	const struct parent_worker_config config = {
+		.loop = s->loop,
+		.path = o->parent_socket,
+		.fd = o->parent_fd,
+		.uuid = o->uuid,
+		.type = type->name,
+		.weight = o->weight,
+		.cap = o->cap,
+	};
+	bool given = o->parent_socket || o->parent_fd >= 0;
 	int err;
 
 	if (!module_driver(s->module)->parent) {
-		if (path)
+		if (given)
 			log_error(NULL,
 				  "--parent-socket: type '%s' shares nothing, "
 				  "it needs no parent",
 				  type->name);
-		return path ? EXIT_USAGE : 0;
+		return given ? EXIT_USAGE : 0;
 	}
-	if (!path) {
+	if (!given) {
 		log_error(NULL,
 			  "type '%s' shares hardware: start vgpu-parent, and "
 			  "give its socket by --parent-socket",
 			  type->name);
 		return EXIT_USAGE;
 	}
-	err = parent_worker_connect(s->loop, path, s->options->uuid, type->name,
-				    &s->parent);
+	err = parent_worker_connect(&config, &s->parent);
 	if (err)
-		log_error(NULL, "--parent-socket %s: %s", path,
+		log_error(NULL, "%s %s: %s",
+			  o->parent_socket ? "--parent-socket" : "--parent-fd",
+			  o->parent_socket ? o->parent_socket : "",
 			  parent_advice(err));
 	return err ? EXIT_RUNTIME : 0;
 }
@@ -414,6 +428,18 @@ static int print_capabilities(void)
 	return fflush(stdout) ? EXIT_RUNTIME : EXIT_OK;
 }
 
+/* Also true of one that was not given. */
+static bool is_open(const char *option, int fd)
+{
+	if (fd < 0 || !fcntl(fd, F_SETFD, FD_CLOEXEC))
+		return true;
+	fprintf(stderr,
+		"vgpu-device: %s %d: the starter of this program has left no "
+		"such file descriptor open\n",
+		option, fd);
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -427,13 +453,9 @@ int main(int argc, char **argv)
 	if (code)
 		return code;
 	/* Before anything else is opened: or it could take the number. */
-	if (options.fd >= 0 && fcntl(options.fd, F_GETFD) < 0) {
-		fprintf(stderr,
-			"vgpu-device: --fd %d: the starter of this "
-			"program has left no such file descriptor open\n",
-			options.fd);
+	if (!is_open("--fd", options.fd) ||
+	    !is_open("--parent-fd", options.parent_fd))
 		return EXIT_SOCKET;
-	}
 	log_sink_setup(&(struct log_sink_config){ .format = options.log_format,
 						  .program = "vgpu-device" },
 		       options.log_level);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <uuid/uuid.h>
 
+#include <vgpu/parent.h>
+
 #include "util/bytes.h"
 
 static const char usage[] =
@@ -33,6 +35,13 @@ static const char usage[] =
 	"vGPU\n"
 	"  --parent-socket PATH  the socket of vgpu-parent, for types that share "
 	"hardware\n"
+	"  --weight N            with --parent-socket: its share of the hardware, "
+	"1 to\n"
+	"                        10000 (default: what its type has)\n"
+	"  --cap PERCENT         likewise: of the hardware's time it gets no more\n"
+	"  --parent-fd N         instead of --parent-socket: a connection to "
+	"vgpu-parent\n"
+	"                        that vgpud has made, and said whose it is\n"
 	"  --sandbox MODE        give up the rights that serving needs not: none,\n"
 	"                        auto (what the kernel has), strict (all, or "
 	"fail);\n"
@@ -100,6 +109,9 @@ enum {
 	OPT_SOCKET_GROUP,
 	OPT_CONTROL_PATH,
 	OPT_PARENT_SOCKET,
+	OPT_PARENT_FD,
+	OPT_WEIGHT,
+	OPT_CAP,
 	OPT_SANDBOX,
 	OPT_RECORD,
 	OPT_PLAY,
@@ -123,6 +135,9 @@ static const struct option long_options[] = {
 	{ "socket-group", required_argument, NULL, OPT_SOCKET_GROUP },
 	{ "control-path", required_argument, NULL, OPT_CONTROL_PATH },
 	{ "parent-socket", required_argument, NULL, OPT_PARENT_SOCKET },
+	{ "parent-fd", required_argument, NULL, OPT_PARENT_FD },
+	{ "weight", required_argument, NULL, OPT_WEIGHT },
+	{ "cap", required_argument, NULL, OPT_CAP },
 	{ "sandbox", required_argument, NULL, OPT_SANDBOX },
 	{ "record", required_argument, NULL, OPT_RECORD },
 	{ "play", required_argument, NULL, OPT_PLAY },
@@ -226,6 +241,27 @@ static int parse_one(int opt, char *arg, struct options *o)
 	case OPT_PARENT_SOCKET:
 		o->parent_socket = arg;
 		return 0;
+	case OPT_PARENT_FD:
+		if (parse_number(arg, 10, INT32_MAX, &n))
+			return wrong("--parent-fd %s: not the number of a file "
+				     "descriptor",
+				     arg);
+		o->parent_fd = (int)n;
+		return 0;
+	case OPT_WEIGHT:
+		if (parse_number(arg, 10, VGPU_WEIGHT_MAX, &n) || !n)
+			return wrong("--weight %s: a number from 1 to %u is "
+				     "expected",
+				     arg, VGPU_WEIGHT_MAX);
+		o->weight = (unsigned)n;
+		return 0;
+	case OPT_CAP:
+		if (parse_number(arg, 10, 100, &n) || !n)
+			return wrong("--cap %s: percent, from 1 to 100, are "
+				     "expected",
+				     arg);
+		o->cap = (unsigned)n;
+		return 0;
 	case OPT_SANDBOX:
 		if (sandbox_mode_parse(arg, &o->sandbox))
 			return wrong("--sandbox %s: one of none, auto, strict "
@@ -289,6 +325,11 @@ static int check(const struct options *o)
 	if (!o->play && !o->socket_path && o->fd < 0)
 		return wrong("--socket-path (or --fd) is missing: where is the "
 			     "VMM to find the vGPU?");
+	if (o->parent_socket && o->parent_fd >= 0)
+		return wrong("--parent-socket and --parent-fd exclude each "
+			     "other");
+	if ((o->weight || o->cap) && !o->parent_socket)
+		return wrong("--weight and --cap go with --parent-socket");
 	if (o->socket_path && o->fd >= 0)
 		return wrong("--socket-path and --fd exclude each other");
 	if (o->fd >= 0 &&
@@ -307,6 +348,7 @@ int options_parse(int argc, char **argv, struct options *ret_options)
 {
 	struct options o = {
 		.fd = -1,
+		.parent_fd = -1,
 		.socket_mode = (mode_t)-1,
 		.socket_gid = (gid_t)-1,
 		.log_level = LOG_LEVEL_INFO,

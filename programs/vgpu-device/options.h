@@ -39,6 +39,9 @@ enum action {
  * @socket_gid: (gid_t)-1: not given
  * @control_path: or NULL
  * @parent_socket: of vgpu-parent, or NULL
+ * @parent_fd: a connection to it that the starter has made, or -1
+ * @weight: of the engine, 0: as the type has it
+ * @cap: percent of it, 0: none
  * @record: file to record into, or NULL
  * @play: recording to play instead of listening, "-" for stdin, or NULL
  * @drivers: files of --driver
@@ -57,6 +60,8 @@ struct options {
 	gid_t socket_gid;
 	const char *control_path;
 	const char *parent_socket;
+	int parent_fd;
+	unsigned weight, cap;
 	const char *record;
 	const char *play;
 	const char *drivers[OPTIONS_MAX_DRIVERS];

@@ -37,6 +37,22 @@ const char *vgpu_instance_name(const struct vgpu_parent_instance *inst)
 	return inst->name;
 }
 
+const struct vgpu_type *
+vgpu_instance_type(const struct vgpu_parent_instance *inst)
+{
+	return inst->type;
+}
+
+unsigned vgpu_instance_weight(const struct vgpu_parent_instance *inst)
+{
+	return inst->weight;
+}
+
+unsigned vgpu_instance_cap(const struct vgpu_parent_instance *inst)
+{
+	return inst->cap;
+}
+
 int vgpu_instance_send(struct vgpu_parent_instance *inst, const void *msg,
 		       size_t len)
 {

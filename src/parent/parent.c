@@ -14,6 +14,7 @@
 #include "../util/cleanup.h"
 #include "../util/loop.h"
 #include "link.h"
+#include "registry.h"
 #include "space.h"
 
 /* ------------------------------------------------------------------ */
@@ -108,6 +109,7 @@ static int set_up(struct vgpu_parent_instance *inst, int *ret_theirs)
 	err = parent_space_new(core->iommu, &inst->space);
 	if (err)
 		return err;
+	parent_space_set_limit(inst->space, inst->pin_limit);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
 		return -errno;
 	err = fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
@@ -139,6 +141,33 @@ static bool taken(const struct vgpu_parent_core *core, const uint8_t *uuid)
 	return false;
 }
 
+/* What it says of itself: is it true, or as good as any? */
+static int believe(struct vgpu_parent_instance *inst,
+		   const struct wire_hello *h)
+{
+	struct vgpu_parent_core *core = inst->core;
+
+	if (h->version != WIRE_VERSION)
+		return -EPROTONOSUPPORT;
+	if (inst->introduced) {
+		if (memcmp(h->uuid, inst->uuid, sizeof(inst->uuid)) ||
+		    strcmp(h->type, inst->type->name))
+			return -EACCES;
+	} else {
+		inst->type = module_find_type(core->module, h->type);
+		if (!inst->type)
+			return -ENODEV;
+		if (h->weight > VGPU_WEIGHT_MAX || h->cap > 100)
+			return -EINVAL;
+		memcpy(inst->uuid, h->uuid, sizeof(inst->uuid));
+		inst->weight = h->weight ? h->weight
+					 : parent_type_weight(
+						   inst->type->vram_size);
+		inst->cap = h->cap;
+	}
+	return taken(core, inst->uuid) ? -EBUSY : 0;
+}
+
 static int hello(struct vgpu_parent_instance *inst, const void *payload,
 		 size_t len)
 {
@@ -153,17 +182,11 @@ static int hello(struct vgpu_parent_instance *inst, const void *payload,
 	memcpy(&h, payload, sizeof(h));
 	if (!memchr(h.type, 0, sizeof(h.type)))
 		return -EPROTO;
-	if (h.version != WIRE_VERSION)
-		err = -EPROTONOSUPPORT;
-	else if (!module_find_type(inst->core->module, h.type))
-		err = -ENODEV;
-	else if (taken(inst->core, h.uuid))
-		err = -EBUSY;
-	else {
-		memcpy(inst->uuid, h.uuid, sizeof(inst->uuid));
-		uuid_unparse_lower(h.uuid, uuid);
+	err = believe(inst, &h);
+	if (!err) {
+		uuid_unparse_lower(inst->uuid, uuid);
 		snprintf(inst->name, sizeof(inst->name), "%.8s (%s)", uuid,
-			 h.type);
+			 inst->type->name);
 		err = set_up(inst, &theirs);
 	}
 	welcome.err = (uint32_t)-err;
@@ -173,7 +196,7 @@ static int hello(struct vgpu_parent_instance *inst, const void *payload,
 	if (err)
 		return err;
 	loop_arm_timer(inst->hello_timer, 0, 0);
-	log_info(inst->name, "vgpu-device connected");
+	log_info(inst->name, "vgpu-device connected; weight %u", inst->weight);
 	return 0;
 }
 
@@ -197,7 +220,8 @@ static int on_message(struct link *link, const struct wire_header *header,
 
 static const struct link_ops message_ops = { on_message, on_broken };
 
-int parent_accept(struct vgpu_parent_core *core, int fd)
+int parent_take_in(struct vgpu_parent_core *core, int fd, uint64_t hello_ns,
+		   struct vgpu_parent_instance **ret_inst)
 {
 	struct vgpu_parent_instance *inst = NULL;
 	int err = -EUSERS;
@@ -214,13 +238,14 @@ int parent_accept(struct vgpu_parent_core *core, int fd)
 		return err;
 	}
 	inst->core = core;
+	inst->pin_limit = UINT64_MAX;
 	snprintf(inst->name, sizeof(inst->name), "(new connection)");
 	err = link_new(core->loop, fd, &message_ops, inst, &inst->messages);
 	if (!err)
 		err = loop_add_timer(core->loop, on_hello_late, inst,
 				     &inst->hello_timer);
 	if (!err)
-		err = loop_arm_timer(inst->hello_timer, PARENT_HELLO_NS, 0);
+		err = loop_arm_timer(inst->hello_timer, hello_ns, 0);
 	if (err) {
 		loop_remove(inst->hello_timer);
 		link_free(inst->messages);
@@ -229,7 +254,15 @@ int parent_accept(struct vgpu_parent_core *core, int fd)
 	}
 	list_insert(&core->instances, &inst->link);
 	core->n_instances++;
+	*ret_inst = inst;
 	return 0;
+}
+
+int parent_accept(struct vgpu_parent_core *core, int fd)
+{
+	struct vgpu_parent_instance *inst;
+
+	return parent_take_in(core, fd, PARENT_HELLO_NS, &inst);
 }
 
 /* ------------------------------------------------------------------ */

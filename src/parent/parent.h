@@ -21,8 +21,10 @@ struct parent_space;
 
 #define PARENT_MAX_INSTANCES 256u
 #define PARENT_NAME_MAX	     96
-/* A worker says HELLO within this time. */
-#define PARENT_HELLO_NS (5ull * 1000000000ull)
+/* A worker says HELLO within this time; one that was introduced has to be
+ * started first. */
+#define PARENT_HELLO_NS	     (5ull * 1000000000ull)
+#define PARENT_INTRODUCED_NS (20ull * 1000000000ull)
 
 struct vgpu_parent_core {
 	struct loop *loop;
@@ -52,6 +54,10 @@ struct vgpu_parent_instance {
 	void *data; /* the driver's */
 	char name[PARENT_NAME_MAX];
 	uint8_t uuid[16];
+	const struct vgpu_type *type;
+	unsigned weight, cap;
+	uint64_t pin_limit;
+	bool introduced; /* all of these are somebody's word that counts */
 	bool known;    /* instance_new has succeeded */
 	bool gone;     /* instance_gone was called, or is not needed */
 	bool dropping; /* in it */
@@ -74,6 +80,11 @@ void parent_close(struct vgpu_parent_core *core);
 /* A connection of somebody who may be a worker; @fd is non-blocking, and the
  * parent's from here on. */
 int parent_accept(struct vgpu_parent_core *core, int fd);
+
+/* The same for one that says nothing of itself: what @hello_ns allows. @ret_inst
+ * lives until the loop's next round at least. */
+int parent_take_in(struct vgpu_parent_core *core, int fd, uint64_t hello_ns,
+		   struct vgpu_parent_instance **ret_inst);
 
 /* ---- between the files of this layer -------------------------------- */
 

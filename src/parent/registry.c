@@ -6,7 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vgpu/parent.h>
+
 #include "../util/bytes.h"
+
+/* Video memory that a share stands for where nothing else is said. */
+#define SHARE_VRAM (16ull << 20)
 
 struct registry {
 	struct parent **parents; /* in the order in which they came */
@@ -31,6 +36,13 @@ int registry_new(struct registry **ret_registry)
 		return -ENOMEM;
 	*ret_registry = registry;
 	return 0;
+}
+
+uint32_t parent_type_weight(uint64_t vram)
+{
+	uint64_t shares = MAX(vram / SHARE_VRAM, 1ull);
+
+	return (uint32_t)MIN(shares, (uint64_t)VGPU_WEIGHT_MAX);
 }
 
 static void type_fini(struct parent_type *type)

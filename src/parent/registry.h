@@ -57,6 +57,10 @@ struct parent {
 	size_t n_types;
 };
 
+/* The weight of a type of @vram bytes where nothing else is said: a share for
+ * each 16 MiB, 1 to VGPU_WEIGHT_MAX (<vgpu/parent.h>). */
+uint32_t parent_type_weight(uint64_t vram);
+
 struct registry;
 
 int registry_new(struct registry **ret_registry);

@@ -39,6 +39,7 @@ struct parent_space {
 	struct page *slots;
 	size_t n_slots, n_pages; /* slots: a power of two, at most half full */
 	uint64_t refs, held;
+	uint64_t bytes, limit; /* mapped, and at most */
 };
 
 /* ------------------------------------------------------------------ */
@@ -246,6 +247,11 @@ int64_t parent_space_map(struct parent_space *space,
 	bytes = space->iommu->ops->map(space->iommu, list, n, prot, addrs);
 	if (bytes < 0)
 		return bytes;
+	if (bytes && (uint64_t)bytes + space->bytes > space->limit) {
+		space->iommu->ops->unmap(space->iommu, addrs, n);
+		return -EDQUOT;
+	}
+	space->bytes += (uint64_t)bytes;
 	for (unsigned i = 0; i < n; i++) {
 		struct page *p = slot_of(space, addrs[i]);
 
@@ -311,9 +317,15 @@ int64_t parent_space_unmap(struct parent_space *space, const uint64_t *addrs,
 	if (!n)
 		return 0;
 	bytes = space->iommu->ops->unmap(space->iommu, addrs, n);
+	space->bytes -= MIN(bytes, space->bytes);
 	for (unsigned i = 0; i < n; i++)
 		drop(space, find(space, addrs[i]), 1);
 	return (int64_t)bytes;
+}
+
+void parent_space_set_limit(struct parent_space *space, uint64_t bytes)
+{
+	space->limit = bytes;
 }
 
 bool parent_space_owns(const struct parent_space *space, uint64_t addr,
@@ -377,6 +389,7 @@ int parent_space_new(struct vgpu_iommu *iommu, struct parent_space **ret_space)
 	if (!space)
 		return -ENOMEM;
 	space->iommu = iommu;
+	space->limit = UINT64_MAX;
 	err = reserve(space, 0);
 	if (!err)
 		err = arena_new("vgpu-parent-files", &space->arena);

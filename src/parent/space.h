@@ -46,7 +46,7 @@ int parent_space_forget(struct parent_space *space, uint32_t id);
  *
  * Return: bytes, as the backend says; -EINVAL: protection; -ENOENT: no such
  * memory; -EFAULT: not a page of it; -EACCES: more than the memory allows;
- * -ENOSPC: WIRE_MAX_MAPPED; or what the backend says.
+ * -ENOSPC: WIRE_MAX_MAPPED; -EDQUOT: over the limit; or what the backend says.
  */
 int64_t parent_space_map(struct parent_space *space,
 			 const struct wire_page *pages, unsigned n,
@@ -61,6 +61,10 @@ int64_t parent_space_map(struct parent_space *space,
  */
 int64_t parent_space_unmap(struct parent_space *space, const uint64_t *addrs,
 			   unsigned n);
+
+/* Bytes, as the backend counts them, that may be mapped from now on; what is
+ * mapped stays. At first there is no limit. */
+void parent_space_set_limit(struct parent_space *space, uint64_t bytes);
 
 /* Is [@addr, @addr + @len) mapped for @prot? */
 bool parent_space_owns(const struct parent_space *space, uint64_t addr,

@@ -55,9 +55,18 @@ struct wire_header {
 
 #define WIRE_MAX_SIZE (sizeof(struct wire_header) + WIRE_MAX_PAYLOAD)
 
+/**
+ * struct wire_hello - who the worker is
+ * @weight: 0: as the type has it
+ * @cap: percent; 0: none
+ *
+ * On a connection that was introduced (introduce.h), @uuid and @type have to be
+ * those of the introduction, and the rest is not looked at.
+ */
 struct wire_hello {
 	uint32_t version;
-	uint32_t reserved;
+	uint16_t weight;
+	uint16_t cap;
 	uint8_t uuid[16];
 	char type[WIRE_TYPE_MAX];
 };

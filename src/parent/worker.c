@@ -61,19 +61,21 @@ static int connect_to(const char *path, int *ret_fd)
 	return 0;
 }
 
-static int say_hello(int fd, const uint8_t uuid[16], const char *type,
+static int say_hello(int fd, const struct parent_worker_config *c,
 		     int *ret_calls)
 {
-	struct wire_hello hello = { .version = WIRE_VERSION };
+	struct wire_hello hello = { .version = WIRE_VERSION,
+				    .weight = (uint16_t)c->weight,
+				    .cap = (uint16_t)c->cap };
 	struct wire_welcome welcome;
 	struct wire_header h;
 	cleanup_fd int calls = -1;
 	int n;
 
-	if (strlen(type) >= sizeof(hello.type))
+	if (strlen(c->type) >= sizeof(hello.type))
 		return -EINVAL;
-	memcpy(hello.uuid, uuid, sizeof(hello.uuid));
-	memcpy(hello.type, type, strlen(type));
+	memcpy(hello.uuid, c->uuid, sizeof(hello.uuid));
+	memcpy(hello.type, c->type, strlen(c->type));
 	n = wire_send(fd, WIRE_HELLO, 0, &hello, sizeof(hello), -1);
 	if (n)
 		return n;
@@ -91,16 +93,15 @@ static int say_hello(int fd, const uint8_t uuid[16], const char *type,
 	return 0;
 }
 
-int parent_worker_connect(struct loop *loop, const char *path,
-			  const uint8_t uuid[16], const char *type,
+int parent_worker_connect(const struct parent_worker_config *c,
 			  struct parent_worker **ret_worker)
 {
 	struct parent_worker *w;
-	cleanup_fd int fd = -1;
-	int calls = -1, err = connect_to(path, &fd);
+	cleanup_fd int fd = c->path ? -1 : c->fd;
+	int calls = -1, err = c->path ? connect_to(c->path, &fd) : 0;
 
 	if (!err)
-		err = say_hello(fd, uuid, type, &calls);
+		err = say_hello(fd, c, &calls);
 	if (err)
 		return err;
 	w = calloc(1, sizeof(*w));
@@ -112,7 +113,7 @@ int parent_worker_connect(struct loop *loop, const char *path,
 	if (!err && fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		err = -errno;
 	if (!err)
-		err = link_new(loop, steal_fd(&fd), &link_ops, w, &w->link);
+		err = link_new(c->loop, steal_fd(&fd), &link_ops, w, &w->link);
 	if (err) {
 		iommu_remote_fini(&w->remote);
 		free(w);

@@ -17,15 +17,31 @@ struct vgpu_iommu;
 #define WORKER_PATIENCE_MS 3000
 
 /**
+ * struct parent_worker_config - what to become
+ * @path: the parent's socket; NULL: @fd
+ * @fd: connected to the parent, by somebody who has introduced this instance;
+ *	taken, also on failure. -1: @path
+ * @weight: of the engine, 1 to VGPU_WEIGHT_MAX; 0: as the type has it. With
+ *	@fd it is not the worker's to say.
+ * @cap: percent of it, 0: none; likewise
+ */
+struct parent_worker_config {
+	struct loop *loop;
+	const char *path;
+	int fd;
+	const uint8_t *uuid;
+	const char *type;
+	unsigned weight, cap;
+};
+
+/**
  * parent_worker_connect() - become an instance of a parent; blocks shortly
- * @path: the parent's socket
- * @type: of the instance
  *
  * Return: 0; -ENODEV: the parent knows no such type; -EBUSY: it has an instance
- * of that UUID; -EPROTONOSUPPORT: another version; -ETIMEDOUT; connect(2)'s.
+ * of that UUID; -EACCES: another one was introduced; -EPROTONOSUPPORT: another
+ * version; -ETIMEDOUT; connect(2)'s.
  */
-int parent_worker_connect(struct loop *loop, const char *path,
-			  const uint8_t uuid[16], const char *type,
+int parent_worker_connect(const struct parent_worker_config *config,
 			  struct parent_worker **ret_worker);
 
 /* For device_config */

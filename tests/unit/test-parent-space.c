@@ -289,6 +289,28 @@ static void test_limits(void **state)
 			 -ENOSPC);
 }
 
+static void test_a_limit_of_bytes(void **state)
+{
+	const struct wire_page two[2] = { { 0, 2 }, { 0, 3 } };
+	struct rig *r = *state;
+	uint64_t a, b, addrs[2];
+
+	assert_int_equal(memory(r, 0, 0, 4, 3), 0);
+	parent_space_set_limit(r->space, 2 * PAGE);
+	assert_int_equal(map1(r, 0, 0, 3, &a), PAGE);
+	assert_int_equal(parent_space_map(r->space, two, 2, 3, addrs), -EDQUOT);
+	assert_int_equal(parent_space_mapped(r->space), 1);
+	assert_int_equal(map1(r, 0, 1, 3, &b), PAGE);
+	assert_int_equal(map1(r, 0, 2, 3, addrs), -EDQUOT);
+	/* What is mapped stays when it becomes less, and counts. */
+	parent_space_set_limit(r->space, PAGE);
+	assert_true(parent_space_owns(r->space, a, PAGE, 3));
+	assert_int_equal(parent_space_unmap(r->space, &a, 1), PAGE);
+	assert_int_equal(map1(r, 0, 2, 3, addrs), -EDQUOT);
+	assert_int_equal(parent_space_unmap(r->space, &b, 1), PAGE);
+	assert_int_equal(map1(r, 0, 2, 3, addrs), PAGE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +322,7 @@ int main(void)
 		TEST(test_a_failing_backend_changes_nothing),
 		TEST(test_like_an_array),
 		TEST(test_limits),
+		TEST(test_a_limit_of_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
