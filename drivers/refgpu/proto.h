@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Between the halves of the driver.
+ *
+ * They share one area (vgpu_instance_share()): a ring of records from the
+ * instance half, in order, and a status page from the parent half. The parent
+ * half copies each record out before it looks at it, and believes nothing.
+ * Rare things (faults, errors) come back as messages of struct rg_notice.
+ *
+ * A *slot* is a context of the vGPU: the number that its guest knows, from 0 to
+ * RG_MAX_SLOTS - 1. Which context of the hardware it is, the parent half knows.
+ */
+#ifndef RG_PROTO_H
+#define RG_PROTO_H
+
+#include <stdint.h>
+
+#define RG_MAX_SLOTS 64u       /* contexts of one vGPU */
+#define RG_RING_SIZE (1u << 20) /* bytes of records; a power of two */
+#define RG_RECORD_MAX (128u << 10) /* bytes of one record */
+#define RG_ALIGN 64u		  /* records begin at multiples of it */
+
+enum rg_kind {
+	RG_PAD = 0,    /* nothing, up to the ring's end */
+	RG_OPEN,       /* struct rg_open: a context, with an empty table */
+	RG_CLOSE,      /* the context ends, now */
+	RG_PTES,       /* struct rg_ptes, then entries */
+	RG_RUN,	       /* struct rg_run: entries that count up */
+	RG_JOB,	       /* struct rg_job, then dwords of audited commands */
+	RG_RESUME,     /* after a fault: its page is there now */
+	RG_STOP_FAULT, /* after a fault: it is the guest's; the context stands
+			* until RG_CLOSE or RG_RESUME */
+	RG_MEMORY,     /* reserved */
+};
+
+/* Records that were written: [head, tail) modulo RG_RING_SIZE, counting on for
+ * ever. */
+struct rg_record {
+	uint32_t size; /* of all of it, bytes; padded to RG_ALIGN in the ring */
+	uint16_t kind;
+	uint16_t slot;
+};
+
+struct rg_open {
+	struct rg_record r;
+	uint32_t engine; /* enum refgpu_engine */
+	uint32_t reserved;
+};
+
+/*
+ * Entries for @n pages of 4 KiB from GPU address @va on. An entry is
+ * a leaf of the hardware's (<vgpu/refgpu.h>): 0 takes the page away; SYSTEM has
+ * a device address that the core has given this instance for a pin; others
+ * have an offset in the vGPU's own VRAM. Replacing and taking away is complete,
+ * TLBs included, before the record's bytes are freed (head moves).
+ */
+struct rg_ptes {
+	struct rg_record r;
+	uint64_t va;
+	uint32_t n;
+	uint32_t reserved;
+	/* uint64_t pte[n] follow */
+};
+
+/* As RG_PTES with pte, pte + 4096, ...; 0: takes all away. n: up to all pages
+ * that there are */
+struct rg_run {
+	struct rg_record r;
+	uint64_t va;
+	uint64_t n;
+	uint64_t pte;
+};
+
+/* Commands without BATCH, END, INVALIDATE and what is privileged. @seq counts
+ * the slot's jobs from 1. */
+struct rg_job {
+	struct rg_record r;
+	uint64_t seq;
+	uint32_t n; /* dwords that follow */
+	uint32_t reserved;
+};
+
+/* Written by the parent half (but in reach of both) */
+struct rg_slot_status {
+	uint64_t done;	 /* jobs that are over: all up to this seq */
+	uint64_t time;	 /* ns on an engine */
+	uint32_t events; /* REFGPU_EVENT_USER: taken by an exchange with 0 */
+	uint32_t cookie;
+	uint32_t state;	 /* enum refgpu_state, as last known */
+	uint32_t reserved[9];
+};
+
+struct rg_shared {
+	uint64_t tail; /* the instance half's */
+	uint64_t reserved[7];
+	uint64_t head; /* the parent half's */
+	uint64_t reserved2[7];
+	uint32_t full; /* the instance half waits for room: kick it */
+	uint32_t reserved3[15];
+	struct rg_slot_status slots[RG_MAX_SLOTS];
+	uint8_t reserved4[4096 - 3 * 64];
+	uint8_t ring[RG_RING_SIZE];
+};
+
+/* Parent half to instance half, by message */
+enum rg_notice_kind {
+	RG_NOTICE_FAULT = 1, /* slot stands; answer RESUME or STOP_FAULT */
+	RG_NOTICE_ERROR,     /* slot stands with @code, enum refgpu_error */
+	RG_NOTICE_NONSENSE,  /* a record of the slot was refused: @code, errno */
+};
+
+struct rg_notice {
+	uint32_t kind;
+	uint32_t slot;
+	uint64_t va;
+	uint32_t code; /* of a fault: as REFGPU_CTX_FAULT */
+	uint32_t reserved;
+	uint64_t seq; /* the last job that was over */
+};
+
+_Static_assert(sizeof(struct rg_slot_status) == 64, "a line each");
+_Static_assert(sizeof(struct rg_shared) % 4096 == 0, "pages");
+
+#endif
