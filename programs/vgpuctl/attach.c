@@ -19,6 +19,11 @@
 #define MEMORY_ID      "vgpu-ram"
 #define DEFAULT_MEMORY "4G"
 
+/* Words of these need no quotes in a shell. */
+#define PLAIN                                                                  \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"       \
+	"-_=,.:/"
+
 enum { OPT_QEMU, OPT_QMP, OPT_LIBVIRT, OPT_MEMORY, OPT_BUS, N_OPTIONS };
 
 static const struct verb_option options[N_OPTIONS] = {
@@ -36,17 +41,17 @@ static const struct verb_option options[N_OPTIONS] = {
 
 /* Print @text with what @special has of its characters replaced. Control
  * characters can't be in a path of ours, and are replaced all the same. */
-static void print_quoted(const char *text,
+static void print_quoted(FILE *to, const char *text,
 			 const char *(*special)(char c, char *buf))
 {
 	cleanup_free char *copy = strdup(text);
 	char buf[8];
 
 	if (!copy)
-		return; /* ctl_flush() won't know; the line is cut short */
+		return; /* what is left out makes no sense to who reads it */
 	text_make_printable(copy);
 	for (const char *p = copy; *p; p++)
-		fputs(special(*p, buf), stdout);
+		fputs(special(*p, buf), to);
 }
 
 static const char *for_shell(char c, char *buf)
@@ -70,7 +75,7 @@ static const char *for_xml(char c, char *buf)
 	case '\'':
 		return "&apos;";
 	}
-	return for_shell(c == '\'' ? ' ' : c, buf);
+	return for_shell(c, buf);
 }
 
 static const char *json_text(struct json_object *obj)
@@ -81,15 +86,16 @@ static const char *json_text(struct json_object *obj)
 
 /* ---- what QEMU takes ------------------------------------------------ */
 
+/* NULL: no memory. */
 static struct json_object *device_object(struct ctl *ctl,
 					 struct json_object *instance)
 {
 	struct json_object *device = json_object_new_object();
 	struct json_object *socket = json_object_new_object();
-	char id[32];
+	char id[48];
 
 	/* Names in QEMU begin with a letter. */
-	snprintf(id, sizeof(id), "vgpu-%.8s",
+	snprintf(id, sizeof(id), "vgpu-%.36s",
 		 json_get_string(instance, "uuid", "0"));
 	json_set_string(&socket, "type", "unix");
 	json_set_string(&socket, "path",
@@ -102,83 +108,142 @@ static struct json_object *device_object(struct ctl *ctl,
 	return device;
 }
 
-static int print_qemu(struct ctl *ctl, struct json_object *device)
+/* On one line, for a shell: quoted where there is more than plain words. */
+static void print_words(struct json_object *words)
+{
+	for (size_t i = 0; i < json_object_array_length(words); i++) {
+		const char *word = json_object_get_string(
+			json_object_array_get_idx(words, i));
+
+		if (i)
+			putchar(' ');
+		if (!word[strspn(word, PLAIN)]) {
+			fputs(word, stdout);
+			continue;
+		}
+		putchar('\'');
+		print_quoted(stdout, word, for_shell);
+		putchar('\'');
+	}
+	putchar('\n');
+}
+
+/* The memory once, and the devices. */
+static int print_qemu(struct ctl *ctl, struct json_object *devices)
 {
 	const char *size = ctl->values[OPT_MEMORY];
-	char backend[128];
-	const char *arguments[] = {
-		"-m",	    size ? size : DEFAULT_MEMORY,
-		"-object",  backend,
-		"-machine", "memory-backend=" MEMORY_ID,
-		"-device",  json_text(device),
-	};
-	size_t n = sizeof(arguments) / sizeof(*arguments);
-	struct json_object *out = json_object_new_object();
 	struct json_object *array = json_object_new_array();
+	struct json_object *out = json_object_new_object();
+	char backend[128];
 	int code;
 
+	if (!size)
+		size = DEFAULT_MEMORY;
 	snprintf(backend, sizeof(backend),
 		 "memory-backend-memfd,id=" MEMORY_ID ",size=%s,share=on",
-		 arguments[1]);
+		 size);
+	json_append(&array, json_new_string("-m"));
+	json_append(&array, json_new_string(size));
+	json_append(&array, json_new_string("-object"));
+	json_append(&array, json_new_string(backend));
+	json_append(&array, json_new_string("-machine"));
+	json_append(&array, json_new_string("memory-backend=" MEMORY_ID));
+	for (size_t i = 0; i < json_object_array_length(devices); i++) {
+		json_append(&array, json_new_string("-device"));
+		json_append(&array,
+			    json_new_string(json_text(
+				    json_object_array_get_idx(devices, i))));
+	}
+	json_set(&out, "arguments", array);
 	if (ctl->json) {
-		for (size_t i = 0; i < n; i++)
-			json_append(&array, json_new_string(arguments[i]));
-		json_set(&out, "arguments", array);
 		code = ctl_print_json(out);
 	} else {
-		for (size_t i = 0; i < n - 1; i++)
-			printf("%s ", arguments[i]);
-		putchar('\'');
-		print_quoted(arguments[n - 1], for_shell);
-		puts("'");
+		print_words(json_member(out, "arguments"));
 		code = ctl_flush();
-		json_object_put(array);
 	}
 	json_object_put(out);
 	return code;
 }
 
-static int print_qmp(struct ctl *ctl, struct json_object *device)
+/* A command for each. */
+static int print_qmp(struct ctl *ctl, struct json_object *devices)
 {
-	struct json_object *command = json_object_new_object();
-	int code;
+	int code = EXIT_OK;
 
-	json_set_string(&command, "execute", "device_add");
-	json_set(&command, "arguments", json_object_get(device));
-	if (ctl->json) {
-		code = ctl_print_json(command);
-	} else {
-		puts(json_text(command));
-		code = ctl_flush();
+	for (size_t i = 0; !code && i < json_object_array_length(devices);
+	     i++) {
+		struct json_object *command = json_object_new_object();
+
+		json_set_string(&command, "execute", "device_add");
+		json_set(
+			&command, "arguments",
+			json_object_get(json_object_array_get_idx(devices, i)));
+		if (ctl->json) {
+			code = ctl_print_json(command);
+		} else {
+			puts(json_text(command));
+			code = ctl_flush();
+		}
+		json_object_put(command);
 	}
-	json_object_put(command);
 	return code;
 }
 
-/* Whole elements; print_libvirt() leaves a place for the device. */
+/* Whole elements; between them, an argument for each device. */
 #define LIBVIRT_HEAD                                                           \
 	"<memoryBacking>\n"                                                    \
 	"  <source type='memfd'/>\n"                                           \
 	"  <access mode='shared'/>\n"                                          \
 	"</memoryBacking>\n"                                                   \
 	"<qemu:commandline "                                                   \
-	"xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\n"           \
+	"xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\n"
+#define LIBVIRT_DEVICE                                                         \
 	"  <qemu:arg value='-device'/>\n"                                      \
 	"  <qemu:arg value='"
-#define LIBVIRT_TAIL                                                           \
-	"'/>\n"                                                                \
-	"</qemu:commandline>"
+#define LIBVIRT_TAIL "</qemu:commandline>\n"
 
-static int print_libvirt(struct ctl *ctl, struct json_object *device)
+/* NULL: no memory. */
+static char *libvirt_text(struct json_object *devices)
 {
-	if (ctl->json)
-		return ctl_fail(EXIT_USAGE,
-				"attach-args: XML is no JSON: leave --libvirt "
-				"or --output json");
-	fputs(LIBVIRT_HEAD, stdout);
-	print_quoted(json_text(device), for_xml);
-	puts(LIBVIRT_TAIL);
-	return ctl_flush();
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	fputs(LIBVIRT_HEAD, f);
+	for (size_t i = 0; i < json_object_array_length(devices); i++) {
+		fputs(LIBVIRT_DEVICE, f);
+		print_quoted(f,
+			     json_text(json_object_array_get_idx(devices, i)),
+			     for_xml);
+		fputs("'/>\n", f);
+	}
+	fputs(LIBVIRT_TAIL, f);
+	if (fclose(f)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static int print_libvirt(struct ctl *ctl, struct json_object *devices)
+{
+	cleanup_free char *text = libvirt_text(devices);
+	struct json_object *out;
+	int code;
+
+	if (!text)
+		return ctl_fail(EXIT_FAILED, "%s", strerror(ENOMEM));
+	if (!ctl->json) {
+		fputs(text, stdout);
+		return ctl_flush();
+	}
+	out = json_object_new_object();
+	json_set_string(&out, "xml", text);
+	code = ctl_print_json(out);
+	json_object_put(out);
+	return code;
 }
 
 /* ---- what to know --------------------------------------------------- */
@@ -190,33 +255,38 @@ static void note_msix(struct ctl *ctl, struct json_object *instance)
 	bool msix;
 
 	if (!*control || ctl_try(ctl, control, IO_VGPUD_DEVICE "GetInfo", &res))
-		return; /* it does not run: notes() says so */
+		return; /* it does not run: that has been said */
 	msix = json_get_bool(res.parameters, "msix", false);
 	control_result_release(&res);
 	if (msix)
-		ctl_note("It has MSI-X: QEMU 11.1 aborts when such a device is "
-			 "unplugged (device_del). Shut the VM down instead.");
+		ctl_note("%s has MSI-X: QEMU 11.1 aborts when such a device is "
+			 "unplugged (device_del). Shut the VM down instead.",
+			 instance_name(instance));
 }
 
-static void notes(struct ctl *ctl, struct json_object *instance)
+static void note_instance(struct ctl *ctl, struct json_object *instance)
 {
 	const char *state = json_get_string(instance, "state", "?");
+	const char *name = instance_name(instance);
 
 	if (!strcmp(state, "attached"))
-		ctl_note("Another process is on it: a vGPU takes one at a "
-			 "time.");
+		ctl_note("Another process is on %s: a vGPU takes one at a "
+			 "time.",
+			 name);
 	else if (strcmp(state, "active"))
-		ctl_note(
-			"It does not run (it is %s): 'vgpuctl start %s' first.",
-			state, instance_name(instance));
-	if (ctl->values[OPT_QMP]) {
-		ctl_note("The VM must have shared memory: it was started with "
-			 "a memory backend that has share=on.");
-		if (!ctl->values[OPT_BUS])
-			ctl_note("A q35 machine hot-plugs into a free "
-				 "pcie-root-port only: name it with --bus.");
-	}
+		ctl_note("%s does not run (it is %s): 'vgpuctl start %s' "
+			 "first.",
+			 name, state, name);
 	note_msix(ctl, instance);
+}
+
+static void note_hotplug(const struct ctl *ctl)
+{
+	ctl_note("The VM must have shared memory: it was started with a memory "
+		 "backend that has share=on.");
+	if (!ctl->values[OPT_BUS])
+		ctl_note("A q35 machine hot-plugs into a free pcie-root-port "
+			 "only: name it with --bus.");
 }
 
 static bool is_size(const char *text)
@@ -245,48 +315,63 @@ static int check_options(const struct ctl *ctl)
 	return 0;
 }
 
+/* Ask for all that are named, say what is to be known of each, and add its
+ * device to @devices. */
+static int collect(struct ctl *ctl, struct json_object **devices)
+{
+	for (size_t i = 0; i < ctl->n_operands; i++) {
+		struct control_result res;
+		struct json_object *instance;
+		int code = ctl_show(ctl, ctl->operands[i], &res);
+
+		if (code)
+			return code;
+		instance = json_member(res.parameters, "instance");
+		json_append(devices, device_object(ctl, instance));
+		note_instance(ctl, instance);
+		control_result_release(&res);
+	}
+	return *devices ? 0 : ctl_fail(EXIT_FAILED, "%s", strerror(ENOMEM));
+}
+
 static int run(struct ctl *ctl)
 {
-	struct json_object *instance, *device;
-	struct control_result res;
+	struct json_object *devices;
 	int code = check_options(ctl);
 
-	if (!code)
-		code = ctl_show(ctl, ctl->operand, &res);
 	if (code)
 		return code;
-	instance = json_member(res.parameters, "instance");
-	device = device_object(ctl, instance);
-	if (!device)
-		code = ctl_fail(EXIT_FAILED, "%s", strerror(ENOMEM));
-	else if (ctl->values[OPT_QEMU])
-		code = print_qemu(ctl, device);
-	else if (ctl->values[OPT_QMP])
-		code = print_qmp(ctl, device);
-	else
-		code = print_libvirt(ctl, device);
-	if (!code)
-		notes(ctl, instance);
-	json_object_put(device);
-	control_result_release(&res);
+	devices = json_object_new_array();
+	code = collect(ctl, &devices);
+	if (!code && ctl->values[OPT_QEMU])
+		code = print_qemu(ctl, devices);
+	else if (!code && ctl->values[OPT_QMP])
+		code = print_qmp(ctl, devices);
+	else if (!code)
+		code = print_libvirt(ctl, devices);
+	if (!code && ctl->values[OPT_QMP])
+		note_hotplug(ctl);
+	json_object_put(devices);
 	return code;
 }
 
 const struct verb verb_attach_args = {
 	.name = "attach-args",
-	.summary = "what to tell QEMU or libvirt, so that a VM gets the vGPU",
+	.summary = "what to tell QEMU or libvirt, so that a VM gets vGPUs",
 	.text = "Prints exactly what to paste: for a QEMU (10.1 or newer) that "
 		"is started, for one\n"
 		"that runs, or for a libvirt domain. Memory that is shared "
-		"with the vGPU is part of\n"
-		"it. What is to be known besides goes to stderr.",
+		"with the vGPUs is part of\n"
+		"it, so name all vGPUs of a VM in one go. What is to be known "
+		"besides goes to\n"
+		"stderr.",
 	.example = "  $ eval qemu-system-x86_64 -M q35 -accel kvm "
-		   "$(vgpuctl attach-args desk --qemu)\n"
+		   "$(vgpuctl attach-args desk wall --qemu)\n"
 		   "  $ vgpuctl attach-args desk --qmp --bus rp1 | "
 		   "qmp-shell -N /tmp/qmp.sock\n",
 	.options = options,
 	.n_options = N_OPTIONS,
-	.operand = "NAME",
+	.operand = "NAME...",
 	.target = ASKS_VGPUD,
 	.run = run,
 };

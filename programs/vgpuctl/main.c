@@ -2,6 +2,7 @@
 /* vgpuctl: the operator's tool. */
 #include <getopt.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,36 +178,42 @@ static int settle(enum next next, const struct verb *verb)
 	return EXIT_USAGE;
 }
 
-/* The operand, and nothing behind it. "[NAME]" may be missing. */
-static enum next take_operand(struct ctl *ctl, const struct verb *verb,
-			      int argc, char **argv)
+/* "[NAME]" may be missing, "NAME..." may be several. */
+static enum next take_operands(struct ctl *ctl, const struct verb *verb)
 {
-	if (verb->operand && optind < argc) {
-		ctl->operand = argv[optind++];
-	} else if (verb->operand && verb->operand[0] != '[') {
+	bool many = verb->operand && strstr(verb->operand, "...");
+	size_t most = many ? SIZE_MAX : verb->operand ? 1 : 0;
+
+	if (!ctl->n_operands && verb->operand && verb->operand[0] != '[') {
 		ctl_fail(0, "%s: %s is missing", verb->name, verb->operand);
 		return NEXT_USAGE;
 	}
-	if (optind == argc)
-		return NEXT_GO_ON;
-	ctl_fail(0, "%s: '%s' is too much", verb->name, argv[optind]);
-	return NEXT_USAGE;
+	if (ctl->n_operands > most) {
+		ctl_fail(0, "%s: '%s' is too much", verb->name,
+			 ctl->operands[most]);
+		return NEXT_USAGE;
+	}
+	ctl->operand = ctl->n_operands ? ctl->operands[0] : NULL;
+	return NEXT_GO_ON;
 }
 
-/* Options may stand behind the operand, too. */
+/* Options may stand before, between and behind operands, which gather at the
+ * begin of what is left of @argv. Behind "--" there are only operands. */
 static enum next parse_verb(struct ctl *ctl, const struct verb *verb, int argc,
 			    char **argv)
 {
+	char **operands = argv + optind;
 	enum next next = parse(ctl, verb, argc, argv);
-	const char *operand = NULL;
+	bool only = false;
 
-	if (next == NEXT_GO_ON && verb->operand && optind < argc &&
-	    strcmp(argv[optind - 1], "--")) {
-		operand = argv[optind++];
-		next = parse(ctl, verb, argc, argv);
-		argv[--optind] = (char *)operand;
+	ctl->operands = (const char *const *)operands;
+	while (next == NEXT_GO_ON && optind < argc) {
+		only |= !strcmp(argv[optind - 1], "--");
+		operands[ctl->n_operands++] = argv[optind++];
+		if (!only)
+			next = parse(ctl, verb, argc, argv);
 	}
-	return next == NEXT_GO_ON ? take_operand(ctl, verb, argc, argv) : next;
+	return next == NEXT_GO_ON ? take_operands(ctl, verb) : next;
 }
 
 int main(int argc, char **argv)

@@ -40,7 +40,8 @@ enum verb_target {
  * @json: print JSON
  * @values: of the verb's options, in the order of its table: the argument,
  *          "" for a flag that was given, NULL: not given
- * @operand: the verb's operand, NULL if it has none
+ * @operand: the verb's operand, the first of several; NULL: there is none
+ * @operands, @n_operands: all of them
  */
 struct ctl {
 	const char *control_path;
@@ -50,6 +51,8 @@ struct ctl {
 	bool json;
 	const char *values[VERB_MAX_OPTIONS];
 	const char *operand;
+	const char *const *operands;
+	size_t n_operands;
 };
 
 /**
@@ -73,7 +76,8 @@ struct verb_option {
  * @summary: one line, for the list of verbs
  * @text: what it does and what that is good for
  * @example: command lines and, where it helps, what they print
- * @operand: what follows the verb, such as "FILE"; NULL: nothing does
+ * @operand: what follows the verb, such as "FILE"; "[FILE]": it may, "FILE...":
+ *           one or more; NULL: nothing does
  * @target: whom it asks
  * @run: an exit code; what went wrong was said on stderr
  */

@@ -2,18 +2,22 @@
 """What 'vgpuctl attach-args' prints, given to a real QEMU."""
 import json
 import shlex
+import shutil
 import sys
 import tempfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
-from conftest import TOP, eventually
+from conftest import TOP, eventually, run
 from daemon import Vgpud
 
 sys.path.append(str(TOP / 'tests' / 'guest'))
 from lib.qemu import Qemu, QmpError  # noqa: E402
 
 QEMU = TOP / 'build' / 'lab' / 'qemu'
+SCHEMA = Path('/usr/share/libvirt/schemas/domain.rng')
+ARG = '{http://libvirt.org/schemas/domain/qemu/1.0}arg'
 
 pytestmark = pytest.mark.skipif(not QEMU.exists(), reason='QEMU is not here: scripts/lab fetches it')
 CONFIG = '[parent soft]\ndriver = bochs\n\n[parent test]\ndriver = testdev\n'
@@ -72,11 +76,42 @@ def test_qemu_starts_with_it(vgpud, desk, vm, machine):
     assert [f['result'] for f in findings if f['check'] == 'memory'] == ['ok']
     top = vgpud.ask('top', '--delay', '0.1')['vgpus'][0]
     assert top['client'] == it.process.pid and top['mapped'] >= 255 << 20
-    assert 'Another process is on it' in vgpud.ctl('attach-args', 'desk', '--qemu').stderr
+    assert 'Another process is on desk' in vgpud.ctl('attach-args', 'desk', '--qemu').stderr
     refused = vgpud.ctl('stop', 'desk')
     assert refused.returncode == 1 and str(it.process.pid) in refused.stderr
     it.close()
     eventually(lambda: desk()['state'] == 'active')
+
+
+def test_qemu_starts_with_several(vgpud, desk, vm):
+    # UUIDs that begin alike: people number them so.
+    names = [f'00000000-0000-4000-8000-00000000000{i}' for i in range(2)]
+    for name in names:
+        vgpud.ask('create', 'bochs-16m', '--uuid', name)
+    it = vm('-machine', 'q35', *vgpud.ask('attach-args', 'desk', *names, '--qemu', '-m', '256M')['arguments'])
+    assert devices(it).count((0x1234, 0x1111)) == 3
+    for name in ('desk', *names):
+        eventually(lambda: vgpud.ask('show', name)['state'] == 'attached')
+    it.close()
+    for name in names:
+        assert vgpud.ctl('remove', name, '--force').returncode == 0
+
+
+@pytest.mark.skipif(not SCHEMA.exists() or not shutil.which('xmllint'), reason='needs libvirt0 and libxml2-utils')
+def test_libvirt_takes_it(vgpud, desk, tmp_path):
+    domain = tmp_path / 'domain.xml'
+
+    def verdict(elements):
+        domain.write_text(f"<domain type='qemu'><name>x</name><memory>262144</memory>{elements}"
+                          "<os><type arch='x86_64' machine='q35'>hvm</type></os></domain>")
+        return run('xmllint', '--noout', '--relaxng', SCHEMA, domain)
+    elements = vgpud.ctl('attach-args', 'desk', '--libvirt').stdout
+    done = verdict(elements)
+    assert done.returncode == 0, done.stderr
+    # What libvirt hands over is what QEMU is given directly.
+    arguments = [a.get('value') for a in ElementTree.parse(domain).iter(ARG)]
+    assert arguments == vgpud.ask('attach-args', 'desk', '--qemu')['arguments'][-2:]
+    assert verdict(elements.replace('qemu:arg', 'qemu:argument')).returncode, 'the schema would take anything'
 
 
 @pytest.mark.parametrize('machine, bus', [('q35', 'rp1'), ('pc', 'pci.0')])

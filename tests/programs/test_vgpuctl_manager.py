@@ -249,7 +249,7 @@ def test_attach_args(ask):
     done, _ = ask({'Show': {'instance': odd}}, 'attach-args', 'desk', '--qemu', '--memory', '512M')
     words = subprocess.run(['/bin/sh', '-c', f'printf "%s\\n" {done.stdout}'], capture_output=True, text=True,
                            check=True).stdout.splitlines()
-    device = {'driver': 'vfio-user-pci', 'id': 'vgpu-5f0c6a1e', 'socket': {'type': 'unix', 'path': odd['socket']}}
+    device = {'driver': 'vfio-user-pci', 'id': f'vgpu-{UUID}', 'socket': {'type': 'unix', 'path': odd['socket']}}
     assert words[:-1] == ['-m', '512M', '-object', 'memory-backend-memfd,id=vgpu-ram,size=512M,share=on',
                           '-machine', 'memory-backend=vgpu-ram', '-device']
     assert json.loads(words[-1]) == device and not done.stderr
@@ -263,8 +263,27 @@ def test_attach_args(ask):
     assert domain.find('memoryBacking/access').get('mode') == 'shared'
     arguments = [a.get('value') for a in domain.iter('{http://libvirt.org/schemas/domain/qemu/1.0}arg')]
     assert arguments[0] == '-device' and json.loads(arguments[1]) == device
+    done, _ = ask({'Show': {'instance': odd}}, 'attach-args', 'desk', '--libvirt', '-o', 'json')
+    assert tree.fromstring(f"<domain>{json.loads(done.stdout)['xml']}</domain>").find('memoryBacking') is not None
     done, _ = ask({'Show': {'instance': instance()}}, 'attach-args', 'desk', '--qemu')
     assert "'vgpuctl start" in done.stderr and done.returncode == 0
+
+
+def test_attach_args_of_several(ask):
+    table = {'Show': lambda p: {'instance': instance(uuid=p['name'] * 36, socket=f'/run/{p["name"]}', state='active')}}
+    for words in (['a', 'b', '--qemu'], ['a', '--qemu', 'b'], ['--qemu', '--', 'a', 'b']):
+        done, calls = ask(table, 'attach-args', *words, '-o', 'json') if '--' not in words else \
+            ask(table, '-o', 'json', 'attach-args', *words)
+        assert calls == [('Show', {'name': 'a'}), ('Show', {'name': 'b'})]
+        arguments = json.loads(done.stdout)['arguments']
+        assert arguments.count('-m') == arguments.count('-object') == 1 and arguments.count('-device') == 2
+    done, _ = ask(table, 'attach-args', 'a', 'b', '--qmp')
+    assert [json.loads(line)['arguments']['socket']['path'] for line in done.stdout.splitlines()] == ['/run/a', '/run/b']
+    done, _ = ask(table, 'attach-args', 'a', 'b', '--libvirt')
+    assert done.stdout.count("value='-device'") == 2 and done.stdout.count('memoryBacking') == 2
+    gone = {'Show': lambda p: ('NoSuchInstance', p) if p['name'] == 'b' else table['Show'](p)}
+    done, _ = ask(gone, 'attach-args', 'a', 'b', '--qemu')
+    assert done.returncode == 4 and not done.stdout and "'b'" in done.stderr
 
 
 DUMP = [{'0000:00:02.0': [{UUID: {'mdev_type': 'i915-bochs-16m', 'start': 'auto', 'attrs': []}},
