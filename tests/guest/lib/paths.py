@@ -50,7 +50,8 @@ def kernels():
 
 
 def kernel(release):
-    return need(LAB / 'kernels' / release, 'scripts/lab')
+    """The folder of a kernel: '6.1', or 'newest', whatever backports have by now."""
+    return need(LAB / 'kernels' / (kernels()[-1] if release == 'newest' else release), 'scripts/lab')
 
 
 def driver(name):
