@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 #include <uuid/uuid.h>
 
@@ -84,12 +85,27 @@ static const char *memory_name(const struct vgpu_core *core, int client)
 	return "unknown";
 }
 
+static struct json_object *memory_file(const struct vgpu_core *core)
+{
+	struct json_object *obj;
+	uint64_t ino;
+	dev_t dev;
+
+	if (dma_space_main_file(core->dma, &dev, &ino))
+		return NULL;
+	obj = json_object_new_object();
+	json_set_uint(&obj, "major", major(dev));
+	json_set_uint(&obj, "minor", minor(dev));
+	json_set_uint(&obj, "inode", ino);
+	return obj;
+}
+
 static void get_info(struct control_call *call, struct json_object *params,
 		     void *user)
 {
 	const struct device_control *control = user;
 	const struct vgpu_core *core = control->core;
-	struct json_object *out = json_object_new_object();
+	struct json_object *out = json_object_new_object(), *file;
 	bool attached;
 	char uuid[37];
 	unsigned uid;
@@ -116,6 +132,11 @@ static void get_info(struct control_call *call, struct json_object *params,
 		json_set_null(&out, "client");
 		json_set_null(&out, "memory");
 	}
+	file = attached ? memory_file(core) : NULL;
+	if (file)
+		json_set(&out, "memory_file", file);
+	else
+		json_set_null(&out, "memory_file");
 	json_set_bool(&out, "msix", core->desc.msix_vectors > 0);
 	control_reply(call, out);
 }
@@ -187,7 +208,8 @@ static struct json_object *dma_stats(struct dma_space *space)
 	json_set_uint(&obj, "remote_maps", maps.remote_maps);
 	json_set_uint(&obj, "mapped", maps.bytes);
 	json_set_uint(&obj, "pinned", pins.bytes);
-	json_set_uint(&obj, "pinned_limit", MIN(pins.limit, (uint64_t)INT64_MAX));
+	json_set_uint(&obj, "pinned_limit",
+		      MIN(pins.limit, (uint64_t)INT64_MAX));
 	json_set_uint(&obj, "user_pinned", pins.user_bytes);
 	json_set_uint(&obj, "user_pinned_limit",
 		      MIN(pins.user_limit, (uint64_t)INT64_MAX));
@@ -408,8 +430,10 @@ static void subscribe(struct control_call *call, struct json_object *params,
 /* ---- life ----------------------------------------------------------- */
 
 static const struct control_handler handlers[] = {
-	{ "GetInfo", get_info },	  { "Stats", get_stats },
-	{ "GetDisplay", get_display },	  { "Screenshot", take_screenshot },
+	{ "GetInfo", get_info },
+	{ "Stats", get_stats },
+	{ "GetDisplay", get_display },
+	{ "Screenshot", take_screenshot },
 	{ "SetLogLevel", set_log_level },
 	{ "SetPinnedLimit", set_pinned_limit },
 	{ "Subscribe", subscribe },

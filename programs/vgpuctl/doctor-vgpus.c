@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* vgpuctl doctor: may VMs use the vGPUs' sockets, is their memory shared? */
+/* vgpuctl doctor: may VMs use the vGPUs' sockets, and which have failed? */
 #include <errno.h>
 #include <grp.h>
 #include <inttypes.h>
@@ -92,52 +92,15 @@ static void check_socket(struct doctor *d, struct json_object *instance,
 			   "%s may use the socket of %s", user->name, name);
 	else if (err == -EACCES)
 		doctor_say(d, FINDING_PROBLEM, "access",
-			   "set socket_mode and socket_group in vgpud's "
-			   "configuration, and add the user to that group",
+			   "set socket-mode = 0660 and socket-group in "
+			   "vgpud's configuration, and add the user to that "
+			   "group",
 			   "%s may not use the socket of %s: it can't pass %s",
 			   user->name, name, obstacle);
 	else
 		doctor_say(d, FINDING_PROBLEM, "access", NULL,
 			   "the socket of %s: %s: %s", name, obstacle,
 			   strerror(-err));
-}
-
-#define SHARE_REMEDY                                                           \
-	"start the VM as 'vgpuctl attach-args' says: with a memory "           \
-	"backend that has share=on; in libvirt: <access mode='shared'/>"
-
-/* The vGPU's process sees how its client's memory is set up. */
-static void check_memory(struct doctor *d, struct json_object *instance)
-{
-	const char *name = instance_name(instance), *memory;
-	int64_t pid = json_get_int(json_member(instance, "client"), "pid", -1);
-	struct control_result res;
-
-	if (ctl_try(d->ctl, json_get_string(instance, "control", ""),
-		    IO_VGPUD_DEVICE "GetInfo", &res)) {
-		doctor_say(d, FINDING_PROBLEM, "memory",
-			   "see 'vgpuctl log'; may you use its control socket?",
-			   "the process of %s does not answer", name);
-		return;
-	}
-	memory = json_get_string(res.parameters, "memory", "");
-	if (!strcmp(memory, "none"))
-		doctor_say(d, FINDING_PROBLEM, "memory", SHARE_REMEDY,
-			   "the client of %s (pid %" PRId64 ") does not share "
-			   "its memory: the vGPU can't reach it",
-			   name, pid);
-	else if (!strcmp(memory, "private"))
-		doctor_say(d, FINDING_PROBLEM, "memory", SHARE_REMEDY,
-			   "the client of %s (pid %" PRId64 ") has mapped its "
-			   "memory privately: it won't see what the vGPU "
-			   "writes",
-			   name, pid);
-	else if (!strcmp(memory, "shared"))
-		doctor_say(d, FINDING_OK, "memory", NULL,
-			   "the client of %s (pid %" PRId64 ") shares its "
-			   "memory",
-			   name, pid);
-	control_result_release(&res);
 }
 
 static void check_sockets(struct doctor *d, struct json_object *instances,
@@ -185,7 +148,7 @@ void doctor_vgpus(struct doctor *d, struct json_object *instances,
 		const char *reason = json_get_string(instance, "reason", "?");
 
 		if (json_member(instance, "client"))
-			check_memory(d, instance);
+			doctor_memory(d, instance);
 		else if (!strcmp(json_get_string(instance, "state", ""),
 				 "failed"))
 			doctor_say(d, FINDING_PROBLEM, "vgpus",

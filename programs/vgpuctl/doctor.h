@@ -32,8 +32,10 @@ void doctor_limits(struct doctor *d, int64_t pid);
 /* @program: path or name of a QEMU; NULL: the one in PATH, if any. */
 void doctor_qemu(struct doctor *d, const char *program);
 /* May @user (NULL: those that run QEMU for libvirt, where there are any) use
- * the vGPUs' sockets; is their clients' memory shared? */
+ * the vGPUs' sockets; which have failed; is their clients' memory shared? */
 void doctor_vgpus(struct doctor *d, struct json_object *instances,
 		  const char *user);
+/* Of one that has a client. */
+void doctor_memory(struct doctor *d, struct json_object *instance);
 
 #endif

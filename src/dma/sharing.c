@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/sysmacros.h>
@@ -20,30 +21,51 @@ static const struct dma_file *largest(const struct dma_space *space)
 	return best;
 }
 
-enum dma_sharing dma_space_sharing(const struct dma_space *space, pid_t client)
+int dma_space_main_file(const struct dma_space *space, dev_t *ret_dev,
+			uint64_t *ret_ino)
 {
 	const struct dma_file *file = largest(space);
-	enum dma_sharing result = DMA_SHARING_UNKNOWN;
+
+	if (!file)
+		return -ENOENT;
+	*ret_dev = file->record->dev;
+	*ret_ino = file->record->ino;
+	return 0;
+}
+
+int dma_file_sharing(pid_t client, dev_t dev, uint64_t ino)
+{
+	int result = DMA_SHARING_UNKNOWN;
 	cleanup_file FILE *maps = NULL;
 	char path[64], line[512], perms[5];
 	unsigned major_, minor_;
-	uint64_t ino;
+	uint64_t found;
 
-	if (!file)
-		return space->n_maps ? DMA_SHARING_NONE : DMA_SHARING_UNKNOWN;
 	snprintf(path, sizeof(path), "/proc/%ld/maps", (long)client);
 	maps = fopen(path, "re");
 	if (!maps)
-		return DMA_SHARING_UNKNOWN;
+		return -errno;
 	while (fgets(line, sizeof(line), maps)) {
 		if (sscanf(line, "%*s %4s %*s %x:%x %" SCNu64, perms, &major_,
-			   &minor_, &ino) != 4 ||
-		    ino != file->record->ino ||
-		    makedev(major_, minor_) != file->record->dev)
+			   &minor_, &found) != 4 ||
+		    found != ino || makedev(major_, minor_) != dev)
 			continue;
 		if (perms[3] == 's')
 			return DMA_SHARING_SHARED;
 		result = DMA_SHARING_PRIVATE;
 	}
-	return result;
+	/* Of another user's process the file opens and can't be read. */
+	return ferror(maps) ? -EACCES : result;
+}
+
+enum dma_sharing dma_space_sharing(const struct dma_space *space, pid_t client)
+{
+	uint64_t ino;
+	dev_t dev;
+	int ret;
+
+	if (dma_space_main_file(space, &dev, &ino))
+		return space->n_maps ? DMA_SHARING_NONE : DMA_SHARING_UNKNOWN;
+	ret = dma_file_sharing(client, dev, ino);
+	return ret < 0 ? DMA_SHARING_UNKNOWN : (enum dma_sharing)ret;
 }

@@ -271,4 +271,16 @@ enum dma_sharing {
  */
 enum dma_sharing dma_space_sharing(const struct dma_space *space, pid_t client);
 
+/* The file behind most of the client's memory. Return: 0, -ENOENT: none is. */
+int dma_space_main_file(const struct dma_space *space, dev_t *ret_dev,
+			uint64_t *ret_ino);
+
+/**
+ * dma_file_sharing() - how has a process mapped a file?
+ *
+ * Return: PRIVATE if all of its mappings are, SHARED if one is; UNKNOWN: it
+ * has none. -errno: its mappings can't be seen.
+ */
+int dma_file_sharing(pid_t client, dev_t dev, uint64_t ino);
+
 #endif

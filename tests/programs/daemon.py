@@ -16,15 +16,8 @@ VGPUD = BUILD / 'programs' / 'vgpud' / 'vgpud'
 class Vgpud:
     """Ends with all its vGPUs. Short names: a socket's path has 107 characters."""
 
-    def __init__(self, config=None, sandbox=True):
-        """sandbox=False: workers run without one. In it they can't see how a client has mapped its memory."""
+    def __init__(self, config=None):
         self.top = Path(tempfile.mkdtemp(prefix='vd-'))
-        self.device = BUILD / 'programs' / 'vgpu-device' / 'vgpu-device'
-        if not sandbox:
-            wrapper = self.top / 'vgpu-device'
-            wrapper.write_text(f'#!/bin/sh\nexec {self.device} "$@" --sandbox none\n')
-            wrapper.chmod(0o755)
-            self.device = wrapper
         self.control = self.top / 'r' / 'control.sock'
         (self.top / 'c').mkdir()
         if config:
@@ -39,7 +32,7 @@ class Vgpud:
         with open(self.top / 'log', 'ab') as log:
             self.process = subprocess.Popen(
                 [VGPUD, '--config-dir', self.top / 'c', '--state-dir', self.top / 's', '--runtime-dir', self.top / 'r',
-                 '--driver-dir', DRIVERS, '--device-program', self.device], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                 '--driver-dir', DRIVERS], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         eventually(lambda: self.process.poll() is not None or self.ctl('types', '-q').stdout)
         assert self.process.poll() is None, self.log()
 

@@ -25,7 +25,7 @@ CONFIG = '[parent soft]\ndriver = bochs\n\n[parent test]\ndriver = testdev\n'
 
 @pytest.fixture(scope='module')
 def vgpud():
-    with Vgpud(CONFIG, sandbox=False) as it:
+    with Vgpud(CONFIG) as it:
         yield it
 
 
@@ -49,6 +49,11 @@ def vm():
             machine.close()
 
 
+def memory_findings(vgpud):
+    findings = json.loads(vgpud.ctl('doctor', '-o', 'json').stdout)['findings']
+    return [f for f in findings if f['check'] == 'memory']
+
+
 def devices(vm):
     found = []
 
@@ -70,10 +75,8 @@ def test_qemu_starts_with_it(vgpud, desk, vm, machine):
     assert (0x1234, 0x1111) in devices(it)
     eventually(lambda: desk()['state'] == 'attached')
     assert desk()['client']['pid'] == it.process.pid
-    eventually(lambda: vgpud.ask('info', 'desk')['memory'] == 'shared')
-    assert vgpud.ask('stats', 'desk')['dma']['mapped'] >= 255 << 20
-    findings = json.loads(vgpud.ctl('doctor', '-o', 'json').stdout)['findings']
-    assert [f['result'] for f in findings if f['check'] == 'memory'] == ['ok']
+    eventually(lambda: vgpud.ask('stats', 'desk')['dma']['mapped'] >= 255 << 20)
+    assert [f['result'] for f in memory_findings(vgpud)] == ['ok']
     top = vgpud.ask('top', '--delay', '0.1')['vgpus'][0]
     assert top['client'] == it.process.pid and top['mapped'] >= 255 << 20
     assert 'Another process is on desk' in vgpud.ctl('attach-args', 'desk', '--qemu').stderr
@@ -143,6 +146,17 @@ def test_a_vm_without_shared_memory_is_found_out(vgpud, desk, vm):
     done = vgpud.ctl('doctor', '--qemu', QEMU)
     assert done.returncode == 1 and 'share=on' in done.stdout and str(it.process.pid) in done.stdout
     assert 'QEMU 11.' in done.stdout
+
+
+def test_a_vm_with_private_memory_is_found_out(vgpud, desk, vm):
+    """The worker, in its sandbox, can't see it; who runs doctor can."""
+    words = shlex.split(vgpud.ctl('attach-args', 'desk', '--qemu', '-m', '256M').stdout)
+    it = vm('-machine', 'q35', *(w.replace('share=on', 'share=off') for w in words))
+    eventually(lambda: vgpud.ask('stats', 'desk')['dma']['mapped'] >= 255 << 20)
+    assert vgpud.ask('info', 'desk')['memory'] == 'unknown', 'is there no sandbox?'
+    bad = memory_findings(vgpud)
+    assert [f['result'] for f in bad] == ['problem'] and 'privately' in bad[0]['message']
+    assert str(it.process.pid) in bad[0]['message'] and 'share=on' in bad[0]['remedy']
 
 
 def test_a_warning_where_qemu_would_abort(vgpud):

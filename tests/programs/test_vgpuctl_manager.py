@@ -13,7 +13,7 @@ import subprocess
 import xml.etree.ElementTree as tree
 
 import pytest
-from conftest import BUILD, CTL, run
+from conftest import BUILD, CTL, Device, run
 from manager import UUID, Manager, instance
 
 TYPES = [{'parent': 'software', 'name': 'bochs-16m', 'description': 'A small screen', 'vram': 16 << 20,
@@ -413,6 +413,30 @@ def test_doctor_sees_how_a_clients_memory_is(ask, device):
     client.close()
     memory.close()
     os.close(file)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='only root can become another user')
+def test_doctor_says_what_it_may_not_see(tmp_path):
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    with Device(tmp_path, '--sandbox', 'auto') as device:
+        device.control.chmod(0o666)
+        one = instance(state='attached', client={'pid': os.getpid(), 'uid': 0}, control=str(device.control))
+        client = device.attach()
+        file = os.memfd_create('ram')
+        os.truncate(file, 1 << 20)
+        memory = mmap.mmap(file, 1 << 20)
+        client.dma_map(0, 1 << 20, file)
+        with Manager(tmp_path / 'm', {'Diagnose': {'pid': os.getpid()}, 'List': {'instances': [one]},
+                                      'ListParents': {'parents': [PARENT]}}):
+            (tmp_path / 'm').chmod(0o666)
+            for user, result in ((65534, 'warning'), (0, 'ok')):
+                done = run(CTL, '--vgpud', tmp_path / 'm', 'doctor', '-o', 'json', user=user, group=user)
+                found = [f for f in json.loads(done.stdout)['findings'] if f['check'] == 'memory']
+                assert [f['result'] for f in found] == [result], found
+        client.close()
+        memory.close()
+        os.close(file)
 
 
 def busy(device):
