@@ -121,6 +121,7 @@ void generate_man(void)
 	     "What\n.B \\-\\-control\\-path\nsays otherwise.\n"
 	     ".SH SEE ALSO\n"
 	     ".BR vgpud (8),\n"
+	     ".BR vgpud.conf (5),\n"
 	     ".BR vgpu\\-device (1),\n"
 	     ".BR vgpu\\-tree (1),\n"
 	     ".BR varlinkctl (1)");

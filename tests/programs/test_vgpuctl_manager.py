@@ -8,7 +8,6 @@ import mmap
 import os
 import pty
 import re
-import shutil
 import subprocess
 import xml.etree.ElementTree as tree
 
@@ -504,9 +503,3 @@ def test_bash_completes(tmp_path, words, some):
                            words=' '.join(f"'{w}'" for w in ['vgpuctl', *words]))
         done = run('bash', '-c', text)
     assert done.returncode == 0 and not done.stderr and some <= set(done.stdout.split()), done
-
-
-@pytest.mark.skipif(not shutil.which('man'), reason='there is no man here')
-def test_the_manual_page_is_clean():
-    done = run('man', '--warnings', '-l', BUILD / 'man' / 'vgpuctl.1', env={'MANWIDTH': '80'})
-    assert done.returncode == 0 and not done.stderr and 'EXIT STATUS' in done.stdout
