@@ -58,7 +58,10 @@ struct vgpu_parent_args {
  * struct vgpu_parent_ops - what the core asks of a parent half
  * @struct_size: sizeof(struct vgpu_parent_ops)
  * @open: mandatory. Take the hardware: allocate, vgpu_parent_init(), fill in
- *        @ret_parent. Log what the operator can do about a failure.
+ *        @ret_parent. Log what the operator can do about a failure. Open all
+ *        files and load all libraries here: afterwards the process may be in a
+ *        sandbox, where neither works any more. Start threads later, with the
+ *        first instance: one that is there already would be outside of it.
  * @stop: mandatory. All instances are gone, and this parent will be closed:
  *        make the hardware stop, now; it may be in the middle of a transfer.
  *        Release what it held.

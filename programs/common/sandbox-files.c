@@ -70,8 +70,9 @@ static int allow_unlink(int rules, const char *path)
 		       : 0;
 }
 
-int sandbox_restrict_files(const struct sandbox_config *config)
+int sandbox_restrict_files(const struct sandbox_plan *plan)
 {
+	const struct sandbox_config *config = plan->config;
 	struct ruleset set = { .fs = FS_ABI_1 };
 	size_t size = sizeof(set.fs);
 	cleanup_fd int rules = -1;

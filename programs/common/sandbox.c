@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sandbox.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,6 +21,13 @@
 #define SANITIZED false
 #endif
 
+/* Threads that are there from the start */
+#ifdef __SANITIZE_THREAD__
+#define OF_SANITIZER 1u
+#else
+#define OF_SANITIZER 0u
+#endif
+
 int sandbox_mode_parse(const char *name, enum sandbox_mode *ret_mode)
 {
 	static const char *const names[] = {
@@ -36,20 +44,20 @@ int sandbox_mode_parse(const char *name, enum sandbox_mode *ret_mode)
 	return -EINVAL;
 }
 
-static int no_new_privileges(const struct sandbox_config *config)
+static int no_new_privileges(const struct sandbox_plan *plan)
 {
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
 
 /* A core would hold the guest's memory and screen. */
-static int no_core(const struct sandbox_config *config)
+static int no_core(const struct sandbox_plan *plan)
 {
 	const struct rlimit none = { 0, 0 };
 
 	return setrlimit(RLIMIT_CORE, &none) < 0 ? -errno : 0;
 }
 
-static int drop_capabilities(const struct sandbox_config *config)
+static int drop_capabilities(const struct sandbox_plan *plan)
 {
 #ifdef HAVE_CAP_NG
 	capng_select_t what = CAPNG_SELECT_CAPS;
@@ -74,14 +82,31 @@ static int drop_capabilities(const struct sandbox_config *config)
 #endif
 }
 
-static int filter_calls(const struct sandbox_config *config)
+static int filter_calls(const struct sandbox_plan *plan)
 {
-	return sandbox_filter_calls();
+	return sandbox_filter_calls(plan);
+}
+
+/* What a driver's own threads may is what they could before. */
+static int one_thread(const struct sandbox_plan *plan)
+{
+	DIR *d = opendir("/proc/self/task");
+	unsigned n = 0;
+	struct dirent *e;
+
+	if (!d)
+		return -errno;
+	while ((e = readdir(d)))
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n <= 1 + OF_SANITIZER ? 0 : -EBUSY;
 }
 
 static const char *why(int err)
 {
 	switch (err) {
+	case -EBUSY:
+		return "the driver has started threads of its own";
 	case -ENOTSUP: /* EOPNOTSUPP, too */
 		return "not built in, or off in this kernel";
 	case -ENOSYS:
@@ -95,8 +120,9 @@ static const char *why(int err)
  * without privileges both it and Landlock need the first. */
 static const struct {
 	const char *name;
-	int (*enter)(const struct sandbox_config *config);
+	int (*enter)(const struct sandbox_plan *plan);
 } parts[] = {
+	{ "the same for every thread", one_thread },
 	{ "no new privileges", no_new_privileges },
 	{ "no core dumps", no_core },
 	{ "no capabilities", drop_capabilities },
@@ -107,6 +133,7 @@ static const struct {
 int sandbox_enter(const struct sandbox_config *config)
 {
 	bool strict = config->mode == SANDBOX_STRICT;
+	struct sandbox_plan plan = { .config = config };
 	char missing[256] = "";
 	size_t at = 0;
 
@@ -118,8 +145,10 @@ int sandbox_enter(const struct sandbox_config *config)
 				  "built with a sanitizer");
 		return 0;
 	}
+	if (config->devices)
+		plan.n_devices = sandbox_find_devices(plan.devices);
 	for (unsigned i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		int err = parts[i].enter(config);
+		int err = parts[i].enter(&plan);
 
 		if (!err)
 			continue;

@@ -3,6 +3,7 @@
 #ifndef PROGRAMS_SANDBOX_H
 #define PROGRAMS_SANDBOX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /**
@@ -24,11 +25,14 @@ enum sandbox_mode {
  * @unlink_in: files, or NULL: what lies beside them, and below, may still be
  *	removed (sockets, at the end)
  * @n_unlink_in: how many
+ * @devices: of devices that are open (/dev/vfio and the like), all ioctls may
+ *	still be made
  */
 struct sandbox_config {
 	enum sandbox_mode mode;
 	const char *const *unlink_in;
 	size_t n_unlink_in;
+	bool devices;
 };
 
 /* Return: 0; -EINVAL: no mode is called so. */
@@ -38,8 +42,8 @@ int sandbox_mode_parse(const char *name, enum sandbox_mode *ret_mode);
  * sandbox_enter() - give up what is no longer needed, for good
  *
  * Call it when all files are open and all modules loaded, before there are
- * other threads: capabilities and Landlock go by thread. What is refused
- * from here on fails with EPERM (a system call, logged by the kernel where
+ * other threads: capabilities and Landlock go by thread, and a thread that is
+ * there already (a driver's) counts as missing. What is refused from here on fails with EPERM (a system call, logged by the kernel where
  * it audits) or EACCES (a file).
  *
  * Return: 0: done as far as @config wants it; negative errno: it was logged,
@@ -49,10 +53,24 @@ int sandbox_enter(const struct sandbox_config *config);
 
 /* ---- the parts, private to sandbox*.c ------------------------------- */
 
+/* Devices that can be open when the filter is made; more is an error. */
+#define SANDBOX_MAX_DEVICES 64
+
+/* What of the process's state the parts need; found before the first of them. */
+struct sandbox_plan {
+	const struct sandbox_config *config;
+	int devices[SANDBOX_MAX_DEVICES]; /* descriptors */
+	int n_devices;			  /* or a negative errno */
+};
+
 /* The system call filter, on all threads. -ENOTSUP: not built in. */
-int sandbox_filter_calls(void);
+int sandbox_filter_calls(const struct sandbox_plan *plan);
+
+/* Descriptors of devices that are open, but for 0, 1 and 2. Return: how many;
+ * -E2BIG; errno of /proc. */
+int sandbox_find_devices(int ret_fds[SANDBOX_MAX_DEVICES]);
 
 /* Landlock. -ENOSYS, -EOPNOTSUPP: the kernel has none, or it is off. */
-int sandbox_restrict_files(const struct sandbox_config *config);
+int sandbox_restrict_files(const struct sandbox_plan *plan);
 
 #endif

@@ -16,11 +16,11 @@
 #include <uuid/uuid.h>
 
 #include "control.h"
-#include "crash.h"
 #include "device/device.h"
 #include "device/module.h"
 #include "dma/budget.h"
 #include "drivers.h"
+#include "../common/crash.h"
 #include "../common/notify.h"
 #include "options.h"
 #include "parent/worker.h"
@@ -448,7 +448,7 @@ int main(int argc, char **argv)
 	if (std_fds_reserve())
 		return EXIT_RUNTIME;
 	signal(SIGPIPE, SIG_IGN);
-	crash_setup();
+	crash_setup("vgpu-device");
 	code = options_parse(argc, argv, &options);
 	if (code)
 		return code;

@@ -5,11 +5,12 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char usage[] =
-	"Usage: vgpu-parent --driver FILE --parent-config CONFIG "
-	"--socket-path PATH\n"
-	"                   [OPTION...]\n"
+	"Usage: vgpu-parent --driver FILE --parent-config CONFIG\n"
+	"                   [--socket-path PATH] [--control-path PATH] "
+	"[OPTION...]\n"
 	"\n"
 	"Owns hardware that several vGPUs share, until SIGTERM or SIGINT: the "
 	"parent half\n"
@@ -27,6 +28,14 @@ static const char usage[] =
 	"replaced\n"
 	"  --socket-mode MODE    permissions of the socket, octal (default: "
 	"0600)\n"
+	"  --control-path PATH   a socket for vgpud, which introduces vGPUs "
+	"there, and\n"
+	"                        for varlink tools (only its owner may use it)\n"
+	"  --sandbox MODE        once the hardware is open, give up the rights "
+	"that sharing\n"
+	"                        it needs not: none, auto (what the kernel "
+	"has), strict\n"
+	"                        (all, or fail); default: none\n"
 	"  --log-level LEVEL     error, warning, notice, info (default), "
 	"debug\n"
 	"  --log-format FORMAT   text, json, journal-prefix (default: what "
@@ -61,6 +70,8 @@ enum {
 	OPT_CONFIG,
 	OPT_SOCKET_PATH,
 	OPT_SOCKET_MODE,
+	OPT_CONTROL_PATH,
+	OPT_SANDBOX,
 	OPT_LOG_LEVEL,
 	OPT_LOG_FORMAT,
 	OPT_VERSION,
@@ -71,6 +82,8 @@ static const struct option long_options[] = {
 	{ "parent-config", required_argument, NULL, OPT_CONFIG },
 	{ "socket-path", required_argument, NULL, OPT_SOCKET_PATH },
 	{ "socket-mode", required_argument, NULL, OPT_SOCKET_MODE },
+	{ "control-path", required_argument, NULL, OPT_CONTROL_PATH },
+	{ "sandbox", required_argument, NULL, OPT_SANDBOX },
 	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
 	{ "log-format", required_argument, NULL, OPT_LOG_FORMAT },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -109,6 +122,15 @@ static int parse_one(int opt, char *arg, struct options *o)
 		return 0;
 	case OPT_SOCKET_MODE:
 		return parse_mode(arg, o);
+	case OPT_CONTROL_PATH:
+		o->control_path = arg;
+		return 0;
+	case OPT_SANDBOX:
+		if (sandbox_mode_parse(arg, &o->sandbox))
+			return wrong("--sandbox %s: one of none, auto, strict "
+				     "is expected",
+				     arg);
+		return 0;
 	case OPT_LOG_LEVEL:
 		if (log_level_parse(arg, &o->log_level))
 			return wrong("--log-level %s: one of error, warning, "
@@ -156,9 +178,13 @@ int options_parse(int argc, char **argv, struct options *ret_options)
 	if (!o.config)
 		return wrong("--parent-config is missing: which hardware, "
 			     "pci=ADDRESS or software?");
-	if (!o.socket_path)
+	if (!o.socket_path && !o.control_path)
 		return wrong("--socket-path is missing: where is vgpu-device "
 			     "to find the parent?");
+	if (o.socket_path && o.control_path &&
+	    !strcmp(o.socket_path, o.control_path))
+		return wrong("--socket-path and --control-path are the same: "
+			     "one is for vgpu-device, the other for vgpud");
 out:
 	*ret_options = o;
 	return 0;

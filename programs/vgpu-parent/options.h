@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "../common/sandbox.h"
 #include "../common/usage.h"
 #include "util/log-sink.h"
 
@@ -22,7 +23,9 @@ enum {
  * struct options - what the user wants
  * @done: all was said: --help, --version
  * @config: what the driver is to open
- * @socket_mode: (mode_t)-1: not given
+ * @socket_path: where anybody may connect; NULL: nobody
+ * @control_path: or NULL; one of the two is there
+ * @sandbox: what of it has to be there
  */
 struct options {
 	bool done;
@@ -30,6 +33,8 @@ struct options {
 	const char *config;
 	const char *socket_path;
 	mode_t socket_mode;
+	const char *control_path;
+	enum sandbox_mode sandbox;
 	enum log_level log_level;
 	enum log_format log_format;
 };

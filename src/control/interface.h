@@ -51,5 +51,6 @@ struct control_interface_def {
 extern const struct control_interface_def control_def_org_varlink_service;
 extern const struct control_interface_def control_def_io_vgpud_Device;
 extern const struct control_interface_def control_def_io_vgpud_Manager;
+extern const struct control_interface_def control_def_io_vgpud_Parent;
 
 #endif

@@ -377,6 +377,11 @@ uint64_t parent_space_mapped(const struct parent_space *space)
 	return space->refs;
 }
 
+uint64_t parent_space_bytes(const struct parent_space *space)
+{
+	return space->bytes;
+}
+
 /* ------------------------------------------------------------------ */
 /* Life                                                                */
 /* ------------------------------------------------------------------ */

@@ -76,5 +76,7 @@ void parent_space_put(struct parent_space *space, uint64_t addr, uint64_t len);
 /* Pages held; each hold counts. */
 uint64_t parent_space_held(const struct parent_space *space);
 uint64_t parent_space_mapped(const struct parent_space *space);
+/* Mapped, as the backend counts. */
+uint64_t parent_space_bytes(const struct parent_space *space);
 
 #endif

@@ -32,7 +32,7 @@ def until(guest, condition, what):
 
 
 def start_worker(guest, i):
-    guest.run(f'rm -f /tmp/{i}.sock; vgpu-device --type edu --driver /lib/edu.so --parent-socket /tmp/p.sock '
+    guest.run(f'rm -f /tmp/{i}.sock; vgpu-device --sandbox strict --type edu --driver /lib/edu.so --parent-socket /tmp/p.sock '
               f'--socket-path /tmp/{i}.sock > /tmp/w{i}.log 2>&1 & echo $! > /tmp/w{i}.pid')
     until(guest, f'grep -q serving /tmp/w{i}.log', f'worker {i} serves')
 
@@ -60,7 +60,7 @@ def test_physical_edu_is_shared(folder, kernel):
                   f'echo vfio-pci > /sys/bus/pci/devices/{EDU}/driver_override && '
                   f'echo {EDU} > /sys/bus/pci/drivers_probe')
         guest.run(f'vgpu-parent --driver /lib/edu.so --parent-config pci={EDU} --socket-path /tmp/p.sock '
-                  '--log-level debug > /tmp/parent.log 2>&1 & echo $! > /tmp/parent.pid')
+                  '--sandbox strict --log-level debug > /tmp/parent.log 2>&1 & echo $! > /tmp/parent.pid')
         until(guest, 'grep -q sharing /tmp/parent.log', 'the parent serves')
         for i in range(WORKERS):
             start_worker(guest, i)

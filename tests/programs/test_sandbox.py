@@ -10,7 +10,7 @@ from conftest import BUILD, DEVICE, PATIENCE, Device, Screen, run
 
 CULPRIT = BUILD / 'tests' / 'programs' / 'drivers' / 'culprit.so'
 DEEDS = ['execve', 'inet socket', 'unix socket', 'read passwd', 'write tmp', 'fork', 'code', 'ptrace', 'signal',
-         'raise limit', 'chmod', 'harmless']
+         'raise limit', 'chmod', 'harmless', 'other ioctl', 'device ioctl']  # and the next one: a crash
 REFUSED = {errno.EPERM, errno.EACCES}
 # The leak checker of sanitized builds traces its own process, which is refused.
 ENV = {'ASAN_OPTIONS': ':'.join(filter(None, [os.environ.get('ASAN_OPTIONS'), 'detect_leaks=0']))}

@@ -10,6 +10,9 @@
 #define FRAMES	   64
 #define STACK_SIZE (64u << 10) /* backtrace() unwinds on it */
 
+/* A handler has no argument for it; set once, before there are threads. */
+static const char *program_name = "";
+
 static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
 
 /* Async-signal-safe. */
@@ -37,7 +40,8 @@ static void on_crash(int signo, siginfo_t *info, void *context)
 
 	/* Whatever goes wrong in here ends the process. */
 	signal(signo, SIG_DFL);
-	n = put_text(line, 0, "vgpu-device: crashed: SIG");
+	n = put_text(line, 0, program_name);
+	n = put_text(line, n, ": crashed: SIG");
 	n = put_text(line, n, name ? name : "?");
 	if (info->si_code > 0) {
 		n = put_text(line, n, " at address 0x");
@@ -52,7 +56,7 @@ static void on_crash(int signo, siginfo_t *info, void *context)
 	raise(signo); /* it dies of what it was, with a core if wanted */
 }
 
-void crash_setup(void)
+void crash_setup(const char *program)
 {
 	static char stack[STACK_SIZE];
 	const stack_t alternate = { .ss_sp = stack, .ss_size = sizeof(stack) };
@@ -62,6 +66,7 @@ void crash_setup(void)
 	};
 	void *frame;
 
+	program_name = program;
 	/* The first call loads a library: not in a handler. */
 	backtrace(&frame, 1);
 	if (sigaltstack(&alternate, NULL) < 0)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* A crash leaves a back trace on stderr: vgpud keeps it in its log. */
-#ifndef VGPU_DEVICE_CRASH_H
-#define VGPU_DEVICE_CRASH_H
+#ifndef PROGRAMS_CRASH_H
+#define PROGRAMS_CRASH_H
 
 /* At start, on the main thread, before drivers are loaded. Signals that
- * somebody handles already (a sanitizer) stay his. */
-void crash_setup(void);
+ * somebody handles already (a sanitizer) stay his. @program: its name, which
+ * stays valid. */
+void crash_setup(const char *program);
 
 #endif
