@@ -36,6 +36,22 @@ static int make_room(struct table *t)
 	return 0;
 }
 
+static const char *cell_at(const struct table *t, size_t row, size_t column)
+{
+	const char *cell = t->cells[row * t->n_columns + column];
+
+	return !row && *cell == '>' ? cell + 1 : cell;
+}
+
+/* Kept as rows come: looking at all rows for each one takes the square. */
+static void widen(struct table *t, size_t row, size_t column)
+{
+	size_t width = text_columns(cell_at(t, row, column));
+
+	if (width > t->widths[column])
+		t->widths[column] = width;
+}
+
 void table_row(struct table *t, ...)
 {
 	va_list ap;
@@ -50,31 +66,13 @@ void table_row(struct table *t, ...)
 		char *cell = clean(va_arg(ap, const char *));
 
 		t->cells[t->n_rows * t->n_columns + i] = cell;
-		if (!cell)
+		if (cell)
+			widen(t, t->n_rows, i);
+		else
 			t->failed = -ENOMEM;
 	}
 	va_end(ap);
 	t->n_rows++; /* also a row with a gap: table_free() finds it */
-}
-
-static const char *cell_at(const struct table *t, size_t row, size_t column)
-{
-	const char *cell = t->cells[row * t->n_columns + column];
-
-	return !row && *cell == '>' ? cell + 1 : cell;
-}
-
-static size_t width_of(const struct table *t, size_t column)
-{
-	size_t width = 0;
-
-	for (size_t i = 0; i < t->n_rows; i++) {
-		size_t w = text_columns(cell_at(t, i, column));
-
-		if (w > width)
-			width = w;
-	}
-	return width;
 }
 
 char *table_line(const struct table *t, size_t row)
@@ -90,7 +88,7 @@ char *table_line(const struct table *t, size_t row)
 		return NULL;
 	for (size_t i = 0; i < t->n_columns; i++) {
 		const char *cell = cell_at(t, row, i);
-		int pad = (int)(width_of(t, i) - text_columns(cell));
+		int pad = (int)(t->widths[i] - text_columns(cell));
 
 		if (t->cells[i][0] == '>')
 			fprintf(f, "%*s%s", pad, "", cell);

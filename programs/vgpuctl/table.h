@@ -11,6 +11,7 @@
 struct table {
 	size_t n_columns, n_rows, room;
 	char **cells; /* n_rows * n_columns; NULL after a lack of memory */
+	size_t widths[TABLE_MAX_COLUMNS]; /* of the widest cell */
 	int failed;
 };
 
@@ -18,7 +19,8 @@ struct table {
  * table_row() - add a row; the first one is the heading
  * @...: @n_columns strings, copied and made printable; NULL: "-"
  *
- * Begin with a struct table that has @n_columns set and is zero otherwise. A
+ * Begin with a struct table that has @n_columns (TABLE_MAX_COLUMNS at most) set
+ * and is zero otherwise. A
  * heading that begins with '>' has its column set to the right, and stands
  * without it.
  */
