@@ -243,7 +243,7 @@ static void messages(struct loop *loop, struct link *link, unsigned batch)
 	while (sent < ROUNDS) {
 		for (unsigned i = 0; i < batch; i++, sent++)
 			must(link_send(link, WIRE_MESSAGE, 0, buf, sizeof(buf),
-				       -1),
+				       NULL),
 			     "send");
 		while (came < sent)
 			loop_run_once(loop, -1);

@@ -394,6 +394,8 @@ enum vgpu_reset_reason {
  * @parent_gone: optional. The parent's process has ended, and with it all that
  *               was asked of it; no job of it uses memory any more. The core
  *               ends this instance's process after that.
+ * @parent_kick: optional. vgpu_instance_kick() was called, once or more, since
+ *               this op ran last: look at what the halves share.
  */
 struct vgpu_device_ops {
 	uint32_t struct_size;
@@ -406,6 +408,7 @@ struct vgpu_device_ops {
 	void (*parent_message)(struct vgpu_device *dev, const void *msg,
 			       size_t len);
 	void (*parent_gone)(struct vgpu_device *dev);
+	void (*parent_kick)(struct vgpu_device *dev);
 };
 
 /**

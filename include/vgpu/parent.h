@@ -9,9 +9,14 @@
  * *parent half* runs in vgpu-parent, one process for the hardware: it owns the
  * engine, the IOMMU backend and the queue of jobs.
  *
- * They exchange messages, never pointers. The parent half trusts no instance
- * half: every byte of a message may be a lie, since a guest may have taken over
- * its vgpu-device. What the parent half gives the hardware is only
+ * They exchange messages, never pointers. A parent of many small jobs also
+ * shares memory with each instance half, for rings (<vgpu/ring.h>), fences and
+ * the like: vgpu_instance_share(), and doorbells both ways.
+ *
+ * The parent half trusts no instance half: every byte of a message or of
+ * shared memory may be a lie, since a guest may have taken over its
+ * vgpu-device. Shared memory changes at any moment, too: copy what you check,
+ * and use the copy. What the parent half gives the hardware is only
  *   - device addresses that vgpu_instance_hold() says are that instance's;
  *   - commands that it has made itself.
  *
@@ -21,8 +26,15 @@
  * a vgpu-device ends, in whatever way, all of its addresses are taken back,
  * those in use by the engine as soon as they are released.
  *
- * Threads: all ops and functions of a parent run on one thread, its loop. No
- * op may block, or run longer than a few milliseconds.
+ * Threads: all ops of a parent run on one thread, its loop, and no op may
+ * block, or run longer than a few milliseconds. A parent half may have threads
+ * of its own, for an engine or a scheduler. These may call
+ * vgpu_instance_kick(), vgpu_instance_name(), vgpu_parent_log() without an
+ * instance, and what the IOMMU backend offers an engine (<vgpu/iommu.h>); they
+ * may use the shared memory. All else is for the loop's thread: to get there,
+ * write to an eventfd that is on the loop (vgpu_parent_add_fd()). Whatever a
+ * thread does with an instance ends before that instance's instance_gone op
+ * returns.
  */
 #ifndef VGPU_PARENT_H
 #define VGPU_PARENT_H
@@ -40,6 +52,10 @@ struct vgpu_parent_instance; /* a vGPU, as its parent sees it; opaque */
 
 /** VGPU_PARENT_MAX_MESSAGE - bytes of a message, either way */
 #define VGPU_PARENT_MAX_MESSAGE 4096u
+
+/** VGPU_PARENT_MAX_SHARED - bytes of memory that a parent and one of its
+ * instances share */
+#define VGPU_PARENT_MAX_SHARED (64u << 20)
 
 /**
  * struct vgpu_parent_args - what a parent is to be made of
@@ -78,6 +94,11 @@ struct vgpu_parent_args {
  *           core drops the instance (instance_gone follows).
  * @instance_changed: optional. vgpu_instance_weight() or vgpu_instance_cap()
  *                    is another one now.
+ * @kick: optional. vgpu_parent_kick() was called by that instance half, once
+ *        or more, since this op ran last. A guest may write to a ring without
+ *        end: take as many entries as the ring has, and no more; what is
+ *        written meanwhile is kicked for anew. A negative errno as for
+ *        @message.
  */
 struct vgpu_parent_ops {
 	uint32_t struct_size;
@@ -95,6 +116,8 @@ struct vgpu_parent_ops {
 		       size_t len);
 	void (*instance_changed)(struct vgpu_parent *parent,
 				 struct vgpu_parent_instance *inst);
+	int (*kick)(struct vgpu_parent *parent,
+		    struct vgpu_parent_instance *inst);
 };
 
 /**
@@ -157,11 +180,40 @@ VGPU_API unsigned vgpu_instance_cap(const struct vgpu_parent_instance *inst);
  *
  * Comes out of its parent_message op, in order. Never blocks.
  *
- * Return: 0; -EINVAL: @len; -ENOTCONN: it is gone, or will be in a moment: it
- * had not read its messages for too long.
+ * Return: 0; -EINVAL: @len, or called in the instance_new op, when there is no
+ * instance half yet; -ENOTCONN: it is gone, or will be in a moment: it had not
+ * read its messages for too long.
  */
 VGPU_API int vgpu_instance_send(struct vgpu_parent_instance *inst,
 				const void *msg, size_t len);
+
+/**
+ * vgpu_instance_share() - memory that the instance half has mapped, too
+ * @inst: the instance; in its instance_new op only
+ * @size: bytes, 1 to VGPU_PARENT_MAX_SHARED; rounded up to whole pages
+ * @ret_ptr: aligned to a page, zeroed
+ *
+ * The instance half finds it by vgpu_parent_shared(). What is where is between
+ * the two halves. It stays until instance_gone has returned and the last hold
+ * is released. Its size is sealed: it can't be taken away.
+ *
+ * Return: 0; -EINVAL: @size; -EALREADY: called twice; -EBUSY: it is too late;
+ * -ENOMEM, -EMFILE.
+ */
+VGPU_API int vgpu_instance_share(struct vgpu_parent_instance *inst, size_t size,
+				 void **ret_ptr);
+
+/**
+ * vgpu_instance_kick() - have the instance half look at what is shared
+ * @inst: the instance; not in instance_new
+ *
+ * Its parent_kick op runs soon, and sees what was stored before. Any number of
+ * kicks that it has not seen yet make one call. There is no order with
+ * messages. No system call while the instance's loop is awake.
+ *
+ * Any thread, until instance_gone has returned. Never blocks.
+ */
+VGPU_API void vgpu_instance_kick(struct vgpu_parent_instance *inst);
 
 /**
  * vgpu_instance_owns() - are these device addresses the instance's?
@@ -251,6 +303,29 @@ VGPU_API void vgpu_parent_log(struct vgpu_parent *parent,
  */
 VGPU_API int vgpu_parent_send(struct vgpu_device *dev, const void *msg,
 			      size_t len);
+
+/**
+ * vgpu_parent_shared() - memory that the parent half shares with this instance
+ * @dev: the instance, after vgpu_device_init()
+ * @ret_size: bytes, whole pages; may be NULL
+ *
+ * As vgpu_instance_share() made it; a client that comes later finds in it what
+ * was there. Any thread.
+ *
+ * Return: it, until the instance is destroyed; NULL: nothing is shared.
+ */
+VGPU_API void *vgpu_parent_shared(struct vgpu_device *dev, size_t *ret_size);
+
+/**
+ * vgpu_parent_kick() - have the parent half look at what is shared
+ * @dev: the instance, after vgpu_device_init()
+ *
+ * The parent half's kick op runs soon, and sees what was stored before. As
+ * vgpu_instance_kick(), the other way.
+ *
+ * Any thread. Never blocks. Return: 0; -ENODEV: no parent.
+ */
+VGPU_API int vgpu_parent_kick(struct vgpu_device *dev);
 
 #ifdef __cplusplus
 }

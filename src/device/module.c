@@ -89,7 +89,7 @@ static int take_parent(struct module *module)
 	if (!p->open || !p->stop || !p->close || !p->instance_new ||
 	    !p->instance_gone || !p->message)
 		return refuse(module, -EINVAL,
-			      "its parent half lacks an op: all of them are "
+			      "its parent half lacks an op: all but kick are "
 			      "mandatory");
 	module->driver.parent = p;
 	return 0;

@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
+#include "../util/cleanup.h"
 #include "../util/loop.h"
+#include "bell.h"
 #include "link.h"
 #include "parent.h"
+#include "shared.h"
 #include "space.h"
 
 #define HOLD_MAX (2ull << 30)
@@ -56,11 +59,41 @@ unsigned vgpu_instance_cap(const struct vgpu_parent_instance *inst)
 int vgpu_instance_send(struct vgpu_parent_instance *inst, const void *msg,
 		       size_t len)
 {
-	if (!len || len > VGPU_PARENT_MAX_MESSAGE)
+	if (!len || len > VGPU_PARENT_MAX_MESSAGE || inst->coming)
 		return -EINVAL;
 	if (inst->gone)
 		return -ENOTCONN;
-	return link_send(inst->messages, WIRE_MESSAGE, 0, msg, len, -1);
+	return link_send(inst->messages, WIRE_MESSAGE, 0, msg, len, NULL);
+}
+
+int vgpu_instance_share(struct vgpu_parent_instance *inst, size_t size,
+			void **ret_ptr)
+{
+	size_t whole = (size + VGPU_DMA_PAGE_SIZE - 1) &
+		       ~((size_t)VGPU_DMA_PAGE_SIZE - 1);
+	cleanup_fd int fd = -1;
+	int err;
+
+	if (!size || size > VGPU_PARENT_MAX_SHARED)
+		return -EINVAL;
+	if (inst->shared)
+		return -EALREADY;
+	if (!inst->coming)
+		return -EBUSY;
+	err = shared_file("vgpu-shared", whole, &fd);
+	if (!err)
+		err = shared_map(fd, whole, &inst->shared);
+	if (err)
+		return err;
+	inst->shared_size = whole;
+	inst->shared_fd = steal_fd(&fd);
+	*ret_ptr = inst->shared;
+	return 0;
+}
+
+void vgpu_instance_kick(struct vgpu_parent_instance *inst)
+{
+	bell_ring(inst->bell);
 }
 
 bool vgpu_instance_owns(const struct vgpu_parent_instance *inst, uint64_t addr,

@@ -26,7 +26,7 @@ static int answer(struct vgpu_parent_instance *inst, uint32_t seq,
 		r->reply.n = n;
 	}
 	return link_send(inst->calls, WIRE_REPLY, seq, r,
-			 sizeof(r->reply) + n * sizeof(r->addrs[0]), -1);
+			 sizeof(r->reply) + n * sizeof(r->addrs[0]), NULL);
 }
 
 static int do_memory(struct vgpu_parent_instance *inst, uint32_t seq,

@@ -51,6 +51,7 @@ static int give_up(struct iommu_remote *r, int err)
 static int64_t call(struct iommu_remote *r, uint16_t kind, const void *payload,
 		    size_t len, int fd, int timeout_ms, struct map_reply *reply)
 {
+	struct wire_fds fds = { fd >= 0, { fd } };
 	struct wire_header h = { 0 };
 	int n;
 
@@ -58,7 +59,7 @@ static int64_t call(struct iommu_remote *r, uint16_t kind, const void *payload,
 		return -ENOTCONN;
 	if (!++r->seq)
 		r->seq = 1;
-	n = wire_send(r->fd, kind, r->seq, payload, len, fd);
+	n = wire_send(r->fd, kind, r->seq, payload, len, &fds);
 	if (n)
 		return give_up(r, n);
 	n = wire_receive(r->fd, timeout_ms, &h, reply, sizeof(*reply), NULL);

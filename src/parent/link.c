@@ -28,9 +28,8 @@ struct link {
 
 	uint64_t n_served;
 	size_t rx_len;
-	int fds[LINK_MAX_FDS];
-	unsigned n_fds;
-	uint8_t *tx; /* LINK_MAX_QUEUED, made when first needed */
+	struct wire_fds fds; /* received, and not yet claimed */
+	uint8_t *tx;	     /* LINK_MAX_QUEUED, made when first needed */
 	size_t tx_at, tx_len;
 	_Alignas(8) uint8_t rx[4 * WIRE_MAX_SIZE];
 	_Alignas(8) uint8_t payload[WIRE_MAX_PAYLOAD];
@@ -58,8 +57,7 @@ static void destroy(struct link *link)
 	loop_remove_poller(link->loop, &link->poller);
 	loop_remove(link->src);
 	loop_remove(link->defer);
-	while (link->n_fds)
-		close_fd(link->fds[--link->n_fds]);
+	wire_fds_close(&link->fds);
 	close_fd(link->fd);
 	free(link->tx);
 	free(link);
@@ -107,37 +105,9 @@ void link_free(struct link *link)
 /* Receiving                                                           */
 /* ------------------------------------------------------------------ */
 
-static int take_fds(struct link *link, struct msghdr *msg)
-{
-	int err = msg->msg_flags & MSG_CTRUNC ? -EPROTO : 0;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
-	     c = CMSG_NXTHDR(msg, c)) {
-		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-			if (!err && link->n_fds < LINK_MAX_FDS) {
-				link->fds[link->n_fds++] = fd;
-			} else {
-				close_fd(fd);
-				err = -EPROTO;
-			}
-		}
-	}
-	return err;
-}
-
 static int receive(struct link *link)
 {
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(LINK_MAX_FDS * sizeof(int))];
-	} control;
+	union wire_control control;
 	struct iovec iov = { link->rx + link->rx_len,
 			     sizeof(link->rx) - link->rx_len };
 	struct msghdr msg = { .msg_iov = &iov,
@@ -149,7 +119,7 @@ static int receive(struct link *link)
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	err = take_fds(link, &msg);
+	err = wire_fds_take(&msg, &link->fds);
 	if (err)
 		return err;
 	if (!n)
@@ -253,17 +223,15 @@ static int enqueue(struct link *link, const struct wire_header *h,
 }
 
 int link_send(struct link *link, uint16_t kind, uint32_t seq,
-	      const void *payload, size_t len, int fd)
+	      const void *payload, size_t len, const struct wire_fds *fds)
 {
 	struct wire_header h = { .size = (uint32_t)(sizeof(h) + len),
 				 .kind = kind,
 				 .seq = seq };
 	struct iovec iov[2] = { { &h, sizeof(h) }, { (void *)payload, len } };
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	union wire_control control;
+	bool passes = fds && fds->n;
 	ssize_t n = 0;
 	int err;
 
@@ -271,22 +239,12 @@ int link_send(struct link *link, uint16_t kind, uint32_t seq,
 		return -ENOTCONN;
 	if (len > WIRE_MAX_PAYLOAD)
 		return -EINVAL;
-	if (fd >= 0) {
-		struct cmsghdr *c;
-
-		msg.msg_control = &control;
-		msg.msg_controllen = sizeof(control);
-		c = CMSG_FIRSTHDR(&msg);
-		*c = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
-				       .cmsg_type = SCM_RIGHTS,
-				       .cmsg_len = CMSG_LEN(sizeof(fd)) };
-		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	}
-	if (!link->tx_len && (!link->serving || fd >= 0))
+	wire_fds_attach(&msg, &control, fds);
+	if (!link->tx_len && (!link->serving || passes))
 		n = sendmsg(link->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		return break_later(link, -errno);
-	if (n <= 0 && fd >= 0) /* it would not go with the bytes */
+	if (n <= 0 && passes) /* they would not go with the bytes */
 		return break_later(link, -ENOBUFS);
 	if (n < 0)
 		n = 0;
@@ -298,13 +256,14 @@ int link_send(struct link *link, uint16_t kind, uint32_t seq,
 
 int link_take_fd(struct link *link)
 {
+	struct wire_fds *fds = &link->fds;
 	int fd;
 
-	if (!link->n_fds)
+	if (!fds->n)
 		return -1;
-	fd = link->fds[0];
-	link->n_fds--;
-	memmove(link->fds, link->fds + 1, link->n_fds * sizeof(link->fds[0]));
+	fd = fds->fd[0];
+	fds->n--;
+	memmove(fds->fd, fds->fd + 1, fds->n * sizeof(fds->fd[0]));
 	return fd;
 }
 

@@ -10,13 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fds.h"
 #include "wire.h"
 
 struct loop;
 struct link;
 
 #define LINK_MAX_QUEUED (256u << 10) /* bytes that the peer has not taken */
-#define LINK_MAX_FDS	4	     /* received, and not yet claimed */
 
 /**
  * struct link_ops - what comes out
@@ -44,13 +44,14 @@ void link_free(struct link *link);
 
 /**
  * link_send() - send or queue
- * @fd: goes with it, or -1; stays the caller's. Not while anything is queued.
+ * @fds: go with it; they stay the caller's. Not while anything is queued.
+ *       NULL: none
  *
  * Return: 0; -ENOTCONN: it is broken, or breaks now since the peer does not
  * read (@broken is called from the loop then).
  */
 int link_send(struct link *link, uint16_t kind, uint32_t seq,
-	      const void *payload, size_t len, int fd);
+	      const void *payload, size_t len, const struct wire_fds *fds);
 
 /* The oldest descriptor that came, now the caller's; -1: none. */
 int link_take_fd(struct link *link);

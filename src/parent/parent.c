@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <uuid/uuid.h>
 
@@ -13,6 +14,7 @@
 #include "../util/bytes.h"
 #include "../util/cleanup.h"
 #include "../util/loop.h"
+#include "bell.h"
 #include "link.h"
 #include "registry.h"
 #include "space.h"
@@ -28,6 +30,10 @@ static void destroy(struct vgpu_parent_instance *inst)
 	list_remove(&inst->link);
 	inst->core->n_instances--;
 	parent_space_free(inst->space);
+	bell_free(inst->bell);
+	if (inst->shared)
+		munmap(inst->shared, inst->shared_size);
+	close_fd(inst->shared_fd);
 	link_free(inst->calls);
 	link_free(inst->messages);
 	free(inst);
@@ -51,6 +57,7 @@ static void drop(struct vgpu_parent_instance *inst)
 	inst->gone = true;
 	loop_remove(inst->hello_timer);
 	inst->hello_timer = NULL;
+	bell_mute(inst->bell);
 	if (inst->known) {
 		inst->dropping = true;
 		core->ops.instance_gone(core->parent, inst);
@@ -101,31 +108,65 @@ static int on_call(struct link *link, const struct wire_header *header,
 
 static const struct link_ops call_ops = { on_call, on_broken };
 
-static int set_up(struct vgpu_parent_instance *inst, int *ret_theirs)
+static void on_rung(void *user)
+{
+	struct vgpu_parent_instance *inst = user;
+	struct vgpu_parent_core *core = inst->core;
+	int err = 0;
+
+	if (inst->gone)
+		return;
+	if (core->ops.kick)
+		err = core->ops.kick(core->parent, inst);
+	if (err)
+		on_broken(NULL, err, inst);
+}
+
+/* Sockets of calls and doorbells; the worker's ends go to @theirs. */
+static int set_up_wires(struct vgpu_parent_instance *inst,
+			struct wire_fds *theirs)
+{
+	struct loop *loop = inst->core->loop;
+	int fds[2], bell[BELL_N_FDS], err;
+
+	/* The worker's end blocks: a call waits for its reply. */
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	theirs->fd[WIRE_FD_CALLS] = fds[1];
+	theirs->n = 1;
+	err = fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+	if (err)
+		close_fd(fds[0]);
+	else
+		err = link_new(loop, fds[0], &call_ops, inst, &inst->calls);
+	if (!err)
+		err = bell_make(bell, theirs->fd + WIRE_FD_BELL);
+	if (err)
+		return err;
+	theirs->n += BELL_N_FDS;
+	return bell_new(loop, BELL_PARENT, bell, on_rung, inst, &inst->bell);
+}
+
+static int set_up(struct vgpu_parent_instance *inst, struct wire_fds *theirs)
 {
 	struct vgpu_parent_core *core = inst->core;
-	int fds[2], err;
+	int err;
 
 	err = parent_space_new(core->iommu, &inst->space);
 	if (err)
 		return err;
 	parent_space_set_limit(inst->space, inst->pin_limit);
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
-		return -errno;
-	err = fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+	err = set_up_wires(inst, theirs);
 	if (err)
-		close_fd(fds[0]);
-	else /* the worker's end blocks: a call waits for its reply */
-		err = link_new(core->loop, fds[0], &call_ops, inst,
-			       &inst->calls);
-	if (!err)
-		err = core->ops.instance_new(core->parent, inst);
-	if (err) {
-		close_fd(fds[1]);
 		return err;
-	}
+	inst->coming = true;
+	err = core->ops.instance_new(core->parent, inst);
+	inst->coming = false;
+	if (err)
+		return err;
 	inst->known = true;
-	*ret_theirs = fds[1];
+	if (inst->shared)
+		theirs->fd[theirs->n++] = steal_fd(&inst->shared_fd);
 	return 0;
 }
 
@@ -173,7 +214,7 @@ static int hello(struct vgpu_parent_instance *inst, const void *payload,
 {
 	struct wire_welcome welcome = { .version = WIRE_VERSION };
 	struct wire_hello h;
-	cleanup_fd int theirs = -1;
+	cleanup_wire_fds struct wire_fds theirs = { 0 };
 	char uuid[37];
 	int err;
 
@@ -189,9 +230,12 @@ static int hello(struct vgpu_parent_instance *inst, const void *payload,
 			 inst->type->name);
 		err = set_up(inst, &theirs);
 	}
+	if (err)
+		wire_fds_close(&theirs);
 	welcome.err = (uint32_t)-err;
+	welcome.shared = err ? 0 : inst->shared_size;
 	if (link_send(inst->messages, WIRE_WELCOME, 0, &welcome,
-		      sizeof(welcome), theirs))
+		      sizeof(welcome), &theirs))
 		return -ENOTCONN;
 	if (err)
 		return err;
@@ -239,6 +283,7 @@ int parent_take_in(struct vgpu_parent_core *core, int fd, uint64_t hello_ns,
 	}
 	inst->core = core;
 	inst->pin_limit = UINT64_MAX;
+	inst->shared_fd = -1;
 	snprintf(inst->name, sizeof(inst->name), "(new connection)");
 	err = link_new(core->loop, fd, &message_ops, inst, &inst->messages);
 	if (!err)

@@ -13,6 +13,7 @@
 #include "../util/log.h"
 #include "wire.h"
 
+struct bell;
 struct link;
 struct loop;
 struct loop_source;
@@ -49,6 +50,10 @@ struct vgpu_parent_instance {
 	struct list link;
 	struct vgpu_parent_core *core;
 	struct link *messages, *calls;
+	struct bell *bell;
+	void *shared; /* with the worker; NULL: nothing */
+	size_t shared_size;
+	int shared_fd; /* until WELCOME; -1 */
 	struct loop_source *hello_timer;
 	struct parent_space *space;
 	void *data; /* the driver's */
@@ -58,6 +63,7 @@ struct vgpu_parent_instance {
 	unsigned weight, cap;
 	uint64_t pin_limit;
 	bool introduced; /* all of these are somebody's word that counts */
+	bool coming;   /* in instance_new */
 	bool known;    /* instance_new has succeeded */
 	bool gone;     /* instance_gone was called, or is not needed */
 	bool dropping; /* in it */

@@ -11,30 +11,17 @@
 #include "worker-private.h"
 
 int wire_send(int fd, uint16_t kind, uint32_t seq, const void *payload,
-	      size_t len, int pass_fd)
+	      size_t len, const struct wire_fds *fds)
 {
 	struct wire_header h = { .size = (uint32_t)(sizeof(h) + len),
 				 .kind = kind,
 				 .seq = seq };
 	struct iovec iov[2] = { { &h, sizeof(h) }, { (void *)payload, len } };
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	union wire_control control;
 	ssize_t n;
 
-	if (pass_fd >= 0) {
-		struct cmsghdr *c;
-
-		msg.msg_control = &control;
-		msg.msg_controllen = sizeof(control);
-		c = CMSG_FIRSTHDR(&msg);
-		*c = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
-				       .cmsg_type = SCM_RIGHTS,
-				       .cmsg_len = CMSG_LEN(sizeof(int)) };
-		memcpy(CMSG_DATA(c), &pass_fd, sizeof(int));
-	}
+	wire_fds_attach(&msg, &control, fds);
 	do
 		n = sendmsg(fd, &msg, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
@@ -61,31 +48,21 @@ static int wait_for(int fd, int timeout_ms, uint64_t begin)
 	return n ? 1 : -ETIMEDOUT;
 }
 
-static void take_fd(struct msghdr *msg, int *fd)
-{
-	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
-
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-		return;
-	close_fd(*fd);
-	memcpy(fd, CMSG_DATA(c), sizeof(*fd));
-}
-
 int wire_receive(int fd, int timeout_ms, struct wire_header *ret_header,
-		 void *payload, size_t max, int *ret_fd)
+		 void *payload, size_t max, struct wire_fds *ret_fds)
 {
 	_Alignas(8) uint8_t buf[WIRE_MAX_SIZE];
 	uint64_t begin = loop_now_ns();
-	cleanup_fd int passed = -1;
+	cleanup_wire_fds struct wire_fds passed = { 0 };
 	size_t len = 0, need = sizeof(*ret_header);
 	int size;
 
 	for (;;) {
-		char control[CMSG_SPACE(sizeof(int))];
+		union wire_control control;
 		struct iovec iov = { buf + len, need - len };
 		struct msghdr msg = { .msg_iov = &iov,
 				      .msg_iovlen = 1,
-				      .msg_control = control,
+				      .msg_control = &control,
 				      .msg_controllen = sizeof(control) };
 		int err = wait_for(fd, timeout_ms, begin);
 		ssize_t n;
@@ -99,7 +76,9 @@ int wire_receive(int fd, int timeout_ms, struct wire_header *ret_header,
 			continue;
 		if (n <= 0)
 			return -ENOTCONN;
-		take_fd(&msg, &passed);
+		err = wire_fds_take(&msg, &passed);
+		if (err)
+			return err;
 		len += (size_t)n;
 		size = wire_frame(buf, len);
 		if (size < 0)
@@ -113,10 +92,12 @@ int wire_receive(int fd, int timeout_ms, struct wire_header *ret_header,
 	}
 	memcpy(ret_header, buf, sizeof(*ret_header));
 	len -= sizeof(*ret_header);
-	if (len > max || (passed >= 0 && !ret_fd))
+	if (len > max || (passed.n && !ret_fds))
 		return -EPROTO;
 	memcpy(payload, buf + sizeof(*ret_header), len);
-	if (ret_fd)
-		*ret_fd = steal_fd(&passed);
+	if (ret_fds) {
+		*ret_fds = passed;
+		passed.n = 0;
+	}
 	return (int)len;
 }

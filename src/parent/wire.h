@@ -8,7 +8,8 @@
  * carries HELLO, WELCOME and then the drivers' MESSAGEs, both ways and
  * unasked. The second comes with WELCOME and carries *calls*: the worker asks,
  * waits, and gets a REPLY. So a pin may be made on any thread, at any time,
- * and nothing else gets in between.
+ * and nothing else gets in between. Beside them, doorbells (bell.h), and memory
+ * that the drivers' halves share.
  */
 #ifndef PARENT_WIRE_H
 #define PARENT_WIRE_H
@@ -17,7 +18,7 @@
 
 #include <vgpu/parent.h>
 
-#define WIRE_VERSION 1u
+#define WIRE_VERSION 2u
 
 #define WIRE_TYPE_MAX	  64	 /* bytes of a type's name, NUL included */
 #define WIRE_MAX_PAGES	  512u	 /* of one MAP or UNMAP */
@@ -28,7 +29,7 @@
 
 enum wire_kind {
 	WIRE_HELLO = 1, /* struct wire_hello */
-	WIRE_WELCOME,	/* struct wire_welcome, with the socket for calls */
+	WIRE_WELCOME,	/* struct wire_welcome, with enum wire_welcome_fd */
 	WIRE_MESSAGE,	/* a driver's */
 	WIRE_MEMORY,	/* struct wire_memory, with the file */
 	WIRE_FORGET,	/* struct wire_forget */
@@ -71,10 +72,23 @@ struct wire_hello {
 	char type[WIRE_TYPE_MAX];
 };
 
-/* @err: 0, or why not (positive errno); the connection ends then */
+/**
+ * struct wire_welcome - the first answer
+ * @err: 0, or why not (positive errno); the connection ends then
+ * @shared: bytes that the parent half shares with this instance, or 0
+ */
 struct wire_welcome {
 	uint32_t version;
 	uint32_t err;
+	uint64_t shared;
+};
+
+/* What comes with it, if there is no error. */
+enum wire_welcome_fd {
+	WIRE_FD_CALLS,
+	WIRE_FD_BELL,			   /* a worker's BELL_N_FDS */
+	WIRE_FD_SHARED = WIRE_FD_BELL + 3, /* if there is something */
+	WIRE_FDS_LEAST = WIRE_FD_SHARED,
 };
 
 /* A range of client memory: [@offset, @offset + @size) of the file */

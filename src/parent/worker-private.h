@@ -5,9 +5,11 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "fds.h"
 #include "wire.h"
 #include "worker.h"
 
+struct bell;
 struct link;
 
 /* The backend whose pages the parent maps */
@@ -27,6 +29,9 @@ struct parent_worker {
 	struct link *link;
 	struct iommu_remote remote;
 	struct vgpu_core *core;
+	struct bell *bell;
+	void *shared; /* with the parent half; NULL: nothing */
+	size_t shared_size;
 	void (*gone)(void *user);
 	void *user;
 };
@@ -35,17 +40,17 @@ struct parent_worker {
 int iommu_remote_init(struct iommu_remote *remote, int fd);
 void iommu_remote_fini(struct iommu_remote *remote);
 
-/* One whole message over a blocking socket; @pass_fd: or -1. */
+/* One whole message over a blocking socket; @fds: go with it, or NULL. */
 int wire_send(int fd, uint16_t kind, uint32_t seq, const void *payload,
-	      size_t len, int pass_fd);
+	      size_t len, const struct wire_fds *fds);
 /**
  * wire_receive() - wait for one whole message
  * @timeout_ms: -1: for ever
- * @ret_fd: what came with it, or -1; NULL: nothing may
+ * @ret_fds: what came with it; NULL: nothing may
  *
  * Return: bytes of payload; -ETIMEDOUT; -ENOTCONN; -EPROTO.
  */
 int wire_receive(int fd, int timeout_ms, struct wire_header *ret_header,
-		 void *payload, size_t max, int *ret_fd);
+		 void *payload, size_t max, struct wire_fds *ret_fds);
 
 #endif

@@ -5,13 +5,16 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #include "../device/device.h"
 #include "../util/cleanup.h"
 #include "../util/log.h"
+#include "bell.h"
 #include "link.h"
+#include "shared.h"
 #include "worker-private.h"
 
 static int on_message(struct link *link, const struct wire_header *header,
@@ -62,61 +65,85 @@ static int connect_to(const char *path, int *ret_fd)
 }
 
 static int say_hello(int fd, const struct parent_worker_config *c,
-		     int *ret_calls)
+		     struct wire_welcome *ret_welcome, struct wire_fds *ret_fds)
 {
 	struct wire_hello hello = { .version = WIRE_VERSION,
 				    .weight = (uint16_t)c->weight,
 				    .cap = (uint16_t)c->cap };
-	struct wire_welcome welcome;
 	struct wire_header h;
-	cleanup_fd int calls = -1;
 	int n;
 
 	if (strlen(c->type) >= sizeof(hello.type))
 		return -EINVAL;
 	memcpy(hello.uuid, c->uuid, sizeof(hello.uuid));
 	memcpy(hello.type, c->type, strlen(c->type));
-	n = wire_send(fd, WIRE_HELLO, 0, &hello, sizeof(hello), -1);
+	n = wire_send(fd, WIRE_HELLO, 0, &hello, sizeof(hello), NULL);
 	if (n)
 		return n;
-	n = wire_receive(fd, WORKER_PATIENCE_MS, &h, &welcome, sizeof(welcome),
-			 &calls);
+	n = wire_receive(fd, WORKER_PATIENCE_MS, &h, ret_welcome,
+			 sizeof(*ret_welcome), ret_fds);
 	if (n < 0)
 		return n;
-	if (h.kind != WIRE_WELCOME || n != sizeof(welcome))
+	if (h.kind != WIRE_WELCOME || n != sizeof(*ret_welcome))
 		return -EPROTO;
-	if (welcome.err)
-		return -(int)(welcome.err & 4095u);
-	if (calls < 0)
+	if (ret_welcome->err)
+		return -(int)(ret_welcome->err & 4095u);
+	if (ret_fds->n < WIRE_FDS_LEAST ||
+	    (ret_welcome->shared && ret_fds->n <= WIRE_FD_SHARED) ||
+	    ret_welcome->shared > VGPU_PARENT_MAX_SHARED)
 		return -EPROTO;
-	*ret_calls = steal_fd(&calls);
 	return 0;
+}
+
+static void on_rung(void *user)
+{
+	struct parent_worker *w = user;
+
+	if (w->core && w->core->ops.parent_kick)
+		w->core->ops.parent_kick(w->core->dev);
+}
+
+/* All that came with the WELCOME */
+static int take_fds(struct parent_worker *w, struct loop *loop,
+		    const struct wire_welcome *welcome, struct wire_fds *fds)
+{
+	int bell[BELL_N_FDS], err = 0;
+
+	err = iommu_remote_init(&w->remote, steal_fd(&fds->fd[WIRE_FD_CALLS]));
+	if (!err && welcome->shared)
+		err = shared_map(fds->fd[WIRE_FD_SHARED],
+				 (size_t)welcome->shared, &w->shared);
+	if (err)
+		return err;
+	w->shared_size = (size_t)welcome->shared;
+	for (unsigned i = 0; i < BELL_N_FDS; i++)
+		bell[i] = steal_fd(&fds->fd[WIRE_FD_BELL + i]);
+	return bell_new(loop, BELL_WORKER, bell, on_rung, w, &w->bell);
 }
 
 int parent_worker_connect(const struct parent_worker_config *c,
 			  struct parent_worker **ret_worker)
 {
+	cleanup_wire_fds struct wire_fds fds = { 0 };
+	struct wire_welcome welcome;
 	struct parent_worker *w;
 	cleanup_fd int fd = c->path ? -1 : c->fd;
-	int calls = -1, err = c->path ? connect_to(c->path, &fd) : 0;
+	int err = c->path ? connect_to(c->path, &fd) : 0;
 
 	if (!err)
-		err = say_hello(fd, c, &calls);
+		err = say_hello(fd, c, &welcome, &fds);
 	if (err)
 		return err;
 	w = calloc(1, sizeof(*w));
-	if (!w) {
-		close_fd(calls);
+	if (!w)
 		return -ENOMEM;
-	}
-	err = iommu_remote_init(&w->remote, calls);
+	err = take_fds(w, c->loop, &welcome, &fds);
 	if (!err && fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		err = -errno;
 	if (!err)
 		err = link_new(c->loop, steal_fd(&fd), &link_ops, w, &w->link);
 	if (err) {
-		iommu_remote_fini(&w->remote);
-		free(w);
+		parent_worker_free(w);
 		return err;
 	}
 	*ret_worker = w;
@@ -141,6 +168,9 @@ void parent_worker_free(struct parent_worker *worker)
 	if (!worker)
 		return;
 	link_free(worker->link);
+	bell_free(worker->bell);
+	if (worker->shared)
+		munmap(worker->shared, worker->shared_size);
 	iommu_remote_fini(&worker->remote);
 	free(worker);
 }
@@ -153,5 +183,26 @@ int vgpu_parent_send(struct vgpu_device *dev, const void *msg, size_t len)
 		return -EINVAL;
 	if (!w)
 		return -ENODEV;
-	return link_send(w->link, WIRE_MESSAGE, 0, msg, len, -1);
+	return link_send(w->link, WIRE_MESSAGE, 0, msg, len, NULL);
+}
+
+int vgpu_parent_kick(struct vgpu_device *dev)
+{
+	struct parent_worker *w = dev->core->parent;
+
+	if (!w)
+		return -ENODEV;
+	bell_ring(w->bell);
+	return 0;
+}
+
+void *vgpu_parent_shared(struct vgpu_device *dev, size_t *ret_size)
+{
+	struct parent_worker *w = dev->core->parent;
+
+	if (!w || !w->shared)
+		return NULL;
+	if (ret_size)
+		*ret_size = w->shared_size;
+	return w->shared;
 }

@@ -246,6 +246,7 @@ void loop_add_poller(struct loop *loop, struct loop_poller *poller)
 	poller->next = loop->pollers;
 	poller->registered = true;
 	poller->hot = false;
+	poller->polled = false;
 	loop->pollers = poller;
 }
 
@@ -306,21 +307,28 @@ static void dispatch(struct loop *loop, const struct epoll_event *ev)
 	}
 }
 
-/* One call of every hot poller. */
-static bool poll_hot(struct loop *loop, bool *ret_any_hot)
+static bool any_hot(const struct loop *loop)
+{
+	for (const struct loop_poller *p = loop->pollers; p; p = p->next)
+		if (p->hot)
+			return true;
+	return false;
+}
+
+/* One call of every hot or warm poller. */
+static bool poll_hot(struct loop *loop)
 {
 	struct loop_poller *p = loop->pollers;
-	bool did = false, hot = false;
+	bool did = false;
 
 	while (p) {
 		loop->next_poller = p->next; /* poll may remove any of them */
-		if (p->hot) {
-			hot = true;
+		if (p->hot || p->warm) {
+			p->polled = true;
 			did |= p->poll(p);
 		}
 		p = loop->next_poller;
 	}
-	*ret_any_hot = hot;
 	return did;
 }
 
@@ -345,8 +353,9 @@ static void rest(struct loop *loop)
 
 	while (p) {
 		loop->next_poller = p->next;
-		if (p->hot) {
+		if (p->hot || p->polled) {
 			p->hot = false;
+			p->polled = false;
 			if (p->rest)
 				p->rest(p);
 		}
@@ -359,14 +368,11 @@ static int spin(struct loop *loop)
 {
 	uint64_t now = loop_now_ns(), last = now, looked = now;
 	unsigned polls = 0;
-	bool any_hot;
 	int n = 0;
 
-	for (;;) {
-		bool did = poll_hot(loop, &any_hot);
+	while (any_hot(loop)) {
+		bool did = poll_hot(loop);
 
-		if (!any_hot)
-			return n;
 		if (atomic_load_explicit(&loop->stop, memory_order_relaxed))
 			break;
 		now = loop_now_ns();

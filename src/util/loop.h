@@ -65,8 +65,10 @@ int loop_attach(struct loop_source *src);
  * struct loop_poller - somebody who may spin for a moment before the loop
  * sleeps
  * @poll: do what is there without blocking. Return true if there was anything.
- * @rest: (optional) it was hot, and will not be polled until it is again: go
- *        back to waiting for epoll
+ * @rest: (optional) it was polled, and will not be until something is hot
+ *        again: go back to waiting for epoll
+ * @warm: (changed at will) @poll is a load or two: whenever the loop spins for
+ *        somebody, poll this one, too. It alone makes nobody spin.
  *
  * After a round in which a poller was marked hot, the loop calls it again and
  * again until nothing came for LOOP_SPIN_NS; then it sleeps in epoll. A
@@ -79,9 +81,11 @@ int loop_attach(struct loop_source *src);
 struct loop_poller {
 	bool (*poll)(struct loop_poller *poller);
 	void (*rest)(struct loop_poller *poller);
+	bool warm;
 	struct loop_poller *next; /* private */
 	bool registered;          /* private */
 	bool hot;                 /* private */
+	bool polled;              /* private: since the last rest */
 };
 
 /* How long the loop polls after the last message before it sleeps. */

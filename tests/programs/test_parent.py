@@ -19,7 +19,7 @@ EDU = DRIVERS / 'edu.so'
 
 # src/parent/wire.h
 HELLO, WELCOME, MESSAGE, MEMORY, FORGET, MAP, UNMAP, REPLY = range(1, 9)
-VERSION = 1
+VERSION = 2
 # drivers/edu/edu.h
 OP_FACTORIAL, OP_DMA, OP_CANCEL, OP_RESET = range(1, 5)
 # The device
@@ -134,12 +134,12 @@ class Raw:
     def hello(self, version=VERSION, vgpu_type=b'edu', name=None):
         self.sock.sendall(self.frame(HELLO, struct.pack('<II16s64s', version, 0, (name or uuid.uuid4()).bytes,
                                                         vgpu_type)))
-        kind, _, payload, fds = self.receive(self.sock, 1)
+        kind, _, payload, fds = self.receive(self.sock, 5)
         assert kind == WELCOME
         if fds:
             self.calls = socket.socket(fileno=fds[0])
             self.calls.settimeout(PATIENCE)
-        return struct.unpack('<II', payload)[1]
+        return struct.unpack('<IIQ', payload)[1]
 
     def call(self, kind, payload, fds=()):
         """(errno, bytes, addresses)"""
@@ -461,7 +461,7 @@ def test_hello_is_checked(system):
     name = uuid.uuid4()
     first = system.raw()
     assert first.hello(name=name) == 0
-    for options, err in (({'version': 2}, 93), ({'vgpu_type': b'other'}, 19), ({'name': name}, 16)):
+    for options, err in (({'version': VERSION + 1}, 93), ({'vgpu_type': b'other'}, 19), ({'name': name}, 16)):
         raw = system.raw()
         assert raw.hello(**options) == err
         assert raw.gone()

@@ -167,19 +167,22 @@ static int hello(struct rig *r, int fd, const uint8_t id[16], const char *type,
 				.cap = (uint16_t)cap };
 	struct wire_welcome welcome;
 	struct wire_header header;
-	int calls = -1;
+	struct wire_fds fds = { 0 };
 
 	memcpy(h.uuid, id, sizeof(h.uuid));
 	strcpy(h.type, type);
-	assert_int_equal(wire_send(fd, WIRE_HELLO, 0, &h, sizeof(h), -1), 0);
+	assert_int_equal(wire_send(fd, WIRE_HELLO, 0, &h, sizeof(h), NULL),
+			 0);
 	loop_run_once(r->loop, 100);
 	assert_int_equal(wire_receive(fd, 1000, &header, &welcome,
-				      sizeof(welcome), &calls),
+				      sizeof(welcome), &fds),
 			 sizeof(welcome));
-	assert_int_equal(calls >= 0, welcome.err == 0);
+	assert_int_equal(fds.n >= WIRE_FDS_LEAST, welcome.err == 0);
 	/* It stays open: without it a worker is none. */
-	if (calls >= 0)
-		r->calls[r->n_calls++] = calls;
+	if (fds.n)
+		r->calls[r->n_calls++] = fds.fd[WIRE_FD_CALLS];
+	for (unsigned i = WIRE_FD_CALLS + 1; i < fds.n; i++)
+		close(fds.fd[i]);
 	return -(int)welcome.err;
 }
 

@@ -248,7 +248,7 @@ static void test_a_peer_that_does_not_read(void **state)
 
 	while (!err && sent < 100000) {
 		err = link_send(r->link, WIRE_MESSAGE, 0, payload,
-				sizeof(payload), -1);
+				sizeof(payload), NULL);
 		sent++;
 	}
 	assert_int_equal(err, -ENOTCONN);
@@ -270,7 +270,7 @@ static void test_a_peer_that_reads_late(void **state)
 	while (sent < 350000) {
 		payload[0] = (uint8_t)(sent >> 12);
 		assert_int_equal(link_send(r->link, WIRE_MESSAGE, 0, payload,
-					   sizeof(payload), -1),
+					   sizeof(payload), NULL),
 				 0);
 		sent += sizeof(payload) + sizeof(struct wire_header);
 	}
@@ -291,7 +291,7 @@ static void test_descriptors(void **state)
 	struct rig *r = *state;
 	union {
 		struct cmsghdr align;
-		char buf[CMSG_SPACE(5 * sizeof(int))];
+		char buf[CMSG_SPACE((WIRE_MAX_FDS + 1) * sizeof(int))];
 	} control = { 0 };
 	uint8_t buf[64];
 	struct iovec iov = { buf, frame(buf, 3) };
@@ -300,7 +300,7 @@ static void test_descriptors(void **state)
 			      .msg_control = &control,
 			      .msg_controllen = sizeof(control) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-	int fds[5] = { 0, 0, 0, 0, 0 }, before = dup(0), after;
+	int fds[WIRE_MAX_FDS + 1] = { 0 }, before = dup(0), after;
 
 	close(before);
 	*c = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
