@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What commands may reach an engine. Pure: no I/O, no state; both halves use
+ * it, the instance half on what its guest has written, the parent half on what
+ * an instance half says that it has checked.
+ *
+ * Addresses are not looked at here but for their alignment: page tables say
+ * what they reach, and a fault what they don't.
+ */
+#ifndef RG_AUDIT_H
+#define RG_AUDIT_H
+
+#include <stdint.h>
+
+#include <vgpu/refgpu.h>
+
+/**
+ * rg_audit_command() - check one command
+ * @cmd: its header; the memory is the caller's own, and does not change
+ * @n: dwords from @cmd to the end of the ring, batch or job, > 0
+ * @engine: enum refgpu_engine
+ * @ret_len: its dwords, set where the result is 0
+ *
+ * BATCH, END and INVALIDATE pass if they are well-formed: what they mean is the
+ * caller's business. Source: docs/refgpu.md, "Commands".
+ *
+ * Return: 0 or enum refgpu_error.
+ */
+unsigned rg_audit_command(const uint32_t *cmd, uint32_t n, unsigned engine,
+			  uint32_t *ret_len);
+
+/**
+ * rg_audit() - check a job: commands in a row, none of which jumps or calls
+ * @dwords: the job
+ * @n: of them; 0 is an empty job
+ * @engine: enum refgpu_engine
+ * @ret_offset: the dword where the first bad command begins; set on failure
+ *
+ * BATCH, END and INVALIDATE are REFGPU_ERROR_COMMAND: a job has none.
+ *
+ * Return: 0 or enum refgpu_error.
+ */
+unsigned rg_audit(const uint32_t *dwords, uint32_t n, unsigned engine,
+		  uint32_t *ret_offset);
+
+#endif
