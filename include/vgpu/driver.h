@@ -575,6 +575,43 @@ VGPU_API void vgpu_intx_set(struct vgpu_device *dev, bool asserted);
 VGPU_API enum vgpu_irq_index vgpu_irq_enabled(struct vgpu_device *dev);
 
 /* ------------------------------------------------------------------ */
+/* Time                                                                */
+/* ------------------------------------------------------------------ */
+
+struct vgpu_timer;
+
+/**
+ * vgpu_timer_new() - a timer of the instance, disarmed at first
+ * @dev: the instance; on its loop, from vgpu_device_init() on
+ * @fn: called on the instance's loop when it fires
+ *
+ * Return: 0; -ENOMEM; -EMFILE.
+ */
+VGPU_API int vgpu_timer_new(struct vgpu_device *dev, void (*fn)(void *user),
+			    void *user, struct vgpu_timer **ret_timer);
+
+/* Fire once, in @ns nanoseconds of CLOCK_MONOTONIC; 0: disarm. On the loop. */
+VGPU_API int vgpu_timer_arm(struct vgpu_timer *timer, uint64_t ns);
+
+/* On the loop, also in its own callback; before vgpu_device_fini(). NULL is
+ * fine. */
+VGPU_API void vgpu_timer_free(struct vgpu_timer *timer);
+
+/** VGPU_MAX_ENGINES - engines whose time is told apart */
+#define VGPU_MAX_ENGINES 8u
+
+/**
+ * vgpu_device_account() - say how much of a shared engine the vGPU has had
+ * @dev: the instance; any thread
+ * @engine: below VGPU_MAX_ENGINES; what each is, the driver's documents say
+ * @ns_total: nanoseconds since the instance was made; they never get less
+ *
+ * For people who look (vgpuctl top); nothing depends on it.
+ */
+VGPU_API void vgpu_device_account(struct vgpu_device *dev, unsigned engine,
+				  uint64_t ns_total);
+
+/* ------------------------------------------------------------------ */
 /* Log                                                                 */
 /* ------------------------------------------------------------------ */
 

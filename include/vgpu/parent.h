@@ -57,6 +57,10 @@ struct vgpu_parent_instance; /* a vGPU, as its parent sees it; opaque */
  * instances share */
 #define VGPU_PARENT_MAX_SHARED (64u << 20)
 
+/** VGPU_PARENT_MAX_MEMORIES - pieces of its own memory that a vGPU may give its
+ * parent; together they are no larger than the type's vram_size */
+#define VGPU_PARENT_MAX_MEMORIES 4u
+
 /**
  * struct vgpu_parent_args - what a parent is to be made of
  * @struct_size: sizeof(struct vgpu_parent_args)
@@ -99,6 +103,15 @@ struct vgpu_parent_args {
  *        end: take as many entries as the ring has, and no more; what is
  *        written meanwhile is kicked for anew. A negative errno as for
  *        @message.
+ * @memory: optional. The instance half gives memory of the vGPU
+ *          (vgpu_parent_give_memory()): @size bytes at @ptr, in place until
+ *          memory_gone. The guest, its client and the worker write it at any
+ *          moment, all of them possibly hostile: read each value once. A
+ *          negative errno refuses it, which the instance half hears; there is
+ *          no memory of this id then.
+ * @memory_gone: mandatory with memory. It is replaced, taken back, or its
+ *               instance goes (instance_gone follows): nothing may use it when
+ *               this returns.
  */
 struct vgpu_parent_ops {
 	uint32_t struct_size;
@@ -118,6 +131,11 @@ struct vgpu_parent_ops {
 				 struct vgpu_parent_instance *inst);
 	int (*kick)(struct vgpu_parent *parent,
 		    struct vgpu_parent_instance *inst);
+	int (*memory)(struct vgpu_parent *parent,
+		      struct vgpu_parent_instance *inst, unsigned id, void *ptr,
+		      uint64_t size);
+	void (*memory_gone)(struct vgpu_parent *parent,
+			    struct vgpu_parent_instance *inst, unsigned id);
 };
 
 /**
@@ -326,6 +344,29 @@ VGPU_API void *vgpu_parent_shared(struct vgpu_device *dev, size_t *ret_size);
  * Any thread. Never blocks. Return: 0; -ENODEV: no parent.
  */
 VGPU_API int vgpu_parent_kick(struct vgpu_device *dev);
+
+/**
+ * vgpu_parent_give_memory() - let the parent half use memory of the vGPU
+ * @dev: the instance; on its loop, from vgpu_device_init() on
+ * @id: below VGPU_PARENT_MAX_MEMORIES; what was given before under it is
+ *	taken back first
+ * @region: VGPU_REGION_BAR0..5
+ * @offset: of a mapped area's part in it, multiple of VGPU_DMA_PAGE_SIZE
+ * @size: bytes, likewise; 0: only take back what there is
+ *
+ * Comes out of the parent half's memory op. When this returns it is there:
+ * what is sent afterwards may rely on it. Every new client gets fresh files, so
+ * give them anew in the reset op for VGPU_RESET_NEW_CLIENT; until then the
+ * parent half has the old ones. Waits for the parent, as a pin does.
+ *
+ * Return: 0; -EINVAL: not inside one mapped area, alignment, @id; -ENODEV: no
+ * parent; -EDQUOT: more than the type's vram_size; -EOPNOTSUPP: the parent half
+ * takes none; -ENOTCONN, -ETIMEDOUT: it is gone; or what its memory op said. On
+ * failure it has nothing of this id.
+ */
+VGPU_API int vgpu_parent_give_memory(struct vgpu_device *dev, unsigned id,
+				     unsigned region, uint64_t offset,
+				     uint64_t size);
 
 #ifdef __cplusplus
 }

@@ -216,6 +216,19 @@ static struct json_object *dma_stats(struct dma_space *space)
 	return obj;
 }
 
+/* Of a shared engine, in ns; none for a vGPU that shares nothing */
+static struct json_object *engines(struct device_stats *stats)
+{
+	struct json_object *array = json_object_new_array();
+	unsigned n = atomic_load(&stats->n_engines);
+
+	for (unsigned i = 0; i < n; i++)
+		json_append(&array,
+			    json_object_new_int64((int64_t)atomic_load(
+				    &stats->engine_ns[i])));
+	return array;
+}
+
 static void get_stats(struct control_call *call, struct json_object *params,
 		      void *user)
 {
@@ -238,6 +251,7 @@ static void get_stats(struct control_call *call, struct json_object *params,
 	json_set_uint(&out, "tx_bytes", conn.tx_bytes);
 	json_set_uint(&out, "stalls", conn.stalls);
 	json_set(&out, "dma", dma_stats(control->core->dma));
+	json_set(&out, "engines", engines(stats));
 	control_reply(call, out);
 }
 

@@ -50,6 +50,8 @@ struct vgpu_iommu;
  * @refused: connections refused because there was a client already
  * @doorbells: rung by eventfd
  * @resets: by enum vgpu_reset_reason
+ * @engine_ns: time on a shared engine, as the driver says; any thread
+ * @n_engines: of these, the ones that the driver has spoken of; likewise
  */
 struct device_stats {
 	uint64_t requests[VFIO_USER_NUM_COMMANDS];
@@ -59,6 +61,8 @@ struct device_stats {
 	uint64_t clients, refused;
 	uint64_t doorbells;
 	uint64_t resets[VGPU_NUM_RESET_REASONS];
+	atomic_uint_fast64_t engine_ns[VGPU_MAX_ENGINES];
+	atomic_uint n_engines;
 };
 
 /**

@@ -91,6 +91,10 @@ static int take_parent(struct module *module)
 		return refuse(module, -EINVAL,
 			      "its parent half lacks an op: all but kick are "
 			      "mandatory");
+	if (!p->memory != !p->memory_gone)
+		return refuse(module, -EINVAL,
+			      "its parent half has one of memory and "
+			      "memory_gone, and lacks the other");
 	module->driver.parent = p;
 	return 0;
 }

@@ -102,6 +102,19 @@ static int do_unmap(struct vgpu_parent_instance *inst, uint32_t seq,
 	return answer(inst, seq, &r, bytes, 0);
 }
 
+static int do_give(struct vgpu_parent_instance *inst, uint32_t seq,
+		   const void *payload, size_t len)
+{
+	cleanup_fd int fd = link_take_fd(inst->calls);
+	struct wire_give give;
+	struct map_reply r;
+
+	if (len != sizeof(give))
+		return -EPROTO;
+	memcpy(&give, payload, sizeof(give));
+	return answer(inst, seq, &r, parent_give(inst, &give, fd), 0);
+}
+
 void parent_call_retry(struct vgpu_parent_instance *inst)
 {
 	struct parent_unmap *u = &inst->unmap;
@@ -134,6 +147,8 @@ int parent_call(struct vgpu_parent_instance *inst,
 		return do_map(inst, header->seq, payload, len);
 	case WIRE_UNMAP:
 		return do_unmap(inst, header->seq, payload, len);
+	case WIRE_GIVE:
+		return do_give(inst, header->seq, payload, len);
 	default:
 		return -EPROTO;
 	}

@@ -130,6 +130,20 @@ static void remote_forget(struct vgpu_iommu *iommu,
 	pthread_mutex_unlock(&r->lock);
 }
 
+/* Not the IOMMU's business, but a call like any other. */
+int iommu_remote_give(struct iommu_remote *r, const struct wire_give *give,
+		      int fd)
+{
+	struct map_reply reply;
+	int64_t err;
+
+	pthread_mutex_lock(&r->lock);
+	err = call(r, WIRE_GIVE, give, sizeof(*give), fd, WORKER_PATIENCE_MS,
+		   &reply);
+	pthread_mutex_unlock(&r->lock);
+	return err < 0 ? (int)err : 0;
+}
+
 /* ------------------------------------------------------------------ */
 /* Pages                                                               */
 /* ------------------------------------------------------------------ */

@@ -60,6 +60,7 @@ static void drop(struct vgpu_parent_instance *inst)
 	bell_mute(inst->bell);
 	if (inst->known) {
 		inst->dropping = true;
+		parent_given_fini(inst);
 		core->ops.instance_gone(core->parent, inst);
 		inst->dropping = false;
 		if (parent_space_held(inst->space))

@@ -14,6 +14,7 @@
 #include "wire.h"
 
 struct bell;
+struct busguard_region;
 struct link;
 struct loop;
 struct loop_source;
@@ -46,6 +47,14 @@ struct parent_unmap {
 	uint64_t addrs[WIRE_MAX_PAGES];
 };
 
+/* Memory of the vGPU itself, given to the parent half; @ptr NULL: none */
+struct parent_given {
+	void *ptr;
+	uint64_t size;
+	struct busguard_region *guard;
+	_Atomic uint32_t replaced; /* pages that were punched out */
+};
+
 struct vgpu_parent_instance {
 	struct list link;
 	struct vgpu_parent_core *core;
@@ -68,6 +77,7 @@ struct vgpu_parent_instance {
 	bool gone;     /* instance_gone was called, or is not needed */
 	bool dropping; /* in it */
 	struct parent_unmap unmap;
+	struct parent_given given[VGPU_PARENT_MAX_MEMORIES];
 	struct log_limit log_limit;
 };
 
@@ -98,6 +108,18 @@ int parent_take_in(struct vgpu_parent_core *core, int fd, uint64_t hello_ns,
 int parent_call(struct vgpu_parent_instance *inst,
 		const struct wire_header *header, const void *payload,
 		size_t len);
+/**
+ * parent_give() - a call: memory of the vGPU, for the parent half
+ * @fd: stays the caller's; -1: take back what there is
+ *
+ * Return: 0; -EINVAL: id, alignment, size, not a file that its owner can
+ * neither shrink nor block us with; -EACCES; -EDQUOT; -EOPNOTSUPP; -ENOMEM; or
+ * what the driver says.
+ */
+int parent_give(struct vgpu_parent_instance *inst,
+		const struct wire_give *give, int fd);
+/* The instance goes: all of it is taken back. */
+void parent_given_fini(struct vgpu_parent_instance *inst);
 /* Something was released: answer an UNMAP that waited for it. */
 void parent_call_retry(struct vgpu_parent_instance *inst);
 /* Free it, if it is gone and the engine uses nothing of it any more. */

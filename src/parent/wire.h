@@ -36,6 +36,7 @@ enum wire_kind {
 	WIRE_MAP,	/* struct wire_map, then wire_page's */
 	WIRE_UNMAP,	/* struct wire_unmap, then addresses */
 	WIRE_REPLY,	/* struct wire_reply, after a MAP with addresses */
+	WIRE_GIVE,	/* a call: struct wire_give, with the file */
 };
 
 /**
@@ -118,6 +119,15 @@ struct wire_page {
 struct wire_unmap {
 	uint32_t reserved;
 	uint32_t n;
+};
+
+/* Memory of the vGPU itself: [@offset, @offset + @size) of the file. @size 0, and
+ * no file: it is taken back. */
+struct wire_give {
+	uint32_t id; /* below VGPU_PARENT_MAX_MEMORIES */
+	uint32_t reserved;
+	uint64_t offset;
+	uint64_t size;
 };
 
 /* @bytes: as the backend's map and unmap ops return them */

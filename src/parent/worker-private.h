@@ -40,6 +40,10 @@ struct parent_worker {
 int iommu_remote_init(struct iommu_remote *remote, int fd);
 void iommu_remote_fini(struct iommu_remote *remote);
 
+/* Any thread. @fd: or -1. Return: 0, what the parent says, -ENOTCONN. */
+int iommu_remote_give(struct iommu_remote *remote, const struct wire_give *give,
+		      int fd);
+
 /* One whole message over a blocking socket; @fds: go with it, or NULL. */
 int wire_send(int fd, uint16_t kind, uint32_t seq, const void *payload,
 	      size_t len, const struct wire_fds *fds);

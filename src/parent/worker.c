@@ -206,3 +206,26 @@ void *vgpu_parent_shared(struct vgpu_device *dev, size_t *ret_size)
 		*ret_size = w->shared_size;
 	return w->shared;
 }
+
+int vgpu_parent_give_memory(struct vgpu_device *dev, unsigned id,
+			    unsigned region, uint64_t offset, uint64_t size)
+{
+	const struct wire_give give = { .id = id,
+					.offset = offset,
+					.size = size };
+	struct vgpu_core *core = dev->core;
+	uint64_t file_size;
+	int fd = -1;
+
+	if (!core->parent)
+		return -ENODEV;
+	if (id >= VGPU_PARENT_MAX_MEMORIES)
+		return -EINVAL;
+	if (size && (region >= VGPU_NUM_BARS ||
+		     !region_memory(&core->regions[region], offset, size) ||
+		     region_area_at(&core->regions[region], offset)->kind !=
+			     VGPU_AREA_MAPPED ||
+		     region_file(core, region, &fd, &file_size)))
+		return -EINVAL;
+	return iommu_remote_give(&core->parent->remote, &give, fd);
+}

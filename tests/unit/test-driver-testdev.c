@@ -212,12 +212,70 @@ static void it_has_one_of_everything(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static void count(void *user)
+{
+	++*(unsigned *)user;
+}
+
+static struct vgpu_timer *victim;
+
+static void free_itself(void *user)
+{
+	count(user);
+	vgpu_timer_free(victim);
+}
+
+static void timers_fire_once(void **state)
+{
+	struct rig *r = *state;
+	struct vgpu_device *dev = r->core->dev;
+	struct vgpu_timer *t;
+	unsigned n = 0;
+
+	vgpu_timer_free(NULL);
+	assert_int_equal(vgpu_timer_new(dev, count, &n, &t), 0);
+	assert_int_equal(vgpu_timer_new(dev, free_itself, &n, &victim), 0);
+	loop_run_once(r->loop, 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(vgpu_timer_arm(t, 1), 0);
+	loop_run_once(r->loop, 10000);
+	assert_int_equal(n, 1);
+	loop_run_once(r->loop, 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(vgpu_timer_arm(victim, 1), 0);
+	loop_run_once(r->loop, 10000);
+	assert_int_equal(n, 2);
+	/* One that was disarmed, or is gone, does not. */
+	assert_int_equal(vgpu_timer_arm(t, 1), 0);
+	assert_int_equal(vgpu_timer_arm(t, 0), 0);
+	loop_run_once(r->loop, 0);
+	assert_int_equal(vgpu_timer_arm(t, 1), 0);
+	vgpu_timer_free(t);
+	loop_run_once(r->loop, 0);
+	assert_int_equal(n, 2);
+}
+
+static void engine_time_is_counted(void **state)
+{
+	struct rig *r = *state;
+	struct device_stats *stats = &r->core->stats;
+
+	assert_int_equal(stats->n_engines, 0);
+	vgpu_device_account(r->core->dev, 1, 700);
+	vgpu_device_account(r->core->dev, 1, 900);
+	vgpu_device_account(r->core->dev, VGPU_MAX_ENGINES, 1);
+	assert_int_equal(stats->n_engines, 2);
+	assert_int_equal(stats->engine_ns[0], 0);
+	assert_int_equal(stats->engine_ns[1], 900);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(registers_work),	       TEST(resets_are_counted),
 		TEST(windows_split_and_join),  TEST(windows_have_their_ways),
 		TEST(areas_are_of_every_kind), TEST(it_has_one_of_everything),
+		TEST(timers_fire_once),	       TEST(engine_time_is_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
