@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "parent.h"
 
@@ -57,6 +58,14 @@ void edu_job_end(struct edu_parent *p, struct edu_client *c, enum edu_unit unit,
 /* Steps                                                               */
 /* ------------------------------------------------------------------ */
 
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 /* Of those between the vGPUs there is an end. */
 static void end_job(struct edu_parent *p, int err, uint32_t value)
 {
@@ -64,6 +73,8 @@ static void end_job(struct edu_parent *p, int err, uint32_t value)
 
 	step(p, STEP_IDLE);
 	p->client = NULL;
+	if (!c->gone)
+		vgpu_instance_used(c->inst, now_ns() - p->began_ns);
 	edu_job_end(p, c, p->unit, err, value);
 	if (!c->gone)
 		return;
@@ -118,6 +129,7 @@ static void begin(struct edu_parent *p, struct edu_client *c,
 	job->state = JOB_RUNNING;
 	p->client = c;
 	p->unit = unit;
+	p->began_ns = now_ns();
 	p->piece = 0;
 	p->moved = 0;
 	if (unit == EDU_UNIT_FACTORIAL) {

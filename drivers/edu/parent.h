@@ -52,6 +52,7 @@ struct edu_parent {
 	enum edu_step step;
 	struct edu_client *client; /* it works for */
 	enum edu_unit unit;
+	uint64_t began_ns; /* its job */
 	unsigned piece;		  /* STEP_MOVE */
 	uint32_t moved;		  /* bytes of the pieces before */
 	struct edu_client *owner; /* whose bytes are in the buffer, if any's */

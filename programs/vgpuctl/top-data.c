@@ -56,10 +56,63 @@ static void read_stats(struct ctl *ctl, const char *control, struct top_vgpu *v)
 	control_result_release(&res);
 }
 
+static struct top_vgpu *find(const struct top_sample *sample, const char *uuid)
+{
+	for (size_t i = 0; i < sample->n; i++)
+		if (!strcmp(sample->vgpus[i].uuid, uuid))
+			return &sample->vgpus[i];
+	return NULL;
+}
+
+/* Add what the hardware's own process says of the vGPUs that share it. */
+static void read_parent(struct ctl *ctl, const char *control,
+			struct top_sample *sample)
+{
+	struct control_result res;
+	uint64_t now;
+
+	if (ctl_try(ctl, control, IO_VGPUD_PARENT "GetInfo", &res))
+		return;
+	now = now_ns();
+	for (size_t i = 0; i < json_array_len(res.parameters, "instances");
+	     i++) {
+		struct json_object *one =
+			json_array_at(res.parameters, "instances", i);
+		struct top_vgpu *v =
+			find(sample, json_get_string(one, "uuid", ""));
+
+		if (!v)
+			continue;
+		v->engine_time_ns = now;
+		v->engine_ns = (uint64_t)json_get_int(one, "engine_ns", 0);
+	}
+	control_result_release(&res);
+}
+
+/* A parent of software has neither a process nor an engine. */
+static void read_parents(struct ctl *ctl, struct top_sample *sample)
+{
+	struct control_result res;
+
+	if (ctl_try(ctl, ctl->vgpud_path, IO_VGPUD_MANAGER "ListParents", &res))
+		return;
+	for (size_t i = 0; i < json_array_len(res.parameters, "parents"); i++) {
+		const char *control = json_get_string(
+			json_array_at(res.parameters, "parents", i), "control",
+			"");
+
+		if (*control)
+			read_parent(ctl, control, sample);
+	}
+	control_result_release(&res);
+}
+
 static void read_vgpu(struct ctl *ctl, struct json_object *instance,
 		      struct top_vgpu *v)
 {
-	*v = (struct top_vgpu){ .access_rate = -1, .irq_rate = -1 };
+	*v = (struct top_vgpu){ .access_rate = -1,
+				.irq_rate = -1,
+				.engine = -1 };
 	copy(v->uuid, sizeof(v->uuid), json_get_string(instance, "uuid", "?"));
 	copy(v->label, sizeof(v->label),
 	     json_get_string(instance, "label", ""));
@@ -72,20 +125,15 @@ static void read_vgpu(struct ctl *ctl, struct json_object *instance,
 		read_stats(ctl, json_get_string(instance, "control", ""), v);
 }
 
-static const struct top_vgpu *find(const struct top_sample *sample,
-				   const char *uuid)
-{
-	for (size_t i = 0; i < sample->n; i++)
-		if (!strcmp(sample->vgpus[i].uuid, uuid))
-			return &sample->vgpus[i];
-	return NULL;
-}
-
 /* Counters of another process say nothing of this one's speed. */
 static void set_rates(struct top_vgpu *v, const struct top_vgpu *old)
 {
 	double seconds;
 
+	if (old && v->engine_time_ns > old->engine_time_ns &&
+	    old->engine_time_ns && v->engine_ns >= old->engine_ns)
+		v->engine = (double)(v->engine_ns - old->engine_ns) /
+			    (double)(v->engine_time_ns - old->engine_time_ns);
 	if (!old || !v->time_ns || !old->time_ns || old->worker != v->worker ||
 	    v->time_ns <= old->time_ns)
 		return;
@@ -114,9 +162,11 @@ int top_sample_take(struct ctl *ctl, const struct top_sample *before,
 
 		read_vgpu(ctl, json_array_at(res.parameters, "instances", i),
 			  v);
-		set_rates(v, find(before, v->uuid));
 	}
 	control_result_release(&res);
+	read_parents(ctl, &sample);
+	for (size_t i = 0; i < sample.n; i++)
+		set_rates(&sample.vgpus[i], find(before, sample.vgpus[i].uuid));
 	*ret_sample = sample;
 	return 0;
 }
@@ -135,6 +185,8 @@ static int busier(const void *a, const void *b)
 
 	if (bx > by || bx < by)
 		return bx > by ? -1 : 1;
+	if (x->engine > y->engine || x->engine < y->engine)
+		return x->engine > y->engine ? -1 : 1;
 	if (!x->time_ns != !y->time_ns)
 		return x->time_ns ? -1 : 1;
 	return strcmp(x->uuid, y->uuid);
@@ -155,19 +207,29 @@ static const char *rate_text(char *buf, double rate)
 	return buf;
 }
 
+static const char *percent_text(char *buf, double part)
+{
+	if (part < 0)
+		return NULL;
+	snprintf(buf, NUMBER_MAX, "%.1f %%", part * 100);
+	return buf;
+}
+
 void top_sample_table(const struct top_sample *sample, struct table *table)
 {
 	table_row(table, "VGPU", "TYPE", "STATE", ">MMIO/S", ">IRQ/S",
-		  ">MAPPED", ">PINNED", ">CLIENT");
+		  ">ENGINE", ">MAPPED", ">PINNED", ">CLIENT");
 	for (size_t i = 0; i < sample->n; i++) {
 		const struct top_vgpu *v = &sample->vgpus[i];
 		char mapped[INSTANCE_BYTES_MAX], pinned[INSTANCE_BYTES_MAX];
 		char mmio[NUMBER_MAX], irqs[NUMBER_MAX], pid[NUMBER_MAX];
+		char engine[NUMBER_MAX];
 
 		snprintf(pid, sizeof(pid), "%" PRId64, v->client);
 		table_row(table, *v->label ? v->label : v->uuid, v->type,
 			  v->state, rate_text(mmio, v->access_rate),
 			  rate_text(irqs, v->irq_rate),
+			  percent_text(engine, v->engine),
 			  v->time_ns ? bytes_text(mapped, v->mapped) : NULL,
 			  v->time_ns ? bytes_text(pinned, v->pinned) : NULL,
 			  v->client < 0 ? NULL : pid);
@@ -197,6 +259,7 @@ struct json_object *top_sample_json(const struct top_sample *sample)
 		json_set_string(&obj, "state", v->state);
 		set_rate(&obj, "accesses_per_second", v->access_rate);
 		set_rate(&obj, "interrupts_per_second", v->irq_rate);
+		set_rate(&obj, "engine", v->engine);
 		json_set_uint(&obj, "mapped", (uint64_t)v->mapped);
 		json_set_uint(&obj, "pinned", (uint64_t)v->pinned);
 		if (v->client < 0)

@@ -15,14 +15,17 @@
  * @time_ns: CLOCK_MONOTONIC when its counters were read; 0: it has none
  * @accesses, @irqs: counted since its process started
  * @access_rate, @irq_rate: a second; -1: not known yet
+ * @engine_time_ns: when @engine_ns was read of its parent's process; 0: its
+ *                  parent has none
+ * @engine: the part of the time that the engine worked for it; -1: not known
  * @client: process; -1: none
  */
 struct top_vgpu {
 	char uuid[40], label[64], type[64], state[16];
 	int64_t worker, client;
-	uint64_t time_ns;
+	uint64_t time_ns, engine_time_ns, engine_ns;
 	int64_t accesses, irqs, mapped, pinned;
-	double access_rate, irq_rate;
+	double access_rate, irq_rate, engine;
 };
 
 struct top_sample {
@@ -44,7 +47,7 @@ void top_sample_free(struct top_sample *sample);
 void top_sample_sort(struct top_sample *sample);
 
 /* A heading and a row for each. */
-#define TOP_COLUMNS 8
+#define TOP_COLUMNS 9
 void top_sample_table(const struct top_sample *sample, struct table *table);
 
 struct json_object *top_sample_json(const struct top_sample *sample);

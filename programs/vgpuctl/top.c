@@ -157,12 +157,13 @@ const struct verb verb_top = {
 	.summary = "the vGPUs at work, live",
 	.text = "Shows for each vGPU how many accesses to its registers and "
 		"interrupts there are in\n"
-		"a second, how much of the guest's memory is mapped and "
-		"pinned, and which process\n"
-		"uses it. The busiest is first; 'q' ends. Memory that is "
-		"mapped straight into the\n"
-		"guest costs no accesses. Without a terminal it prints one "
-		"table.",
+		"a second, for which part of the time a shared engine worked "
+		"for it, how much of\n"
+		"the guest's memory is mapped and pinned, and which process "
+		"uses it. The busiest is\n"
+		"first; 'q' ends. Memory that is mapped straight into the "
+		"guest costs no accesses.\n"
+		"Without a terminal it prints one table.",
 	.example = "  $ vgpuctl top\n"
 		   "  $ vgpuctl top --once -o json | jq '.vgpus[0]'\n",
 	.options = options,

@@ -20,7 +20,8 @@ def instance(**changes):
 
 
 class Manager:
-    def __init__(self, path, table):
+    def __init__(self, path, table, io=IO):
+        self.io = io
         self.path = path
         self.table = table
         self.calls = []
@@ -48,8 +49,8 @@ class Manager:
                 data = b''
 
     def _answer(self, peer, call):
-        assert call['method'].startswith(IO)
-        method, parameters = call['method'][len(IO):], call.get('parameters', {})
+        assert call['method'].startswith(self.io)
+        method, parameters = call['method'][len(self.io):], call.get('parameters', {})
         self.calls.append((method, parameters))
         replies = self.table.get(method, ('org.varlink.service.MethodNotFound', {'method': method}))
         if callable(replies):
@@ -59,7 +60,7 @@ class Manager:
         for i, reply in enumerate(replies):
             if isinstance(reply, tuple):
                 error, value = reply
-                message = {'error': error if '.' in error else IO + error, 'parameters': value}
+                message = {'error': error if '.' in error else self.io + error, 'parameters': value}
             else:
                 message = {'parameters': reply}
             if i + 1 < len(replies):

@@ -98,6 +98,7 @@ def test_an_introduced_worker_serves(parent, tmp_path):
     assert (one['uuid'], one['weight'], one['cap'], one['introduced'], one['connected']) == (SOME, 300, 50, True, True)
     client = Program(tmp_path, 'c', BUILD / 'tests/guest/educlient', tmp_path / 'w.sock', 1, 3)
     assert client.process.wait(60) == 0, client.log()
+    assert 0 < parent.instances()[0]['engine_ns'] < 60e9
     assert worker.end() == 0
     eventually(lambda: parent.instances() == [])
 

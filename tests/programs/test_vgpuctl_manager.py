@@ -449,12 +449,29 @@ def test_top_once(ask, device):
                                 {'instances': [instance(uuid='a' * 36), busy(device)]})[1]}
     done, _ = ask(table, 'top', '--delay', '0.2')
     head, first, second = done.stdout.splitlines()
-    assert head.split() == ['VGPU', 'TYPE', 'STATE', 'MMIO/S', 'IRQ/S', 'MAPPED', 'PINNED', 'CLIENT']
+    assert head.split() == ['VGPU', 'TYPE', 'STATE', 'MMIO/S', 'IRQ/S', 'ENGINE', 'MAPPED', 'PINNED', 'CLIENT']
     assert first.split()[0] == 'desk' and first.split()[-1] == str(os.getpid())
     assert 0 < int(first.split()[3]) and second.split()[3] == '-'
     done, _ = ask(table, 'top', '--once', '-o', 'json', '-d', '0.2')
     assert json.loads(done.stdout)['vgpus'][0]['accesses_per_second'] > 0
     client.close()
+
+
+def test_top_shows_who_has_the_engine(ask, tmp_path):
+    used = {'5': iter(range(0, 10 ** 12, 10 ** 9)), 'a': iter([7] * 9)}
+    here = [instance(), instance(uuid='a' * 36, state='active')]
+    table = {'List': {'instances': here},
+             'ListParents': {'parents': [PARENT, {**PARENT, 'control': str(tmp_path / 'parent')}, {**PARENT, 'control': '/nowhere'}]}}
+    info = {'GetInfo': lambda _: {'instances': [{'uuid': i['uuid'], 'engine_ns': next(used[i['uuid'][0]])} for i in here]
+                                  + [{'uuid': 'another', 'engine_ns': 5}, 7]}}
+    with Manager(tmp_path / 'parent', info, 'io.vgpud.Parent.'):
+        done, _ = ask(table, 'top', '-d', '0.2', '-o', 'json')
+        first, second = json.loads(done.stdout)['vgpus']
+        assert first['uuid'] == UUID and first['engine'] > 0.1 and second['engine'] == 0
+        done, _ = ask(table, 'top', '-d', '0.2')
+        assert re.search(rf'^{UUID} .* [0-9.]+ % ', done.stdout, re.M), done.stdout
+    done, _ = ask({**table, 'ListParents': {'parents': [PARENT]}}, 'top', '-d', '0.2', '-o', 'json')
+    assert json.loads(done.stdout)['vgpus'][0]['engine'] is None
 
 
 def test_top_on_a_terminal(tmp_path, device):
