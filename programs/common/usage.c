@@ -4,14 +4,21 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "util/cleanup.h"
+#include "util/text.h"
+
 int usage_wrong(const char *program, const char *fmt, ...)
 {
+	cleanup_free char *text = NULL;
 	va_list ap;
 
-	fprintf(stderr, "%s: ", program);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
 	va_end(ap);
-	fprintf(stderr, "\nTry '%s --help'.\n", program);
+	if (text)
+		text_make_printable(text); /* words of others may be in it */
+	fprintf(stderr, "%s: %s\nTry '%s --help'.\n", program,
+		text ? text : "a wrong command line", program);
 	return EXIT_CODE_USAGE;
 }

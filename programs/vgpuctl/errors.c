@@ -8,6 +8,7 @@
 #include "control/message.h"
 
 #define MAX_MATCHES 8 /* shown of an ambiguous name */
+#define MIN_DIGITS  4 /* of a UUID, to be a name */
 
 static bool is_manager(const char *method)
 {
@@ -95,6 +96,17 @@ static int say_wrong_state(struct json_object *p)
 			state);
 }
 
+static int say_no_instance(const char *name)
+{
+	bool digits = strlen(name) < MIN_DIGITS &&
+		      strspn(name, "0123456789abcdefABCDEF") == strlen(name);
+
+	return ctl_fail(EXIT_NOT_FOUND,
+			"there is no vGPU '%s': 'vgpuctl list' lists them%s",
+			name,
+			digits ? " (of a UUID, say 4 digits at least)" : "");
+}
+
 /* Errors of io.vgpud.Manager that bring no sentence of their own. Return: an
  * exit code, -1: it is none of them. */
 static int say_manager_error(const char *error, struct json_object *p)
@@ -103,10 +115,7 @@ static int say_manager_error(const char *error, struct json_object *p)
 		return -1;
 	error += strlen(IO_VGPUD_MANAGER);
 	if (!strcmp(error, "NoSuchInstance"))
-		return ctl_fail(EXIT_NOT_FOUND,
-				"there is no vGPU '%s': 'vgpuctl list' lists "
-				"them",
-				json_get_string(p, "name", "?"));
+		return say_no_instance(json_get_string(p, "name", "?"));
 	if (!strcmp(error, "NoSuchType"))
 		return ctl_fail(EXIT_NOT_FOUND,
 				"there is no type '%s': 'vgpuctl types' lists "

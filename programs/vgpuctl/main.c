@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* vgpuctl: the operator's tool. */
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,7 +23,7 @@
 
 /* getopt_long()'s tables, made from ours. */
 struct tables {
-	char letters[2 * (VERB_MAX_OPTIONS + MAX_GLOBALS) + 2];
+	char letters[2 * (VERB_MAX_OPTIONS + MAX_GLOBALS) + 3];
 	struct option names[VERB_MAX_OPTIONS + MAX_GLOBALS + 1];
 	size_t n;
 };
@@ -48,6 +49,7 @@ static void make_tables(struct tables *t, const struct verb *verb)
 {
 	memset(t, 0, sizeof(*t));
 	t->letters[0] = '+';
+	t->letters[1] = ':'; /* a missing value is another matter */
 	for (size_t i = 0; verb && i < verb->n_options; i++)
 		add_option(t, &verb->options[i], CODE_VERB + (int)i);
 	for (size_t i = 0; global_options[i].name; i++)
@@ -121,6 +123,36 @@ static bool is_choice(const struct verb *verb, int c, const char *arg)
 	return false;
 }
 
+/* Long options that begin as @option does, up to its '='. */
+static size_t count_matches(const struct tables *t, const char *option)
+{
+	size_t n = 0, len = strcspn(option, "=");
+
+	for (size_t i = 0; i < t->n && len > 2; i++)
+		n += !strncmp(t->names[i].name, option + 2, len - 2);
+	return n;
+}
+
+/* What getopt_long() would say, with words that are fit for a terminal. @option
+ * is what it took last. */
+static enum next say_bad_option(const struct tables *t, int c,
+				const char *option)
+{
+	char letter[] = { '-', (char)optopt, '\0' };
+
+	if (optopt && optopt <= UCHAR_MAX) /* one of several in a word */
+		option = letter;
+	if (c == ':')
+		ctl_fail(0, "%s: its value is missing", option);
+	else if (optopt > UCHAR_MAX)
+		ctl_fail(0, "%s: that option takes no value", option);
+	else if (count_matches(t, option) > 1)
+		ctl_fail(0, "several options begin with %s", option);
+	else
+		ctl_fail(0, "there is no option '%s'", option);
+	return NEXT_USAGE;
+}
+
 /* Read options from argv[optind] on. */
 static enum next parse(struct ctl *ctl, const struct verb *verb, int argc,
 		       char **argv)
@@ -130,12 +162,13 @@ static enum next parse(struct ctl *ctl, const struct verb *verb, int argc,
 	int c;
 
 	make_tables(&t, verb);
+	opterr = 0;
 	while (next == NEXT_GO_ON &&
 	       (c = getopt_long(argc, argv, t.letters, t.names, NULL)) != -1) {
+		if (c == '?' || c == ':')
+			return say_bad_option(&t, c, argv[optind - 1]);
 		c = code_of(verb, c);
-		if (c == '?')
-			next = NEXT_USAGE; /* getopt_long() has said why */
-		else if (!is_choice(verb, c, optarg))
+		if (!is_choice(verb, c, optarg))
 			next = NEXT_USAGE;
 		else if (c >= CODE_GLOBAL)
 			next = take_global(ctl,

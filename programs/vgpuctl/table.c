@@ -75,6 +75,15 @@ void table_row(struct table *t, ...)
 	t->n_rows++; /* also a row with a gap: table_free() finds it */
 }
 
+size_t table_width(const struct table *t)
+{
+	size_t width = (t->n_columns - 1) * strlen(GAP);
+
+	for (size_t i = 0; i < t->n_columns; i++)
+		width += t->widths[i];
+	return width;
+}
+
 char *table_line(const struct table *t, size_t row)
 {
 	char *line = NULL;

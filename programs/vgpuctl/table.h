@@ -26,6 +26,9 @@ struct table {
  */
 void table_row(struct table *table, ...);
 
+/* Of all columns with what is between them. */
+size_t table_width(const struct table *table);
+
 /* Line @row, padded, without a line end; to be freed. NULL: no memory. */
 char *table_line(const struct table *table, size_t row);
 

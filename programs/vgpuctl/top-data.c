@@ -197,7 +197,9 @@ void top_sample_sort(struct top_sample *sample)
 	qsort(sample->vgpus, sample->n, sizeof(*sample->vgpus), busier);
 }
 
-#define NUMBER_MAX 32
+#define NUMBER_MAX   32
+#define TOP_NAME_MAX 72
+#define MIN_NAME     8 /* left of a name on a narrow terminal */
 
 static const char *rate_text(char *buf, double rate)
 {
@@ -215,7 +217,24 @@ static const char *percent_text(char *buf, double part)
 	return buf;
 }
 
-void top_sample_table(const struct top_sample *sample, struct table *table)
+/* "a-long-lab+"; what begins a letter of UTF-8 is never left alone. */
+static const char *name_text(char *buf, const struct top_vgpu *v, size_t max)
+{
+	const char *name = *v->label ? v->label : v->uuid;
+	size_t len = strlen(name);
+
+	if (len > max) {
+		len = *v->label ? max - 1 : max;
+		while (len && ((unsigned char)name[len] & 0xc0) == 0x80)
+			len--;
+	}
+	snprintf(buf, TOP_NAME_MAX, "%.*s%s", (int)len, name,
+		 *v->label && name[len] ? "+" : "");
+	return buf;
+}
+
+static void add_rows(const struct top_sample *sample, struct table *table,
+		     size_t name_max)
 {
 	table_row(table, "VGPU", "TYPE", "STATE", ">MMIO/S", ">IRQ/S",
 		  ">ENGINE", ">MAPPED", ">PINNED", ">CLIENT");
@@ -223,10 +242,10 @@ void top_sample_table(const struct top_sample *sample, struct table *table)
 		const struct top_vgpu *v = &sample->vgpus[i];
 		char mapped[INSTANCE_BYTES_MAX], pinned[INSTANCE_BYTES_MAX];
 		char mmio[NUMBER_MAX], irqs[NUMBER_MAX], pid[NUMBER_MAX];
-		char engine[NUMBER_MAX];
+		char engine[NUMBER_MAX], name[TOP_NAME_MAX];
 
 		snprintf(pid, sizeof(pid), "%" PRId64, v->client);
-		table_row(table, *v->label ? v->label : v->uuid, v->type,
+		table_row(table, name_text(name, v, name_max), v->type,
 			  v->state, rate_text(mmio, v->access_rate),
 			  rate_text(irqs, v->irq_rate),
 			  percent_text(engine, v->engine),
@@ -234,6 +253,22 @@ void top_sample_table(const struct top_sample *sample, struct table *table)
 			  v->time_ns ? bytes_text(pinned, v->pinned) : NULL,
 			  v->client < 0 ? NULL : pid);
 	}
+}
+
+void top_sample_table(const struct top_sample *sample, struct table *table,
+		      size_t columns)
+{
+	size_t width, name;
+
+	add_rows(sample, table, TOP_NAME_MAX - 1);
+	width = table_width(table);
+	name = table->widths[0];
+	if (!columns || width <= columns || name <= MIN_NAME)
+		return;
+	table_free(table);
+	add_rows(sample, table,
+		 name > MIN_NAME + width - columns ? name - (width - columns)
+						   : MIN_NAME);
 }
 
 static void set_rate(struct json_object **obj, const char *key, double rate)

@@ -21,7 +21,7 @@
  * @client: process; -1: none
  */
 struct top_vgpu {
-	char uuid[40], label[64], type[64], state[16];
+	char uuid[40], label[68], type[64], state[16];
 	int64_t worker, client;
 	uint64_t time_ns, engine_time_ns, engine_ns;
 	int64_t accesses, irqs, mapped, pinned;
@@ -46,9 +46,11 @@ void top_sample_free(struct top_sample *sample);
 /* The busiest first; those that don't run last. */
 void top_sample_sort(struct top_sample *sample);
 
-/* A heading and a row for each. */
+/* A heading and a row for each. @columns: cut names so that lines have no more,
+ * if that is possible; 0: don't. Of a UUID the first digits are a name, too. */
 #define TOP_COLUMNS 9
-void top_sample_table(const struct top_sample *sample, struct table *table);
+void top_sample_table(const struct top_sample *sample, struct table *table,
+		      size_t columns);
 
 struct json_object *top_sample_json(const struct top_sample *sample);
 

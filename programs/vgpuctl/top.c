@@ -52,7 +52,7 @@ static int once(struct ctl *ctl, double delay)
 		code = ctl_print_json(out);
 		json_object_put(out);
 	} else {
-		top_sample_table(&now, &table);
+		top_sample_table(&now, &table, 0);
 		code = table_print(&table);
 	}
 	top_sample_free(&now);
@@ -64,11 +64,17 @@ static void draw(const struct top_sample *sample)
 {
 	struct table table = { .n_columns = TOP_COLUMNS };
 	int rows, columns;
+	size_t run = 0;
+	char head[80];
 
-	top_sample_table(sample, &table);
 	getmaxyx(stdscr, rows, columns);
+	top_sample_table(sample, &table, (size_t)columns);
+	for (size_t i = 0; i < sample->n; i++)
+		run += sample->vgpus[i].time_ns != 0;
+	snprintf(head, sizeof(head),
+		 "vgpuctl top - %zu vGPUs, %zu run - q: end", sample->n, run);
 	erase();
-	mvaddnstr(0, 0, "vgpuctl top - q: end", columns);
+	mvaddnstr(0, 0, head, columns);
 	for (int i = 0; i + 2 < rows && (size_t)i < table.n_rows; i++) {
 		cleanup_free char *line = table_line(&table, (size_t)i);
 

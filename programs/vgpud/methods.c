@@ -224,7 +224,29 @@ static bool read_common(struct control_call *call, struct json_object *params,
 	return true;
 }
 
-static void refuse(struct control_call *call, int err,
+/* Which of the two names is taken, and by whom. */
+static void say_exists(struct control_call *call, const struct manager *m,
+		       const struct definition *def,
+		       const struct instance *instance)
+{
+	const struct instance *holder = NULL;
+	char message[256];
+
+	for (size_t i = 0; i < m->n_instances; i++)
+		if (m->instances[i] != instance && *def->label &&
+		    !strcmp(m->instances[i]->def.label, def->label))
+			holder = m->instances[i];
+	if (holder)
+		snprintf(message, sizeof(message),
+			 "the label %s is taken: %s has it", def->label,
+			 holder->def.uuid);
+	else
+		snprintf(message, sizeof(message),
+			 "there is an instance %s already", def->uuid);
+	fail_errno(call, IO "Exists", message, -EEXIST);
+}
+
+static void refuse(struct control_call *call, const struct manager *m, int err,
 		   const struct definition *def,
 		   const struct instance *instance)
 {
@@ -232,11 +254,7 @@ static void refuse(struct control_call *call, int err,
 
 	switch (err) {
 	case -EEXIST:
-		snprintf(message, sizeof(message),
-			 "there is an instance %s%s%s already", def->uuid,
-			 *def->label ? ", or one with the label " : "",
-			 def->label);
-		fail_errno(call, IO "Exists", message, err);
+		say_exists(call, m, def, instance);
 		return;
 	case -ENOENT:
 		fail_with(call, IO "NoSuchType", "type", def->type);
@@ -248,8 +266,8 @@ static void refuse(struct control_call *call, int err,
 		snprintf(message, sizeof(message),
 			 "%s%s has no room for another %s: remove an instance, "
 			 "or choose a smaller type",
-			 *def->parent ? "parent " : "every parent",
-			 def->parent, def->type);
+			 *def->parent ? "parent " : "every parent", def->parent,
+			 def->type);
 		fail_errno(call, IO "Exhausted", message, err);
 		return;
 	case -EBUSY:
@@ -276,16 +294,18 @@ static void add(struct control_call *call, struct json_object *params,
 	const char *type = json_get_string(params, "type", "");
 	const char *parent = json_get_string(params, "parent", "");
 	struct definition def = { .policy = POLICY_RESTART };
+	char message[160];
 	uuid_t random;
 	int err;
 
 	if (!may_change(call, m) || !read_common(call, params, &def))
 		return;
 	if (uuid && uuid_canonical(uuid, def.uuid)) {
-		fail_errno(call, IO "InvalidName",
-			   "not a UUID, which looks like "
-			   "6f1c20d2-8a3b-4c5d-9e7f-001122334455",
-			   -EINVAL);
+		snprintf(message, sizeof(message),
+			 "'%.64s' is no UUID, which looks like "
+			 "6f1c20d2-8a3b-4c5d-9e7f-001122334455",
+			 uuid);
+		fail_errno(call, IO "InvalidName", message, -EINVAL);
 		return;
 	}
 	if (!uuid) {
@@ -303,10 +323,11 @@ static void add(struct control_call *call, struct json_object *params,
 	strcpy(def.type, type);
 	strcpy(def.parent, parent);
 	err = manager_define(m, &def, create,
-			     create && json_get_bool(params, "transient", false),
+			     create &&
+				     json_get_bool(params, "transient", false),
 			     reply_changed, call);
 	if (err)
-		refuse(call, err, &def, NULL);
+		refuse(call, m, err, &def, NULL);
 }
 
 static void define(struct control_call *call, struct json_object *params,
@@ -334,7 +355,7 @@ static void start(struct control_call *call, struct json_object *params,
 		return;
 	err = instance_start(instance, reply_changed, call);
 	if (err)
-		refuse(call, err, &instance->def, instance);
+		refuse(call, user, err, &instance->def, instance);
 }
 
 /* Is a client in the way? Then it has been said. */
@@ -366,7 +387,7 @@ static void end(struct control_call *call, struct json_object *params,
 		return;
 	err = fn(instance, reply_done, call);
 	if (err)
-		refuse(call, err, &instance->def, instance);
+		refuse(call, m, err, &instance->def, instance);
 }
 
 static void stop(struct control_call *call, struct json_object *params,
@@ -405,17 +426,24 @@ static void modify(struct control_call *call, struct json_object *params,
 		strcpy(wanted.type, type);
 	err = instance_modify(instance, &wanted, reply_changed, call);
 	if (err)
-		refuse(call, err, &wanted, instance);
+		refuse(call, user, err, &wanted, instance);
 }
 
 static const struct control_handler handlers[] = {
-	{ "ListParents", list_parents }, { "ListTypes", list_types },
-	{ "List", list_instances },	 { "Show", show },
-	{ "Define", define },		 { "Create", create },
-	{ "Start", start },		 { "Stop", stop },
-	{ "Remove", remove_one },	 { "Modify", modify },
-	{ "Budgets", budgets },		 { "Metrics", metrics },
-	{ "Subscribe", subscribe },	 { "Diagnose", diagnose },
+	{ "ListParents", list_parents },
+	{ "ListTypes", list_types },
+	{ "List", list_instances },
+	{ "Show", show },
+	{ "Define", define },
+	{ "Create", create },
+	{ "Start", start },
+	{ "Stop", stop },
+	{ "Remove", remove_one },
+	{ "Modify", modify },
+	{ "Budgets", budgets },
+	{ "Metrics", metrics },
+	{ "Subscribe", subscribe },
+	{ "Diagnose", diagnose },
 };
 
 int methods_add(struct control_server *server, struct manager *manager)

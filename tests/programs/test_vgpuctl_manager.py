@@ -121,7 +121,10 @@ def test_a_life(ask, words, call):
     (['attach-args', 'desk', '--qemu', '--memory', 'lots'], '--memory'),
     (['events', '--count', '0'], '--count'), (['events', '--after', 'now'], '--after'),
     (['log', 'desk', '--lines', '-3'], '--lines'), (['top', '--delay', '0'], '--delay'),
-    (['top', '--delay', 'nan'], '--delay'), (['start', 'a', 'b'], "'b'"), (['list', '--type'], 'type'),
+    (['top', '--delay', 'nan'], '--delay'), (['start', 'a', 'b'], "'b'"), (['list', '--type'], "no option '--type'"),
+    (['list', '--f\x1b[31m'], "no option '--f?[31m'"), (['list', '-q\x1b'], "no option '-?'"),
+    (['create', '--p', 'x'], 'several options begin with --p'), (['create', '-l'], '-l: its value is missing'),
+    (['list', '--timeout'], '--timeout: its value is missing'), (['list', '--quiet=3'], 'takes no value'),
 ])
 def test_wrong_command_lines_ask_nobody(ask, words, phrase):
     done, calls = ask({}, *words)
@@ -129,7 +132,7 @@ def test_wrong_command_lines_ask_nobody(ask, words, phrase):
 
 
 @pytest.mark.parametrize('error, parameters, status, phrase', [
-    ('NoSuchInstance', {'name': 'desk'}, 4, "no vGPU 'desk'"),
+    ('NoSuchInstance', {'name': 'desk'}, 4, "no vGPU 'desk'"), ('NoSuchInstance', {'name': 'DE'}, 4, '4 digits'),
     ('NoSuchType', {'type': 'big'}, 4, "no type 'big'"),
     ('NoSuchParent', {'parent': 'p'}, 4, "no parent 'p'"),
     ('AmbiguousName', {'name': '5f', 'matches': ['5f01', '5f02']}, 4, '5f02'),
@@ -475,13 +478,14 @@ def test_top_shows_who_has_the_engine(ask, tmp_path):
 
 
 def test_top_on_a_terminal(tmp_path, device):
-    with Manager(tmp_path / 's', {'List': {'instances': [busy(device)]}}):
+    others = [instance(), instance(uuid='a' * 36, label='l' * 60)]
+    with Manager(tmp_path / 's', {'List': {'instances': [busy(device), *others]}}):
         master, slave = pty.openpty()
         ctl = subprocess.Popen([CTL, '--vgpud', tmp_path / 's', 'top', '-d', '0.1'], stdin=slave, stdout=slave,
                                stderr=slave, env={**os.environ, 'TERM': 'xterm', 'LINES': '24', 'COLUMNS': '80'})
         os.close(slave)
         seen = b''
-        while b'desk' not in seen:
+        while b'CLIENT' not in seen or b'run' not in seen:
             seen += os.read(master, 4096)
         os.write(master, b'q')
         try:
@@ -489,7 +493,9 @@ def test_top_on_a_terminal(tmp_path, device):
                 pass
         except OSError:
             pass  # its end
-        assert ctl.wait(20) == 0 and b'MMIO/S' in seen
+        assert ctl.wait(20) == 0 and b'MMIO/S' in seen and b'3 vGPUs, 1 run' in seen
+        # Names are cut, not what is behind them.
+        assert b'desk' in seen and UUID[:8].encode() in seen and b'l' * 60 not in seen and UUID.encode() not in seen
         os.close(master)
 
 

@@ -82,9 +82,14 @@ def test_labels_that_cannot_be(vgpud, bad):
 
 def test_duplicates(vgpud):
     vgpud.call('Define', type='bochs-16m', uuid=SOME, label='one')
-    for again in ({'uuid': SOME}, {'uuid': SOME.upper()}, {'label': 'one'}):
+    for again, says in (({'uuid': SOME}, f'there is an instance {SOME} already'),
+                        ({'uuid': SOME.upper(), 'label': 'two'}, f'there is an instance {SOME} already'),
+                        ({'label': 'one'}, f'the label one is taken: {SOME} has it')):
         error, parameters = vgpud.refused('Define', type='bochs-32m', **again)
         assert (error, parameters['errno']) == ('Exists', 17)
+        assert parameters['message'] == says
+    other = vgpud.call('Define', type='bochs-16m')['instance']['uuid']
+    assert vgpud.refused('Modify', name=other, label='one')[1]['message'] == f'the label one is taken: {SOME} has it'
 
 
 def test_unknown_types_and_names(vgpud):
