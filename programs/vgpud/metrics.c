@@ -61,6 +61,43 @@ static void types(FILE *f, struct manager *m)
 	}
 }
 
+/* A label's value: the format has these three escapes. */
+static void value(FILE *f, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '\n')
+			fputs("\\n", f);
+		else if (*text == '"' || *text == '\\')
+			fprintf(f, "\\%c", *text);
+		else
+			fputc(*text, f);
+	}
+}
+
+/* What joins the others' UUIDs with names that people know. */
+static void info(FILE *f, const struct manager *m)
+{
+	head(f, "vgpud_instance_info", "gauge", "What an instance is; 1.");
+	for (size_t i = 0; i < m->n_instances; i++) {
+		const struct definition *def = &m->instances[i]->def;
+
+		fprintf(f, "vgpud_instance_info{uuid=\"%s\",label=\"",
+			def->uuid);
+		value(f, def->label);
+		fputs("\",parent=\"", f);
+		value(f, def->parent);
+		fputs("\",type=\"", f);
+		value(f, def->type);
+		fputs("\"} 1\n", f);
+	}
+	head(f, "vgpud_instance_attached", "gauge",
+	     "Does a client use the instance?");
+	for (size_t i = 0; i < m->n_instances; i++)
+		fprintf(f, "vgpud_instance_attached{uuid=\"%s\"} %d\n",
+			m->instances[i]->def.uuid,
+			m->instances[i]->state == STATE_ATTACHED);
+}
+
 static void instances(FILE *f, const struct manager *m)
 {
 	unsigned counts[STATE_FAILED + 1] = { 0 };
@@ -90,6 +127,7 @@ char *metrics_text(struct manager *m)
 		return NULL;
 	parents(f, m);
 	types(f, m);
+	info(f, m);
 	instances(f, m);
 	head(f, "vgpud_events_total", "counter", "Events since the start.");
 	fprintf(f, "vgpud_events_total %" PRIu64 "\n", events_last(m->events));

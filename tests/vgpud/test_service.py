@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 
+import exposition
 import pytest
 from conftest import IO, PATIENCE, TOP, VGPUD, eventually
 from varlink import Client
@@ -144,12 +145,47 @@ def test_metrics(idle):
     path = idle.top / 'vgpu.prom'
     idle.configure(f'[vgpud]\nmetrics-file = {path}\n[parent p]\ndriver = bochs\n')
     idle.start()
-    idle.create()
-    text = idle.call('Metrics')['text']
-    assert 'vgpud_instances{state="active"} 1' in text
-    assert 'vgpud_parent_vram_used_bytes{parent="p"} 16777216' in text
+    label = 'a "quoted" \\ label, \u00fc{x="y"} 1'
+    uuid = idle.create(label=label)['uuid']
+    idle.call('Define', type='bochs-32m')
+    metrics = exposition.read(idle.call('Metrics')['text'])
+
+    def value(name, **labels):
+        return metrics[name][1][frozenset(labels.items())]
+    assert value('vgpud_instances', state='active') == value('vgpud_instances', state='defined') == 1
+    assert value('vgpud_parent_vram_used_bytes', parent='p') == 48 << 20
+    assert value('vgpud_parent_instances', parent='p') == 2
+    assert value('vgpud_type_available', parent='p', type='bochs-16m') > 100
+    assert value('vgpud_instance_info', uuid=uuid, label=label, parent='p', type='bochs-16m') == 1
+    assert value('vgpud_instance_restarts_total', uuid=uuid) == 0
+    assert value('vgpud_instance_attached', uuid=uuid) == 0
+    client = idle.attach(idle.show(uuid))
+    idle.wait_state(uuid, 'attached')
+    metrics = exposition.read(idle.call('Metrics')['text'])
+    assert value('vgpud_instance_attached', uuid=uuid) == 1
+    client.close()
+    # The file for the node exporter is the same, and whole whenever it is there.
     eventually(path.exists)
-    assert path.read_text().startswith('# HELP')
+    assert set(exposition.read(path.read_text(encoding='utf-8'))) == set(metrics)
+
+
+def test_a_metrics_file_that_cannot_be(idle):
+    """It is said, and that is all that happens."""
+    idle.configure('[vgpud]\nmetrics-file = /proc/nowhere/vgpu.prom\n[parent p]\ndriver = bochs\n')
+    idle.start()
+    eventually(lambda: "metrics can't be written" in idle.log())
+    assert idle.create()['state'] == 'active'
+
+
+@pytest.mark.parametrize('text', [
+    'a 1', '# TYPE a gauge\na 1\n', '# HELP a b\na 1\n', '# HELP a b\n# TYPE a gauge\na 1\na 2\n',
+    '# HELP a b\n# TYPE a gauge\na{x="\\y"} 1\n', '# HELP a b\n# TYPE a counter\na 1\n', '# HELP a b\n# TYPE a gauge\nb 1\n',
+    '# HELP a b\n# TYPE a gauge\na{x=1} 1\n', '# HELP a b\n# TYPE a gauge\na one\n', '# HELP a b\n# TYPE a gauge\n\na 1\n',
+    '# HELP a b\n# TYPE a gauge\na 1\n# HELP c d\n# TYPE c gauge\nc 1\na{x="y"} 1\n'])
+def test_the_reader_of_metrics_is_strict(text):
+    exposition.read('# HELP a b\n# TYPE a gauge\na{x="\\n"} 1e+06\na 2\n')
+    with pytest.raises(AssertionError):
+        exposition.read(text)
 
 
 def test_service_manager(idle):
