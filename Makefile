@@ -51,8 +51,9 @@ install:
 	@meson configure build/release --prefix '$(PREFIX)'
 	@DESTDIR='$(DESTDIR)' meson install -C build/release
 
-# Into build/deb. Needs the packages of "Build-Depends" in debian/control.
+# Into build/deb.
 deb:
+	@scripts/setup deb
 	@scripts/deb
 
 clean:

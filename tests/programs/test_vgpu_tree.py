@@ -282,9 +282,21 @@ def test_mdevctl_is_told_what_is_wrong(mdevctl, vgpud):
     assert len(vgpud.ask('list')['instances']) == 3
 
 
-def test_what_mdevctl_dumps_can_be_imported(mdevctl, vgpud, tmp_path):
+def test_what_mdevctl_has_can_be_imported(mdevctl, tree, vgpud, tmp_path):
+    """What it dumps of defined ones, of those that run, and its files."""
+    dumped, file = tmp_path / 'dump', tmp_path / A
+
+    def imported(path):
+        done = vgpud.ask('import', path)['instances']
+        assert [i['uuid'] for i in done] == [A] and done[0]['type'] == 'bochs-16m' and done[0]['state'] == 'defined'
+        vgpud.ask('remove', A)
+        return done[0]['autostart']
     mdevctl('define', '-u', A, '-p', 'soft', '-t', 'bochs-bochs-16m', '--auto')
-    (tmp_path / 'dump').write_text(mdevctl('list', '-d', '--dumpjson'))
+    dumped.write_text(mdevctl('list', '-d', '--dumpjson'))
+    file.write_bytes(definition(tree).read_bytes())
     mdevctl('undefine', '-u', A)
-    assert vgpud.ask('import', tmp_path / 'dump')['instances'][0]['autostart'] is True
-    assert vgpud.ask('show', A)['type'] == 'bochs-16m'
+    assert imported(dumped) is True and imported(file) is True
+    mdevctl('start', '-u', A, '-p', 'soft', '-t', 'bochs-bochs-16m')
+    dumped.write_text(mdevctl('list', '--dumpjson'))
+    mdevctl('stop', '-u', A)
+    assert imported(dumped) is False
