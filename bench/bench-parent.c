@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the way from vgpu-device to vgpu-parent costs: a message there and
- * back, and pins, beside floors: the same bytes there and back with nothing
- * around them, and two eventfds, which is what a ring in shared memory would
- * cost a sender whose peer sleeps.
+ * back, an entry of a ring with a kick, and pins; beside floors: the same bytes
+ * there and back with nothing around them, and two eventfds.
  */
 #include <inttypes.h>
 #include <poll.h>
@@ -18,30 +17,68 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <vgpu/ring.h>
+
+#include "device/device.h"
 #include "device/module.h"
+#include "dma/access.h"
+#include "dma/pin.h"
+#include "dma/space.h"
 #include "parent/link.h"
 #include "parent/parent.h"
 #include "parent/worker-private.h"
+#include "state/arena.h"
 #include "transport/listener.h"
+#include "util/bytes.h"
 #include "util/log.h"
 #include "util/loop.h"
 
 #define ROUNDS	  20000u
 #define MESSAGE	  64u
 #define MAX_PAGES 512u
+#define RING	  64u
+#define MANY	  262144ull
 #define PAGE	  VGPU_DMA_PAGE_SIZE
 
+static void must(int err, const char *what)
+{
+	if (!err)
+		return;
+	fprintf(stderr, "bench-parent: %s: %s\n", what, strerror(-err));
+	exit(1);
+}
+
 /* ---- a parent half that sends back what it gets --------------------- */
+
+struct message {
+	char bytes[MESSAGE];
+};
+
+/* Rings in what an instance and its parent share: there, and back */
+struct rings {
+	struct vgpu_ring there, back;
+};
 
 struct echo {
 	struct vgpu_parent parent;
 	struct vgpu_iommu *iommu;
+	struct rings rings; /* there is one instance */
 };
+
+static struct echo echo;
+
+static void rings_init(struct rings *r, void *area)
+{
+	size_t bytes = vgpu_ring_bytes(RING, MESSAGE);
+
+	must(vgpu_ring_init(&r->there, area, RING, MESSAGE), "ring");
+	must(vgpu_ring_init(&r->back, (char *)area + bytes, RING, MESSAGE),
+	     "ring");
+}
 
 static int echo_open(const struct vgpu_parent_args *args,
 		     struct vgpu_parent **ret_parent)
 {
-	static struct echo echo;
 	int err = vgpu_iommu_cpu_new(NULL, &echo.iommu);
 
 	if (!err)
@@ -58,8 +95,13 @@ static void echo_nothing(struct vgpu_parent *parent)
 static int echo_new(struct vgpu_parent *parent,
 		    struct vgpu_parent_instance *inst)
 {
+	void *area;
+
 	(void)parent;
-	(void)inst;
+	must(vgpu_instance_share(inst, 2 * vgpu_ring_bytes(RING, MESSAGE),
+				 &area),
+	     "share");
+	rings_init(&echo.rings, area);
 	return 0;
 }
 
@@ -78,6 +120,22 @@ static int echo_message(struct vgpu_parent *parent,
 	return vgpu_instance_send(inst, msg, len);
 }
 
+static int echo_kick(struct vgpu_parent *parent,
+		     struct vgpu_parent_instance *inst)
+{
+	struct message m;
+	unsigned n = 0;
+
+	(void)parent;
+	while (n < RING && !vgpu_ring_pop(&echo.rings.there, &m)) {
+		must(vgpu_ring_push(&echo.rings.back, &m), "push");
+		n++;
+	}
+	if (n)
+		vgpu_instance_kick(inst);
+	return 0;
+}
+
 static const struct vgpu_parent_ops echo_ops = {
 	.struct_size = sizeof(echo_ops),
 	.open = echo_open,
@@ -86,6 +144,7 @@ static const struct vgpu_parent_ops echo_ops = {
 	.instance_new = echo_new,
 	.instance_gone = echo_gone,
 	.message = echo_message,
+	.kick = echo_kick,
 };
 
 static int no_create(const struct vgpu_create_args *args,
@@ -111,14 +170,6 @@ static const struct vgpu_driver driver = {
 	.create = no_create,
 	.parent = &echo_ops,
 };
-
-static void must(int err, const char *what)
-{
-	if (!err)
-		return;
-	fprintf(stderr, "bench-parent: %s: %s\n", what, strerror(-err));
-	exit(1);
-}
 
 static void on_worker(struct listener *listener, int fd, void *user)
 {
@@ -211,18 +262,119 @@ static void floor_eventfd(void)
 	close(back);
 }
 
-static unsigned came;
+/* A worker whose messages and kicks come to us, and its device's memory */
+struct bed {
+	struct loop *loop;
+	struct parent_worker *worker;
+	struct link *link;
+	struct vgpu_core core;
+	struct vgpu_device dev;
+	struct arena *arena;
+	struct rings rings;
+	unsigned came;
+
+	/* of the phase in progress, for loop_run() */
+	void (*send)(struct bed *bed, unsigned n);
+	unsigned sent, batch;
+	uint64_t begin;
+	const char *what;
+	unsigned phase;
+};
+
+static void send_messages(struct bed *bed, unsigned n)
+{
+	static const struct message m;
+
+	while (n--)
+		must(link_send(bed->link, WIRE_MESSAGE, 0, &m, sizeof(m), NULL),
+		     "send");
+}
+
+static void send_by_ring(struct bed *bed, unsigned n)
+{
+	static const struct message m;
+
+	while (n--)
+		must(vgpu_ring_push(&bed->rings.there, &m), "push");
+	vgpu_parent_kick(&bed->dev);
+}
+
+/* Our loop sleeps after each message, as one that has nothing else to do. */
+static void asleep(struct bed *bed, void (*send)(struct bed *, unsigned),
+		   const char *name, unsigned batch)
+{
+	char what[64];
+	unsigned sent = 0;
+	uint64_t begin = loop_now_ns();
+
+	bed->came = 0;
+	bed->send = NULL;
+	while (sent < ROUNDS) {
+		send(bed, batch);
+		sent += batch;
+		while (bed->came < sent)
+			loop_run_once(bed->loop, -1);
+	}
+	snprintf(what, sizeof(what), "%s there and back, %u under way", name,
+		 batch);
+	report(what, begin, sent);
+}
+
+static const struct {
+	void (*send)(struct bed *bed, unsigned n);
+	const char *name;
+	unsigned batch;
+} awake[] = {
+	{ send_messages, "message, both loops awake", 1 },
+	{ send_messages, "message, both loops awake", 32 },
+	{ send_by_ring, "ring and kick, both loops awake", 1 },
+	{ send_by_ring, "ring and kick, both loops awake", 32 },
+};
+
+/* Inside of loop_run(), whose loop spins: the next one, or the next phase. */
+static void next(struct bed *bed)
+{
+	char what[64];
+
+	if (!bed->send || bed->came < bed->sent)
+		return;
+	if (bed->sent >= ROUNDS) {
+		snprintf(what, sizeof(what), "%s, %u under way",
+			 awake[bed->phase].name, awake[bed->phase].batch);
+		report(what, bed->begin, bed->sent);
+		if (++bed->phase == ARRAY_SIZE(awake)) {
+			loop_stop(bed->loop);
+			return;
+		}
+		bed->sent = bed->came = 0;
+		bed->begin = loop_now_ns();
+	}
+	bed->sent += awake[bed->phase].batch;
+	awake[bed->phase].send(bed, awake[bed->phase].batch);
+}
 
 static int on_echo(struct link *link, const struct wire_header *header,
 		   const void *payload, size_t len, void *user)
 {
+	struct bed *bed = user;
+
 	(void)link;
 	(void)header;
 	(void)payload;
 	(void)len;
-	(void)user;
-	came++;
+	bed->came++;
+	next(bed);
 	return 0;
+}
+
+static void on_kick(struct vgpu_device *dev)
+{
+	struct bed *bed = vgpu_container_of(dev, struct bed, dev);
+	struct message m;
+
+	while (!vgpu_ring_pop(&bed->rings.back, &m))
+		bed->came++;
+	next(bed);
 }
 
 static void on_broken(struct link *link, int err, void *user)
@@ -230,27 +382,6 @@ static void on_broken(struct link *link, int err, void *user)
 	(void)link;
 	(void)user;
 	must(err, "link");
-}
-
-static void messages(struct loop *loop, struct link *link, unsigned batch)
-{
-	static const char buf[MESSAGE];
-	char what[64];
-	unsigned sent = 0;
-	uint64_t begin = loop_now_ns();
-
-	came = 0;
-	while (sent < ROUNDS) {
-		for (unsigned i = 0; i < batch; i++, sent++)
-			must(link_send(link, WIRE_MESSAGE, 0, buf, sizeof(buf),
-				       NULL),
-			     "send");
-		while (came < sent)
-			loop_run_once(loop, -1);
-	}
-	snprintf(what, sizeof(what), "message there and back, %u under way",
-		 batch);
-	report(what, begin, sent);
 }
 
 static void pins(struct vgpu_iommu *iommu, unsigned n)
@@ -282,15 +413,96 @@ static void pins(struct vgpu_iommu *iommu, unsigned n)
 	close(fd);
 }
 
-int main(void)
+/* All of a guest's GiB through the whole way, as a shadow of a big page table
+ * does: vgpu_dma_pin() in the worker, addresses from the parent. The first
+ * round finds empty tables on both sides. */
+static void pin_much(struct bed *bed, const char *what, size_t batch,
+		     uint64_t step)
+{
+	uint64_t *iovas = malloc(MANY * 8), *addrs = malloc(MANY * 8), begin;
+	double first = 0, best = 1e9, unpin = 1e9, ns;
+
+	for (uint64_t i = 0; i < MANY; i++)
+		iovas[i] = i * step % MANY * PAGE;
+	for (unsigned round = 0; round < 5; round++) {
+		begin = loop_now_ns();
+		for (size_t at = 0; at < MANY; at += batch)
+			must(vgpu_dma_pin(&bed->dev, iovas + at, batch, 3,
+					  addrs + at),
+			     "pin");
+		ns = (double)(loop_now_ns() - begin) / MANY;
+		first = round ? first : ns;
+		best = MIN(best, ns);
+		begin = loop_now_ns();
+		vgpu_dma_unpin(&bed->dev, iovas, MANY, 3);
+		unpin = MIN(unpin, (double)(loop_now_ns() - begin) / MANY);
+	}
+	printf("%-30s %6zu a call %8.1f %8.1f %8.1f\n", what, batch, first,
+	       best, unpin);
+	free(iovas);
+	free(addrs);
+}
+
+static void bench_pins(struct bed *bed)
+{
+	int fd = memfd_create("bench", MFD_CLOEXEC);
+	void *p;
+
+	must(ftruncate(fd, MANY * PAGE) < 0 ? -1 : 0, "ftruncate");
+	must(arena_new("bench", &bed->arena), "arena");
+	must(dma_space_new(bed->arena, NULL, &bed->core.dma), "space");
+	bed->core.dma_low = dma_space_low(bed->core.dma);
+	must(dma_space_set_iommu(bed->core.dma, &bed->worker->remote.iommu),
+	     "iommu");
+	p = mmap(NULL, MANY * PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	must(p == MAP_FAILED ? -1 : 0, "mmap");
+	must(dma_space_map(bed->core.dma, 0, MANY * PAGE, 3, fd, 0), "map");
+	printf("\n262,144 pages (1 GiB), ns each      %12s %8s %8s %8s\n", "",
+	       "first", "best", "unpin");
+	pin_much(bed, "pages in order", 512, 1);
+	pin_much(bed, "pages in order", MANY, 1);
+	pin_much(bed, "scattered", 512, 40503);
+	pin_much(bed, "scattered", MANY, 40503);
+	dma_space_free(bed->core.dma);
+	arena_free(bed->arena);
+	munmap(p, MANY * PAGE);
+	close(fd);
+}
+
+static void connect_worker(struct bed *bed, const char *path)
 {
 	static const struct link_ops ops = { on_echo, on_broken };
 	static const uint8_t uuid[16];
-	char dir[] = "/tmp/bench-parent-XXXXXX", path[64];
-	struct parent_worker *worker;
-	struct link *link;
-	struct loop *loop;
+	const struct parent_worker_config config = { .loop = bed->loop,
+						     .path = path,
+						     .fd = -1,
+						     .uuid = uuid,
+						     .type = "echo" };
 	int fd, err = -1;
+
+	for (unsigned i = 0; err && i < 100; i++) {
+		usleep(20000);
+		err = parent_worker_connect(&config, &bed->worker);
+	}
+	must(err, path);
+	/* Its messages come to us. */
+	fd = dup(link_fd(bed->worker->link));
+	link_free(bed->worker->link);
+	bed->worker->link = NULL;
+	must(link_new(bed->loop, fd, &ops, bed, &bed->link), "link");
+	/* And so do kicks. */
+	bed->core.parent = bed->worker;
+	bed->core.dev = &bed->dev;
+	bed->core.ops.parent_kick = on_kick;
+	bed->dev.core = &bed->core;
+	parent_worker_attach(bed->worker, &bed->core, NULL, NULL);
+	rings_init(&bed->rings, vgpu_parent_shared(&bed->dev, NULL));
+}
+
+int main(void)
+{
+	char dir[] = "/tmp/bench-parent-XXXXXX", path[64];
+	static struct bed bed;
 	pid_t pid;
 
 	log_set_level(LOG_LEVEL_WARNING);
@@ -302,27 +514,20 @@ int main(void)
 	pid = child();
 	if (!pid)
 		serve(path);
-	must(loop_new(&loop), "loop");
-	for (unsigned i = 0; err && i < 100; i++) {
-		usleep(20000);
-		err = parent_worker_connect(
-			&(struct parent_worker_config){ .loop = loop,
-							.path = path,
-							.fd = -1,
-							.uuid = uuid,
-							.type = "echo" },
-			&worker);
-	}
-	must(err, path);
-	/* Its messages come to us. */
-	fd = dup(link_fd(worker->link));
-	link_free(worker->link);
-	worker->link = NULL;
-	must(link_new(loop, fd, &ops, NULL, &link), "link");
-	messages(loop, link, 1);
-	messages(loop, link, 32);
-	pins(&worker->remote.iommu, 1);
-	pins(&worker->remote.iommu, MAX_PAGES);
+	must(loop_new(&bed.loop), "loop");
+	connect_worker(&bed, path);
+	asleep(&bed, send_messages, "message", 1);
+	asleep(&bed, send_messages, "message", 32);
+	asleep(&bed, send_by_ring, "ring and kick", 1);
+	asleep(&bed, send_by_ring, "ring and kick", 32);
+	bed.send = awake[0].send;
+	bed.sent = bed.came = 0;
+	bed.begin = loop_now_ns();
+	next(&bed);
+	loop_run(bed.loop);
+	pins(&bed.worker->remote.iommu, 1);
+	pins(&bed.worker->remote.iommu, MAX_PAGES);
+	bench_pins(&bed);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	unlink(path);
