@@ -448,6 +448,8 @@ static void bench_pins(struct bed *bed)
 	int fd = memfd_create("bench", MFD_CLOEXEC);
 	void *p;
 
+	pins(&bed->worker->remote.iommu, 1);
+	pins(&bed->worker->remote.iommu, MAX_PAGES);
 	must(ftruncate(fd, MANY * PAGE) < 0 ? -1 : 0, "ftruncate");
 	must(arena_new("bench", &bed->arena), "arena");
 	must(dma_space_new(bed->arena, NULL, &bed->core.dma), "space");
@@ -467,6 +469,21 @@ static void bench_pins(struct bed *bed)
 	arena_free(bed->arena);
 	munmap(p, MANY * PAGE);
 	close(fd);
+}
+
+static void bench_messages(struct bed *bed)
+{
+	floor_socket();
+	floor_eventfd();
+	asleep(bed, send_messages, "message", 1);
+	asleep(bed, send_messages, "message", 32);
+	asleep(bed, send_by_ring, "ring and kick", 1);
+	asleep(bed, send_by_ring, "ring and kick", 32);
+	bed->send = awake[0].send;
+	bed->sent = bed->came = 0;
+	bed->begin = loop_now_ns();
+	next(bed);
+	loop_run(bed->loop);
 }
 
 static void connect_worker(struct bed *bed, const char *path)
@@ -499,15 +516,18 @@ static void connect_worker(struct bed *bed, const char *path)
 	rings_init(&bed->rings, vgpu_parent_shared(&bed->dev, NULL));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	const char *only = argc > 1 ? argv[1] : "";
 	char dir[] = "/tmp/bench-parent-XXXXXX", path[64];
 	static struct bed bed;
 	pid_t pid;
 
 	log_set_level(LOG_LEVEL_WARNING);
-	floor_socket();
-	floor_eventfd();
+	if (*only == '-') {
+		printf("Usage: bench-parent [messages|pins]\n");
+		return 0;
+	}
 	if (!mkdtemp(dir))
 		return 1;
 	snprintf(path, sizeof(path), "%s/s", dir);
@@ -516,18 +536,10 @@ int main(void)
 		serve(path);
 	must(loop_new(&bed.loop), "loop");
 	connect_worker(&bed, path);
-	asleep(&bed, send_messages, "message", 1);
-	asleep(&bed, send_messages, "message", 32);
-	asleep(&bed, send_by_ring, "ring and kick", 1);
-	asleep(&bed, send_by_ring, "ring and kick", 32);
-	bed.send = awake[0].send;
-	bed.sent = bed.came = 0;
-	bed.begin = loop_now_ns();
-	next(&bed);
-	loop_run(bed.loop);
-	pins(&bed.worker->remote.iommu, 1);
-	pins(&bed.worker->remote.iommu, MAX_PAGES);
-	bench_pins(&bed);
+	if (strcmp(only, "pins"))
+		bench_messages(&bed);
+	if (strcmp(only, "messages"))
+		bench_pins(&bed);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	unlink(path);

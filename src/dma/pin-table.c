@@ -2,9 +2,9 @@
 #include "pin-table.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/random.h>
 
+#include "../util/big.h"
 #include "table.h"
 
 #define MIN_SIZE    64u
@@ -42,16 +42,21 @@ struct dma_pin *dma_pin_table_find(const struct dma_pin_table *table,
 	return pin->key ? pin : NULL;
 }
 
+void dma_pin_table_prefetch(const struct dma_pin_table *table, uint64_t key)
+{
+	__builtin_prefetch(&table->slots[home(table, key)], 1);
+}
+
 static int grow(struct dma_pin_table *table, size_t size)
 {
 	struct dma_pin_table old = *table;
-	struct dma_pin *slots = calloc(size, sizeof(*slots));
+	struct dma_pin *slots = big_calloc(size, sizeof(*slots));
 
 	if (!slots)
 		return -ENOMEM;
 	if (!table->secret && getrandom(&table->secret, sizeof(table->secret),
 					0) != sizeof(table->secret)) {
-		free(slots);
+		big_free(slots, size, sizeof(*slots));
 		return -EIO;
 	}
 	table->secret |= 1;
@@ -61,7 +66,7 @@ static int grow(struct dma_pin_table *table, size_t size)
 		if (old.slots[i].key)
 			*dma_pin_table_slot(table, old.slots[i].key) =
 				old.slots[i];
-	free(old.slots);
+	big_free(old.slots, old.size, sizeof(*old.slots));
 	return 0;
 }
 
@@ -96,6 +101,6 @@ void dma_pin_table_remove(struct dma_pin_table *table, struct dma_pin *pin)
 
 void dma_pin_table_fini(struct dma_pin_table *table)
 {
-	free(table->slots);
+	big_free(table->slots, table->size, sizeof(*table->slots));
 	*table = (struct dma_pin_table){ 0 };
 }

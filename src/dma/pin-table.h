@@ -34,7 +34,10 @@ struct dma_pin *dma_pin_table_slot(const struct dma_pin_table *table,
 /* The pin or NULL */
 struct dma_pin *dma_pin_table_find(const struct dma_pin_table *table,
 				   uint64_t key);
-/* Moves others. */
+/* It will be looked for in a moment. */
+void dma_pin_table_prefetch(const struct dma_pin_table *table, uint64_t key);
+/* Moves others. Of pages that follow each other, the last one first is the
+ * fastest: nothing behind it has to be looked at. */
 void dma_pin_table_remove(struct dma_pin_table *table, struct dma_pin *pin);
 
 #endif

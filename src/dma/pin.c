@@ -14,6 +14,9 @@
 /* Taken in one reader's section, given back with one call of the backend. */
 #define BATCH 512u
 
+/* So many pages are fetched before they are looked at. */
+#define AHEAD 8u
+
 #define KEY_PROT ((uint64_t)(DMA_PROT_READ | DMA_PROT_WRITE))
 
 static uint64_t key_of(uint64_t iova, unsigned prot)
@@ -117,7 +120,7 @@ static void undo(struct dma_space *space, const uint64_t *iovas, size_t n,
 {
 	struct dma_pins *pins = space->pins;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = n; i--;) {
 		struct dma_pin *pin = dma_pin_table_find(
 			&pins->table, key_of(iovas[i], prot));
 		uint32_t range = pin->range;
@@ -141,6 +144,9 @@ static int take_pages(struct dma_space *space, const uint64_t *iovas, size_t n,
 			dma_leave();
 			dma_enter();
 		}
+		if (i + AHEAD < n)
+			dma_pin_table_prefetch(&space->pins->table,
+					       key_of(iovas[i + AHEAD], prot));
 		err = take_page(space, iovas[i], prot, b, i);
 		if (err)
 			break;
@@ -283,7 +289,10 @@ void dma_space_unpin(struct dma_space *space, const uint64_t *iovas, size_t n,
 
 	out.n = 0;
 	pthread_mutex_lock(&pins->lock);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = n; i--;) { /* see dma_pin_table_remove() */
+		if (i >= AHEAD && pins->table.size)
+			dma_pin_table_prefetch(&pins->table,
+					       key_of(iovas[i - AHEAD], prot));
 		p = dma_pin_table_find(&pins->table, key_of(iovas[i], prot));
 		if (p && !--p->refs)
 			take_off(space, p, &out);
@@ -292,21 +301,23 @@ void dma_space_unpin(struct dma_space *space, const uint64_t *iovas, size_t n,
 	pthread_mutex_unlock(&pins->lock);
 }
 
-/* Removing moves others into the slot, so the slot is looked at again. */
+/* Down from a free slot: so removing moves only what was looked at already. */
 void dma_pins_revoke(struct dma_space *space, uint32_t range)
 {
 	struct dma_pins *pins = space->pins;
 	struct removal out;
+	size_t end = 0;
 
 	out.n = 0;
 	pthread_mutex_lock(&pins->lock);
-	for (size_t i = 0; i < pins->table.size;) {
+	while (end < pins->table.size && pins->table.slots[end].key)
+		end++;
+	for (size_t k = 1; k < pins->table.size; k++) {
+		size_t i = (end - k) & (pins->table.size - 1);
 		struct dma_pin *p = &pins->table.slots[i];
 
 		if (p->key && (range == DMA_EVERY_RANGE || p->range == range))
 			take_off(space, p, &out);
-		else
-			i++;
 	}
 	flush(space, &out);
 	pthread_mutex_unlock(&pins->lock);

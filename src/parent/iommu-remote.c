@@ -46,26 +46,37 @@ static int give_up(struct iommu_remote *r, int err)
 	return err;
 }
 
-/* Return: bytes (at most INT64_MAX), or an error, of the call or of the link
- * (then the remote is down). */
-static int64_t call(struct iommu_remote *r, uint16_t kind, const void *payload,
-		    size_t len, int fd, int timeout_ms, struct map_reply *reply)
+static int ask(struct iommu_remote *r, uint16_t kind, const void *payload,
+	       size_t len, int fd)
 {
 	struct wire_fds fds = { fd >= 0, { fd } };
+	int err;
+
+	if (r->down)
+		return -ENOTCONN;
+	if (!++r->asked)
+		r->asked = 1;
+	err = wire_send(r->fd, kind, r->asked, payload, len, &fds);
+	return err ? give_up(r, err) : 0;
+}
+
+/* The reply to the oldest call that has none. Return: bytes (at most
+ * INT64_MAX), or an error, of the call or of the link (then the remote is
+ * down). */
+static int64_t answer(struct iommu_remote *r, int timeout_ms,
+		      struct map_reply *reply)
+{
 	struct wire_header h = { 0 };
 	int n;
 
 	if (r->down)
 		return -ENOTCONN;
-	if (!++r->seq)
-		r->seq = 1;
-	n = wire_send(r->fd, kind, r->seq, payload, len, &fds);
-	if (n)
-		return give_up(r, n);
+	if (!++r->answered)
+		r->answered = 1;
 	n = wire_receive(r->fd, timeout_ms, &h, reply, sizeof(*reply), NULL);
 	if (n < 0)
 		return give_up(r, n);
-	if (h.kind != WIRE_REPLY || h.seq != r->seq ||
+	if (h.kind != WIRE_REPLY || h.seq != r->answered ||
 	    (size_t)n < sizeof(reply->reply) ||
 	    (size_t)n != sizeof(reply->reply) +
 				 (uint64_t)reply->reply.n * sizeof(uint64_t) ||
@@ -74,6 +85,14 @@ static int64_t call(struct iommu_remote *r, uint16_t kind, const void *payload,
 	if (reply->reply.err)
 		return -(int64_t)MIN(reply->reply.err, 4095u);
 	return (int64_t)reply->reply.bytes;
+}
+
+static int64_t call(struct iommu_remote *r, uint16_t kind, const void *payload,
+		    size_t len, int fd, int timeout_ms, struct map_reply *reply)
+{
+	int err = ask(r, kind, payload, len, fd);
+
+	return err ? err : answer(r, timeout_ms, reply);
 }
 
 /* ------------------------------------------------------------------ */
@@ -186,58 +205,99 @@ static uint64_t unmap_all(struct iommu_remote *r, const uint64_t *addrs,
 	return bytes;
 }
 
-static int64_t map_some(struct iommu_remote *r,
-			const struct vgpu_iommu_page *pages, unsigned n,
-			unsigned prot, uint64_t *ret_addrs)
+/* Pieces of a big map are under way at once: the parent works on one while we
+ * write the next. */
+struct pieces {
+	const struct vgpu_iommu_page *pages;
+	uint64_t *addrs;
+	unsigned n;		    /* pages */
+	unsigned sent, mapped;	    /* pages: before the first error */
+	unsigned late[WIRE_WINDOW]; /* pieces that were mapped after it */
+	unsigned n_late;
+	int64_t bytes; /* or the first error */
+};
+
+static unsigned piece_len(const struct pieces *p, unsigned at)
 {
+	return MIN(p->n - at, WIRE_MAX_PAGES);
+}
+
+static int ask_piece(struct iommu_remote *r, struct pieces *p, unsigned prot)
+{
+	unsigned n = piece_len(p, p->sent);
 	struct map_request q = { .map = { .prot = prot, .n = n } };
-	struct map_reply reply;
-	int64_t bytes;
+	const struct vgpu_iommu_page *page = p->pages + p->sent;
 
-	for (unsigned i = 0; i < n; i++) {
-		int err = introduce(r, pages[i].memory);
-
-		if (err)
-			return err;
+	for (unsigned i = 0; i < n; i++)
 		q.pages[i] = (struct wire_page){
-			.id = id_of(pages[i].memory),
-			.page = (uint32_t)(pages[i].offset / PAGE),
+			.id = id_of(page[i].memory),
+			.page = (uint32_t)(page[i].offset / PAGE),
 		};
+	p->sent += n;
+	return ask(r, WIRE_MAP, &q, sizeof(q.map) + n * sizeof(q.pages[0]), -1);
+}
+
+/* The reply to the piece at page @at */
+static void take_piece(struct iommu_remote *r, struct pieces *p, unsigned at)
+{
+	struct map_reply reply;
+	unsigned n = piece_len(p, at);
+	int64_t bytes = answer(r, WORKER_PATIENCE_MS, &reply);
+
+	if (bytes >= 0 && reply.reply.n != n)
+		bytes = give_up(r, -EPROTO);
+	if (bytes < 0) {
+		if (p->bytes >= 0)
+			p->bytes = bytes;
+		return;
 	}
-	bytes = call(r, WIRE_MAP, &q, sizeof(q.map) + n * sizeof(q.pages[0]),
-		     -1, WORKER_PATIENCE_MS, &reply);
-	if (bytes < 0)
-		return bytes;
-	if (reply.reply.n != n)
-		return give_up(r, -EPROTO);
-	memcpy(ret_addrs, reply.addrs, n * sizeof(*ret_addrs));
+	memcpy(p->addrs + at, reply.addrs, n * sizeof(*p->addrs));
 	r->pages += n;
 	r->bytes += (uint64_t)bytes;
-	return bytes;
+	if (p->bytes < 0) {
+		p->late[p->n_late++] = at;
+		return;
+	}
+	p->mapped = at + n;
+	p->bytes += bytes;
+}
+
+static int64_t map_pieces(struct iommu_remote *r, struct pieces *p,
+			  unsigned prot)
+{
+	for (unsigned at = 0; at < p->sent || !at; at += WIRE_MAX_PAGES) {
+		while (p->sent < p->n && p->bytes >= 0 &&
+		       p->sent - at < WIRE_WINDOW * WIRE_MAX_PAGES) {
+			int err = ask_piece(r, p, prot);
+
+			if (err)
+				p->bytes = err;
+		}
+		take_piece(r, p, at);
+	}
+	if (p->bytes >= 0)
+		return p->bytes;
+	unmap_all(r, p->addrs, p->mapped);
+	for (unsigned i = 0; i < p->n_late; i++)
+		unmap_all(r, p->addrs + p->late[i], piece_len(p, p->late[i]));
+	return p->bytes;
 }
 
 static int64_t remote_map(struct vgpu_iommu *iommu,
 			  const struct vgpu_iommu_page *pages, unsigned n,
 			  unsigned prot, uint64_t *ret_addrs)
 {
+	struct pieces p = { .pages = pages, .addrs = ret_addrs, .n = n };
 	struct iommu_remote *r = remote_of(iommu);
-	int64_t total = 0, bytes = 0;
-	unsigned at = 0;
+	int64_t bytes = 0;
 
 	pthread_mutex_lock(&r->lock);
-	while (at < n && bytes >= 0) {
-		unsigned some = MIN(n - at, WIRE_MAX_PAGES);
-
-		bytes = map_some(r, pages + at, some, prot, ret_addrs + at);
-		if (bytes < 0)
-			break;
-		total += bytes;
-		at += some;
-	}
-	if (bytes < 0)
-		unmap_all(r, ret_addrs, at);
+	for (unsigned i = 0; i < n && !bytes; i++)
+		bytes = introduce(r, pages[i].memory);
+	if (!bytes && n)
+		bytes = map_pieces(r, &p, prot);
 	pthread_mutex_unlock(&r->lock);
-	return bytes < 0 ? bytes : total;
+	return bytes;
 }
 
 static uint64_t remote_unmap(struct vgpu_iommu *iommu, const uint64_t *addrs,

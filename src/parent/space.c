@@ -8,10 +8,11 @@
 #include "../dma/file.h"
 #include "../state/arena.h"
 #include "../util/bytes.h"
+#include "pages.h"
 
 #define PAGE	  ((uint64_t)VGPU_DMA_PAGE_SIZE)
 #define PROT_BITS ((unsigned)(VGPU_DMA_READ | VGPU_DMA_WRITE))
-#define MIN_SLOTS 64u
+#define AHEAD	  8u /* so many pages are fetched before they are used */
 
 /* What the worker calls memory @id */
 struct memory {
@@ -20,93 +21,20 @@ struct memory {
 	uint32_t pages; /* mapped */
 };
 
-/* A device address: open addressing by its page, 0 refs: free. A backend may
- * give the same address to the same page twice. */
-struct page {
-	uint64_t addr;
-	uint32_t refs;
-	uint32_t holds;
-	uint32_t memory;
-	uint32_t prot; /* of all refs together */
-};
-
 struct parent_space {
 	struct vgpu_iommu *iommu;
 	struct arena *arena; /* of files; nobody inherits it */
 	struct dma_files files;
 	struct memory **memories; /* by id; grows */
 	uint32_t n_memories;
-	struct page *slots;
-	size_t n_slots, n_pages; /* slots: a power of two, at most half full */
+	struct parent_pages pages;
 	uint64_t refs, held;
 	uint64_t bytes, limit; /* mapped, and at most */
 };
 
-/* ------------------------------------------------------------------ */
-/* The table of addresses                                              */
-/* ------------------------------------------------------------------ */
-
-static size_t home(const struct parent_space *space, uint64_t addr)
+static struct parent_page *find(const struct parent_space *space, uint64_t addr)
 {
-	return (size_t)((addr / PAGE * 0x9e3779b97f4a7c15ull) >> 20) &
-	       (space->n_slots - 1);
-}
-
-/* The address's slot, or the free one where it would be. */
-static struct page *slot_of(const struct parent_space *space, uint64_t addr)
-{
-	size_t i = home(space, addr);
-
-	while (space->slots[i].refs && space->slots[i].addr != addr)
-		i = (i + 1) & (space->n_slots - 1);
-	return &space->slots[i];
-}
-
-static struct page *find(const struct parent_space *space, uint64_t addr)
-{
-	struct page *p = slot_of(space, addr & ~(PAGE - 1));
-
-	return p->refs ? p : NULL;
-}
-
-static int reserve(struct parent_space *space, size_t more)
-{
-	size_t n = MAX(space->n_slots, (size_t)MIN_SLOTS), old = space->n_slots;
-	struct page *slots = space->slots;
-
-	while (n < 2 * (space->n_pages + more))
-		n *= 2;
-	if (n == old)
-		return 0;
-	space->slots = calloc(n, sizeof(*slots));
-	if (!space->slots) {
-		space->slots = slots;
-		return -ENOMEM;
-	}
-	space->n_slots = n;
-	for (size_t i = 0; i < old; i++)
-		if (slots[i].refs)
-			*slot_of(space, slots[i].addr) = slots[i];
-	free(slots);
-	return 0;
-}
-
-/* Those behind move up, so that no search ends early. */
-static void remove_page(struct parent_space *space, struct page *p)
-{
-	size_t mask = space->n_slots - 1, i = (size_t)(p - space->slots);
-
-	for (size_t k = (i + 1) & mask; space->slots[k].refs;
-	     k = (k + 1) & mask) {
-		size_t h = home(space, space->slots[k].addr);
-
-		if (((k - h) & mask) < ((k - i) & mask))
-			continue;
-		space->slots[i] = space->slots[k];
-		i = k;
-	}
-	space->slots[i] = (struct page){ 0 };
-	space->n_pages--;
+	return parent_pages_find(&space->pages, addr & ~(PAGE - 1));
 }
 
 /* ------------------------------------------------------------------ */
@@ -239,7 +167,7 @@ int64_t parent_space_map(struct parent_space *space,
 	int err = check_pages(space, pages, n, prot, list);
 
 	if (!err)
-		err = reserve(space, n);
+		err = parent_pages_reserve(&space->pages, n);
 	if (err)
 		return err;
 	if (!n)
@@ -253,15 +181,18 @@ int64_t parent_space_map(struct parent_space *space,
 	}
 	space->bytes += (uint64_t)bytes;
 	for (unsigned i = 0; i < n; i++) {
-		struct page *p = slot_of(space, addrs[i]);
+		struct parent_page *p =
+			parent_pages_slot(&space->pages, addrs[i]);
 
-		if (!p->refs) {
-			*p = (struct page){ .addr = addrs[i],
-					    .memory = pages[i].id };
-			space->n_pages++;
+		if (i + AHEAD < n)
+			parent_pages_prefetch(&space->pages, addrs[i + AHEAD]);
+		if (!p->key) {
+			*p = (struct parent_page){ .key = addrs[i],
+						   .memory = pages[i].id };
+			space->pages.n++;
 		}
 		p->refs++;
-		p->prot |= prot;
+		p->key |= prot;
 		space->memories[pages[i].id]->pages++;
 		ret_addrs[i] = addrs[i];
 	}
@@ -269,57 +200,70 @@ int64_t parent_space_map(struct parent_space *space,
 	return bytes;
 }
 
-static void drop(struct parent_space *space, struct page *p, uint32_t refs)
+/* Take one reference after the other, which shows addresses that are named
+ * more often than they were mapped. Return: how many could be taken. */
+static unsigned take_refs(struct parent_space *space, const uint64_t *addrs,
+			  unsigned n, struct parent_page **pages,
+			  bool *ret_held)
 {
-	space->memories[p->memory]->pages -= refs;
-	space->refs -= refs;
-	p->refs -= refs;
-	if (!p->refs) {
-		p->refs = 1; /* a slot that is free would end the search */
-		remove_page(space, p);
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		struct parent_page *p =
+			addrs[i] & (PAGE - 1) ? NULL : find(space, addrs[i]);
+
+		if (i + AHEAD < n)
+			parent_pages_prefetch(&space->pages, addrs[i + AHEAD]);
+		if (!p || !p->refs)
+			break;
+		*ret_held |= p->holds;
+		p->refs--;
+		pages[i] = p;
+	}
+	return i;
+}
+
+/* The references are taken, and the backend has unmapped them. */
+static void drop(struct parent_space *space, const uint64_t *addrs, unsigned n,
+		 struct parent_page **pages)
+{
+	for (unsigned i = 0; i < n; i++)
+		space->memories[pages[i]->memory]->pages--;
+	space->refs -= n;
+	for (unsigned i = n; i--;) {
+		struct parent_page *p = pages[i];
+
+		/* Removing moves others. */
+		if (parent_page_addr(p) != addrs[i] || !p->key)
+			p = find(space, addrs[i]);
+		if (p && !p->refs)
+			parent_pages_remove(&space->pages, p);
 	}
 }
 
 int64_t parent_space_unmap(struct parent_space *space, const uint64_t *addrs,
 			   unsigned n)
 {
-	unsigned found = 0;
-	uint64_t bytes;
+	struct parent_page *pages[WIRE_MAX_PAGES];
 	bool held = false;
+	unsigned found;
+	uint64_t bytes;
 
-	/* Taking one reference after the other shows addresses that are named
-	 * more often than they were mapped. */
-	for (; found < n; found++) {
-		struct page *p = addrs[found] & (PAGE - 1)
-					 ? NULL
-					 : find(space, addrs[found]);
+	if (n > WIRE_MAX_PAGES)
+		return -EINVAL;
+	found = take_refs(space, addrs, n, pages, &held);
+	if (found < n || held) {
+		bool lost = found < n;
 
-		if (!p || p->memory & (1u << 31))
-			break;
-		held |= p->holds;
-		if (p->refs == 1)
-			p->memory |= 1u << 31; /* used up */
-		else
-			p->refs--;
+		while (found--)
+			pages[found]->refs++;
+		return lost ? -EFAULT : -EAGAIN;
 	}
-	for (unsigned i = found; i--;) {
-		struct page *p = find(space, addrs[i]);
-
-		if (p->memory & (1u << 31))
-			p->memory &= ~(1u << 31);
-		else
-			p->refs++;
-	}
-	if (found < n)
-		return -EFAULT;
-	if (held)
-		return -EAGAIN;
 	if (!n)
 		return 0;
 	bytes = space->iommu->ops->unmap(space->iommu, addrs, n);
 	space->bytes -= MIN(bytes, space->bytes);
-	for (unsigned i = 0; i < n; i++)
-		drop(space, find(space, addrs[i]), 1);
+	drop(space, addrs, n, pages);
 	return (int64_t)bytes;
 }
 
@@ -336,9 +280,9 @@ bool parent_space_owns(const struct parent_space *space, uint64_t addr,
 	if (!len || last < addr || !prot || len / PAGE > WIRE_MAX_MAPPED)
 		return false;
 	for (uint64_t at = addr & ~(PAGE - 1);; at += PAGE) {
-		const struct page *p = find(space, at);
+		const struct parent_page *p = find(space, at);
 
-		if (!p || (p->prot & prot) != prot)
+		if (!p || (parent_page_prot(p) & prot) != prot)
 			return false;
 		if (last - at < PAGE)
 			return true;
@@ -358,7 +302,7 @@ void parent_space_put(struct parent_space *space, uint64_t addr, uint64_t len)
 	uint64_t first = addr & ~(PAGE - 1), end = addr + (len - 1);
 
 	for (uint64_t at = first; at <= end; at += PAGE) {
-		struct page *p = find(space, at);
+		struct parent_page *p = find(space, at);
 
 		if (!p || !p->holds)
 			continue; /* the driver's mistake, not a worker's */
@@ -395,7 +339,7 @@ int parent_space_new(struct vgpu_iommu *iommu, struct parent_space **ret_space)
 		return -ENOMEM;
 	space->iommu = iommu;
 	space->limit = UINT64_MAX;
-	err = reserve(space, 0);
+	err = parent_pages_reserve(&space->pages, 0);
 	if (!err)
 		err = arena_new("vgpu-parent-files", &space->arena);
 	if (!err)
@@ -403,7 +347,7 @@ int parent_space_new(struct vgpu_iommu *iommu, struct parent_space **ret_space)
 				     WIRE_MAX_FILES, false, -1);
 	if (err) {
 		arena_free(space->arena);
-		free(space->slots);
+		parent_pages_fini(&space->pages);
 		free(space);
 		return err;
 	}
@@ -411,19 +355,38 @@ int parent_space_new(struct vgpu_iommu *iommu, struct parent_space **ret_space)
 	return 0;
 }
 
+/* Whatever the worker left: may be many, so not one by one. */
+static void unmap_all(struct parent_space *space)
+{
+	struct vgpu_iommu *iommu = space->iommu;
+	uint64_t addrs[WIRE_MAX_PAGES];
+	unsigned n = 0;
+
+	for (size_t i = 0; i < space->pages.n_slots; i++) {
+		const struct parent_page *p = &space->pages.slots[i];
+
+		for (uint32_t k = p->refs; k; k--) {
+			addrs[n++] = parent_page_addr(p);
+			if (n < WIRE_MAX_PAGES)
+				continue;
+			iommu->ops->unmap(iommu, addrs, n);
+			n = 0;
+		}
+	}
+	if (n)
+		iommu->ops->unmap(iommu, addrs, n);
+}
+
 void parent_space_free(struct parent_space *space)
 {
 	if (!space)
 		return;
-	for (size_t i = 0; i < space->n_slots; i++)
-		for (uint32_t k = space->slots[i].refs; k; k--)
-			space->iommu->ops->unmap(space->iommu,
-						 &space->slots[i].addr, 1);
+	unmap_all(space);
 	for (uint32_t i = 0; i < space->n_memories; i++)
 		if (space->memories[i])
 			forget(space, i);
 	free(space->memories);
-	free(space->slots);
+	parent_pages_fini(&space->pages);
 	dma_files_fini(&space->files);
 	arena_free(space->arena);
 	free(space);

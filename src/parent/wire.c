@@ -2,6 +2,7 @@
 /* Whole messages over a blocking socket. */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -9,6 +10,9 @@
 #include "../util/loop.h"
 #include "link.h"
 #include "worker-private.h"
+
+/* How long a receiver looks before it sleeps */
+#define WIRE_SPIN_NS (50ull * 1000)
 
 int wire_send(int fd, uint16_t kind, uint32_t seq, const void *payload,
 	      size_t len, const struct wire_fds *fds)
@@ -32,20 +36,27 @@ int wire_send(int fd, uint16_t kind, uint32_t seq, const void *payload,
 	return (size_t)n == h.size ? 0 : -EPROTO;
 }
 
+/* It is time to look again: 0. The peer is likely
+ * awake, and near with its answer: sleeping would cost more than it does. */
 static int wait_for(int fd, int timeout_ms, uint64_t begin)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
+	uint64_t waited = loop_now_ns() - begin;
 	int left = timeout_ms, n;
 
+	if (waited < WIRE_SPIN_NS) {
+		sched_yield();
+		return 0;
+	}
 	if (timeout_ms >= 0) {
-		left -= (int)((loop_now_ns() - begin) / 1000000);
+		left -= (int)(waited / 1000000);
 		if (left < 0)
 			left = 0;
 	}
 	n = poll(&p, 1, left);
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
-	return n ? 1 : -ETIMEDOUT;
+	return n ? 0 : -ETIMEDOUT;
 }
 
 int wire_receive(int fd, int timeout_ms, struct wire_header *ret_header,
@@ -64,16 +75,15 @@ int wire_receive(int fd, int timeout_ms, struct wire_header *ret_header,
 				      .msg_iovlen = 1,
 				      .msg_control = &control,
 				      .msg_controllen = sizeof(control) };
-		int err = wait_for(fd, timeout_ms, begin);
-		ssize_t n;
+		ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+		int err;
 
-		if (err < 0)
-			return err;
-		if (!err)
+		if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
+			err = wait_for(fd, timeout_ms, begin);
+			if (err)
+				return err;
 			continue;
-		n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-		if (n < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
+		}
 		if (n <= 0)
 			return -ENOTCONN;
 		err = wire_fds_take(&msg, &passed);

@@ -7,7 +7,8 @@
  * Two stream sockets for each worker. The first, which the worker connects,
  * carries HELLO, WELCOME and then the drivers' MESSAGEs, both ways and
  * unasked. The second comes with WELCOME and carries *calls*: the worker asks,
- * waits, and gets a REPLY. So a pin may be made on any thread, at any time,
+ * waits, and gets a REPLY; only MAPs may be asked before the last one was
+ * answered. So a pin may be made on any thread, at any time,
  * and nothing else gets in between. Beside them, doorbells (bell.h), and memory
  * that the drivers' halves share.
  */
@@ -22,6 +23,7 @@
 
 #define WIRE_TYPE_MAX	  64	 /* bytes of a type's name, NUL included */
 #define WIRE_MAX_PAGES	  512u	 /* of one MAP or UNMAP */
+#define WIRE_WINDOW	  4u	 /* MAPs of one worker under way */
 #define WIRE_MAX_PAYLOAD  8192u	 /* of any message */
 #define WIRE_MAX_MEMORIES 65536u /* of one worker: ranges with pinned pages */
 #define WIRE_MAX_FILES	  256u	 /* of one worker: files behind them */

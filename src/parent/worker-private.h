@@ -17,7 +17,7 @@ struct iommu_remote {
 	struct vgpu_iommu iommu;
 	pthread_mutex_t lock; /* all below; one call at a time */
 	int fd;		      /* for calls; blocking */
-	uint32_t seq;
+	uint32_t asked, answered; /* calls */
 	bool down;	       /* no more calls are made */
 	bool torn;	       /* the parent has taken everything back */
 	uint64_t pages, bytes; /* mapped now, and held in place */

@@ -645,6 +645,49 @@ static void the_pin_table(void **state)
 	dma_pin_table_fini(&t);
 }
 
+/* Every pin of a range goes, and none of another's, wherever they lie in the
+ * table: also where its end is its beginning. */
+static void a_range_is_revoked_whole(void **state)
+{
+	uint64_t seed = 88172645463325252ull, addr;
+	unsigned n_read = 0;
+
+	(void)state;
+	/* 256 pages of range 1 (for reading), 1,024 of range 0 */
+	for (unsigned round = 0; round < 400; round++) {
+		size_t others;
+
+		for (unsigned i = 0; i < 60; i++) {
+			seed ^= seed << 13;
+			seed ^= seed >> 7;
+			seed ^= seed << 17;
+			pin1((seed >> 20) % (5 * MIB / PAGE) * PAGE, R, &addr);
+		}
+		n_read = 0;
+		for (size_t i = 0; i < space->pins->table.size; i++)
+			n_read += space->pins->table.slots[i].key &&
+				  space->pins->table.slots[i].range == 1;
+		assert_true(n_read);
+		others = space->pins->table.n - n_read;
+		dma_pins_revoke(space, 1);
+		assert_int_equal(space->pins->table.n, others);
+		for (size_t i = 0; i < space->pins->table.size; i++) {
+			const struct dma_pin *p = &space->pins->table.slots[i];
+
+			assert_true(!p->key || p->range == 0);
+			if (p->key)
+				assert_ptr_equal(p, dma_pin_table_find(
+							    &space->pins->table,
+							    p->key));
+		}
+		if (round % 40 == 39) {
+			dma_pins_revoke(space, DMA_EVERY_RANGE);
+			assert_int_equal(space->pins->table.n, 0);
+			assert_int_equal(reachable(), 0);
+		}
+	}
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -660,6 +703,7 @@ int main(void)
 		T(a_space_may_go_with_pins),
 		T(an_unpin_waits_for_the_engine),
 		T(a_vendor_brings_his_own),
+		T(a_range_is_revoked_whole),
 		cmocka_unit_test(the_pin_table),
 	};
 

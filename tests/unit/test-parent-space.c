@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "parent/pages.h"
 #include "parent/space.h"
 #include "util/bytes.h"
 
@@ -311,6 +312,50 @@ static void test_a_limit_of_bytes(void **state)
 	assert_int_equal(map1(r, 0, 2, 3, addrs), PAGE);
 }
 
+/* The table of addresses, against an array: neighbours, strangers, and pages
+ * that are removed in any order. */
+static void test_the_table(void **state)
+{
+	enum { N = 4096 };
+	static bool in[N];
+	struct parent_pages pages = { 0 };
+	uint64_t seed = 88172645463325252ull;
+	size_t n = 0;
+
+	(void)state;
+	memset(in, 0, sizeof(in));
+	for (unsigned step = 0; step < 60000; step++) {
+		struct parent_page *p;
+		uint64_t addr;
+		unsigned i;
+
+		seed ^= seed << 13;
+		seed ^= seed >> 7;
+		seed ^= seed << 17;
+		i = (unsigned)(seed >> 20) % N;
+		/* One half lies page by page, the other far apart. */
+		addr = (i < N / 2 ? i : (uint64_t)i << 24) * PAGE + BASE;
+		assert_int_equal(parent_pages_reserve(&pages, 1), 0);
+		p = parent_pages_slot(&pages, addr);
+		assert_int_equal(!!p->key, in[i]);
+		if (in[i]) {
+			assert_int_equal(parent_page_addr(p), addr);
+			assert_int_equal(p->memory, i);
+			parent_pages_remove(&pages, p);
+			n--;
+		} else {
+			*p = (struct parent_page){ .key = addr | 3,
+						   .memory = i };
+			pages.n++;
+			n++;
+		}
+		in[i] ^= 1;
+		assert_int_equal(pages.n, n);
+	}
+	assert_true(n > 1000);
+	parent_pages_fini(&pages);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +368,7 @@ int main(void)
 		TEST(test_like_an_array),
 		TEST(test_limits),
 		TEST(test_a_limit_of_bytes),
+		cmocka_unit_test(test_the_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
