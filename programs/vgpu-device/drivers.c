@@ -199,6 +199,8 @@ static int add_to_json(struct module *module, void *user)
 		json_set_uint(&obj, "vram_size", t->vram_size);
 		json_set_uint(&obj, "xres", t->xres);
 		json_set_uint(&obj, "yres", t->yres);
+		json_set_bool(&obj, "needs_parent",
+			      module_driver(module)->parent != NULL);
 		json_append(&l->json, obj);
 		if (!l->json)
 			return -ENOMEM;

@@ -14,6 +14,7 @@
 
 #include "instance.h"
 #include "parent/registry.h"
+#include "sharer.h"
 #include "store.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -58,15 +59,12 @@ static void load(struct manager *m, const char *uuid,
 		manager_problem(m, "instance %s: %s", uuid, instance->reason);
 		return;
 	}
-	if (parent_take(parent, type)) {
+	if (!parent_available(parent, type, def->weight))
 		manager_problem(m,
 				"instance %s: parent %s has no room for it "
 				"any more",
 				uuid, parent->name);
-		parent_take_anyway(parent, type);
-	}
-	instance->parent = parent;
-	instance->type = type;
+	instance_settle(instance, parent, type);
 }
 
 static void on_loaded(const char *uuid, const struct definition *def,
@@ -93,7 +91,7 @@ static void look_at(struct manager *m, const char *uuid)
 		instance = manager_find_uuid(m, uuid);
 	}
 	if (!instance) {
-		worker_end_orphan(dir, uuid);
+		worker_end_orphan(dir, uuid, uuid);
 		worker_clean(dir);
 		return;
 	}
@@ -152,6 +150,7 @@ int manager_reconcile(struct manager *m)
 			  strerror(-err));
 		return err;
 	}
+	sharers_reconcile(m);
 	err = look_at_all(m);
 	if (err) {
 		log_error(m->paths->runtime_dir, "cannot be read: %s",
@@ -165,6 +164,7 @@ int manager_reconcile(struct manager *m)
 		    instance->state == STATE_DEFINED)
 			instance_launch(instance);
 	}
+	sharers_review(m);
 	log_info(NULL, "%zu instances found in %u ms", m->n_instances,
 		 (unsigned)((loop_now_ns() - from) / 1000000u));
 	return 0;

@@ -9,6 +9,7 @@
 #include "fault.h"
 #include "instance.h"
 #include "parent/registry.h"
+#include "sharer.h"
 #include "store.h"
 #include "util/bytes.h"
 #include "util/cleanup.h"
@@ -93,15 +94,15 @@ static int choose(struct manager *m, const struct definition *def,
 	struct parent_type *type;
 
 	if (!*def->parent)
-		return registry_choose(m->registry, def->type, ret_parent,
-				       ret_type);
+		return registry_choose(m->registry, def->type, def->weight,
+				       ret_parent, ret_type);
 	parent = registry_find_parent(m->registry, def->parent);
 	if (!parent)
 		return -ENODEV;
 	type = parent_find_type(parent, def->type);
 	if (!type)
 		return -ENOENT;
-	if (!parent_available(parent, type))
+	if (!parent_available(parent, type, def->weight))
 		return -EUSERS;
 	*ret_parent = parent;
 	*ret_type = type;
@@ -123,7 +124,8 @@ static void on_defined(int err, void *user)
 			instance_event(instance, "started", NULL);
 		instance_done(instance, 0, NULL);
 		if (create && !instance->worker)
-			died(instance, "ended while it was being stored");
+			died(instance,
+			     "its worker ended while it was being stored");
 		return;
 	}
 	cannot_store(instance, err, message, sizeof(message));
@@ -155,9 +157,7 @@ int manager_define(struct manager *m, const struct definition *def, bool create,
 		err = instance_new(m, def, &instance);
 	if (err)
 		return err;
-	parent_take_anyway(parent, type);
-	instance->parent = parent;
-	instance->type = type;
+	instance_settle(instance, parent, type);
 	snprintf(instance->def.parent, sizeof(instance->def.parent), "%s",
 		 parent->name);
 	instance->transient = transient;
@@ -241,7 +241,7 @@ static bool restart_later(struct instance *instance)
 /* A worker died that nobody wanted to end. */
 static void died(struct instance *instance, const char *why)
 {
-	char message[256];
+	char message[512];
 
 	/*
 	 * The place of the successor: a keeper that holds the dead worker's
@@ -249,7 +249,7 @@ static void died(struct instance *instance, const char *why)
 	 * client would have noticed nothing; it would be found here as a new
 	 * process on record (worker_adopt()), before any policy is asked.
 	 */
-	snprintf(message, sizeof(message), "its worker %s", why);
+	snprintf(message, sizeof(message), "%s", why);
 	switch (instance->def.policy) {
 	case POLICY_STOP:
 		instance_set_state(instance, STATE_DEFINED, NULL);
@@ -263,16 +263,17 @@ static void died(struct instance *instance, const char *why)
 	case POLICY_FAIL:
 		break;
 	case POLICY_RESTART:
-		if (restart_later(instance)) {
+		if (instance->parent && restart_later(instance)) {
 			instance_set_state(instance, STATE_STARTING, "%s",
 					   message);
 			instance_event(instance, "failed", message);
 			return;
 		}
-		snprintf(message, sizeof(message),
-			 "its worker %s; %u died in %u s: no more are started",
-			 why, instance->deaths,
-			 instance->manager->config->restart_window_s);
+		if (instance->parent)
+			snprintf(message, sizeof(message),
+				 "%s; %u died in %u s: no more are started",
+				 why, instance->deaths,
+				 instance->manager->config->restart_window_s);
 		break;
 	}
 	instance_set_state(instance, STATE_FAILED, "%s", message);
@@ -286,7 +287,7 @@ void instance_failed(struct instance *instance, const char *why)
 	if (instance->storing)
 		return;
 	snprintf(message, sizeof(message),
-		 "it did not start: its worker %s; the daemon's log says more",
+		 "it did not start: %s; the daemon's log says more",
 		 why);
 	switch (instance->change) {
 	case CHANGE_CREATE:
@@ -395,7 +396,7 @@ static void on_removed(int err, void *user)
 		cannot_store(instance, err, message, sizeof(message));
 		instance_done(instance, err, message);
 		if (ran && !instance->worker)
-			died(instance, "ended");
+			died(instance, "its worker ended");
 		return;
 	}
 	fault_point("remove-done");
@@ -429,8 +430,9 @@ static void on_modified(int err, void *user)
 {
 	struct instance *instance = user;
 	const struct definition *wanted = &instance->wanted;
-	bool retype = strcmp(wanted->type, instance->def.type);
-	struct parent_type *type = NULL;
+	bool retype = strcmp(wanted->type, instance->def.type), retell;
+	struct parent_type *type;
+	struct parent *parent;
 	char message[512];
 
 	instance->storing = false;
@@ -439,16 +441,34 @@ static void on_modified(int err, void *user)
 		instance_done(instance, err, message);
 		return;
 	}
-	if (retype && instance->parent)
-		type = parent_find_type(instance->parent, wanted->type);
-	if (type) {
-		parent_release(instance->parent, instance->type);
-		parent_take_anyway(instance->parent, type);
-		instance->type = type;
-	}
+	retell = wanted->weight != instance->def.weight ||
+		 wanted->cap != instance->def.cap;
+	parent = instance->parent;
+	type = instance->type;
+	if (retype && parent)
+		type = parent_find_type(parent, wanted->type);
+	instance_unsettle(instance);
 	instance->def = *wanted;
+	if (type)
+		instance_settle(instance, parent, type);
+	if (retell && instance->worker && sharer_needed(instance))
+		sharer_tell(instance);
 	instance_event(instance, "modified", NULL);
 	instance_done(instance, 0, NULL);
+}
+
+/* What it has now counts as free for it. */
+static int check_room(struct instance *instance,
+		      const struct parent_type *wanted, uint32_t weight)
+{
+	struct parent_type *type = instance->type;
+	struct parent *parent = instance->parent;
+	bool room;
+
+	instance_unsettle(instance);
+	room = parent_available(parent, wanted, weight);
+	instance_settle(instance, parent, type);
+	return room ? 0 : -EUSERS;
 }
 
 int instance_modify(struct instance *instance, const struct definition *wanted,
@@ -456,7 +476,7 @@ int instance_modify(struct instance *instance, const struct definition *wanted,
 {
 	struct manager *m = instance->manager;
 	bool retype = strcmp(wanted->type, instance->def.type);
-	struct parent_type *type;
+	struct parent_type *type = instance->type;
 	int err;
 
 	if (instance->change)
@@ -473,10 +493,9 @@ int instance_modify(struct instance *instance, const struct definition *wanted,
 		type = parent_find_type(instance->parent, wanted->type);
 		if (!type)
 			return -ENOENT;
-		/* What it has now counts as free for it. */
-		parent_release(instance->parent, instance->type);
-		err = parent_available(instance->parent, type) ? 0 : -EUSERS;
-		parent_take_anyway(instance->parent, instance->type);
+	}
+	if (retype || wanted->weight != instance->def.weight) {
+		err = check_room(instance, type, wanted->weight);
 		if (err)
 			return err;
 	}

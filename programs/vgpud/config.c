@@ -174,6 +174,8 @@ static int set_parent(struct config_parent *p, const char *key,
 		return set_string(value, &p->types);
 	if (!strcmp(key, "description"))
 		return set_string(value, &p->description);
+	if (!strcmp(key, "config"))
+		return set_string(value, &p->config);
 	if (!strcmp(key, "parent-socket"))
 		return set_string(value, &p->parent_socket);
 	if (!strcmp(key, "vram"))
@@ -230,12 +232,13 @@ static struct config_type *add_type(struct config *c, const char *parent,
 	return t->parent && t->name ? t : NULL;
 }
 
-static bool have_parent(const struct config *c, const char *name)
+const struct config_parent *config_find_parent(const struct config *c,
+					       const char *name)
 {
 	for (size_t i = 0; i < c->n_parents; i++)
 		if (!strcmp(c->parents[i].name, name))
-			return true;
-	return false;
+			return &c->parents[i];
+	return NULL;
 }
 
 static void begin_section(struct reading *r, const char *section)
@@ -255,7 +258,7 @@ static void begin_section(struct reading *r, const char *section)
 				       "letters, digits and - _ . :, %d at most",
 				       r->path, r->line, section,
 				       REGISTRY_PARENT_NAME_MAX);
-		else if (have_parent(c, section + 7))
+		else if (config_find_parent(c, section + 7))
 			config_problem(c,
 				       "%s:%u: [%s]: there is a parent of that "
 				       "name already; this one is left out",
@@ -378,6 +381,16 @@ static void check_parents(struct config *c)
 	for (size_t i = 0; i < c->n_parents; i++) {
 		struct config_parent *p = &c->parents[i];
 
+		if (p->config && p->parent_socket && !p->error) {
+			config_problem(c,
+				       "%s: [parent %s]: config and "
+				       "parent-socket exclude each other",
+				       p->at ? p->at : "?", p->name);
+			if (asprintf(&p->error, "%s: config and parent-socket "
+						"exclude each other",
+				     p->at ? p->at : "?") < 0)
+				p->error = NULL;
+		}
 		if (p->driver || p->error)
 			continue;
 		config_problem(c, "%s: [parent %s]: driver is missing",
@@ -449,6 +462,7 @@ void config_free(struct config *c)
 		free(p->driver);
 		free(p->types);
 		free(p->description);
+		free(p->config);
 		free(p->parent_socket);
 		free(p->error);
 		free(p->at);

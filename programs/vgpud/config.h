@@ -26,13 +26,15 @@ struct config_type {
  * struct config_parent - [parent NAME]
  * @driver: name of a module, or its path
  * @types: patterns (glob), separated by spaces
- * @parent_socket: of a vgpu-parent that its workers connect to; NULL: the
- *                 driver shares nothing
+ * @config: what the driver's parent half is to share: a vgpu-parent is started
+ *          with it; NULL: the driver shares nothing, or see @parent_socket
+ * @parent_socket: of a vgpu-parent that somebody else starts; NULL: none
  * @error: what is wrong with the section; NULL: nothing
  * @at: "FILE:LINE" of the section
  */
 struct config_parent {
-	char *name, *driver, *types, *description, *parent_socket, *error, *at;
+	char *name, *driver, *types, *description, *config, *parent_socket,
+		*error, *at;
 	uint64_t vram;
 	uint32_t max_instances, shares;
 };
@@ -74,6 +76,9 @@ struct config {
  * Return: 0; -ENOMEM.
  */
 int config_load(const char *dir, struct config **ret_config);
+/* NULL: there is no section for it. */
+const struct config_parent *config_find_parent(const struct config *config,
+					       const char *name);
 /* NULL is fine. */
 void config_free(struct config *config);
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uuid/uuid.h>
+#include <vgpu/parent.h>
 
 #include "control/json.h"
 #include "control/message.h"
@@ -79,6 +80,10 @@ char *definition_format(const struct definition *d)
 	json_set_string(&obj, "label", *d->label ? d->label : NULL);
 	json_set_bool(&obj, "autostart", d->autostart);
 	json_set_string(&obj, "policy", policy_name(d->policy));
+	if (d->weight)
+		json_set_uint(&obj, "weight", d->weight);
+	if (d->cap)
+		json_set_uint(&obj, "cap", d->cap);
 	if (!obj)
 		return NULL;
 	text = json_object_to_json_string_ext(
@@ -149,11 +154,26 @@ static int get_string(const struct source *s, struct json_object *obj,
 	return 0;
 }
 
+/* From 1 to @max; 0 where it isn't there. */
+static int get_number(const struct source *s, struct json_object *obj,
+		      const char *key, unsigned max, unsigned *ret_value)
+{
+	struct json_object *v = json_member(obj, key);
+	int64_t n = json_get_int(obj, key, 0);
+
+	if (v && (!json_object_is_type(v, json_type_int) || n < 1 || n > max))
+		return wrong(s, offset_of(s, key),
+			     "'%s' must be a number from 1 to %u", key, max);
+	*ret_value = (unsigned)n;
+	return 0;
+}
+
 static int read_members(const struct source *s, struct json_object *obj,
 			const char *uuid, struct definition *d)
 {
 	static const char *const known[] = { "uuid",  "type",	   "parent",
-					     "label", "autostart", "policy" };
+					     "label", "autostart", "policy",
+					     "weight", "cap" };
 	struct json_object *v;
 	char text[64];
 	int err;
@@ -205,7 +225,8 @@ static int read_members(const struct source *s, struct json_object *obj,
 			return wrong(s, offset_of(s, "policy"),
 				     "'policy' must be restart, stop or fail");
 	}
-	return 0;
+	err = get_number(s, obj, "weight", VGPU_WEIGHT_MAX, &d->weight);
+	return err ? err : get_number(s, obj, "cap", 100, &d->cap);
 }
 
 int definition_parse(const char *path, const char *uuid, const char *text,

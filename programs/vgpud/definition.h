@@ -16,6 +16,8 @@ enum policy { POLICY_RESTART, POLICY_STOP, POLICY_FAIL };
  * @uuid: lower case
  * @label: "": none
  * @policy: what is to be done when a worker dies
+ * @weight: its share of the engine, 1 to VGPU_WEIGHT_MAX; 0: as its type has it
+ * @cap: percent of the engine that it gets at most; 0: no limit
  */
 struct definition {
 	char uuid[37];
@@ -24,6 +26,7 @@ struct definition {
 	char label[DEFINITION_LABEL_MAX + 1];
 	bool autostart;
 	enum policy policy;
+	unsigned weight, cap;
 };
 
 const char *policy_name(enum policy policy);

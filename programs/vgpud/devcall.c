@@ -10,8 +10,8 @@
 #include "control/json.h"
 #include "util/cleanup.h"
 
-int devcall_oneway(const char *path, const char *method,
-		   struct json_object *parameters)
+int devcall_send(const char *path, const char *method,
+		 struct json_object *parameters, bool oneway)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	struct json_object *call = json_object_new_object();
@@ -21,7 +21,8 @@ int devcall_oneway(const char *path, const char *method,
 
 	json_set_string(&call, "method", method);
 	json_set(&call, "parameters", parameters);
-	json_set_bool(&call, "oneway", true);
+	if (oneway)
+		json_set_bool(&call, "oneway", true);
 	text = call ? json_object_to_json_string(call) : NULL;
 	if (!text)
 		goto out;
@@ -35,8 +36,19 @@ int devcall_oneway(const char *path, const char *method,
 	    send(fd, text, strlen(text) + 1, MSG_NOSIGNAL) < 0)
 		err = -errno;
 	else
-		err = 0;
+		err = steal_fd(&fd);
 out:
 	json_object_put(call);
 	return err;
+}
+
+int devcall_oneway(const char *path, const char *method,
+		   struct json_object *parameters)
+{
+	int fd = devcall_send(path, method, parameters, true);
+
+	if (fd < 0)
+		return fd;
+	close_fd(fd);
+	return 0;
 }

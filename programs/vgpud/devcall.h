@@ -3,6 +3,8 @@
 #ifndef VGPUD_DEVCALL_H
 #define VGPUD_DEVCALL_H
 
+#include <stdbool.h>
+
 struct json_object;
 
 /**
@@ -14,5 +16,9 @@ struct json_object;
  */
 int devcall_oneway(const char *path, const char *method,
 		   struct json_object *parameters);
+
+/* The same, to be answered: the connection, non-blocking, is the caller's. */
+int devcall_send(const char *path, const char *method,
+		 struct json_object *parameters, bool oneway);
 
 #endif

@@ -16,6 +16,7 @@ struct devwatch {
 	struct channel *channel;
 	struct channel_budget budget;
 	struct ucred peer;
+	const struct devwatch_kind *kind;
 	const struct devwatch_ops *ops;
 	void *user;
 };
@@ -51,9 +52,10 @@ static void on_message(struct channel *ch, char *text, size_t len, void *user)
 		return;
 	}
 	client = json_member(params, "client");
-	watch->ops->state(watch, json_get_string(params, "uuid", ""),
-			 (pid_t)json_get_int(client, "pid", 0),
-			 (uid_t)json_get_int(client, "uid", 0), watch->user);
+	watch->ops->state(watch,
+			  json_get_string(params, watch->kind->identity, ""),
+			  (pid_t)json_get_int(client, "pid", 0),
+			  (uid_t)json_get_int(client, "uid", 0), watch->user);
 	json_object_put(root);
 }
 
@@ -64,8 +66,10 @@ static void on_closed(struct channel *ch, int err, void *user)
 	watch->ops->closed(watch, watch->user);
 }
 
-int devwatch_new(struct loop *loop, const char *path, const struct devwatch_ops *ops,
-	     void *user, struct devwatch **ret_watch)
+int devwatch_new(struct loop *loop, const char *path,
+		 const struct devwatch_kind *kind,
+		 const struct devwatch_ops *ops, void *user,
+		 struct devwatch **ret_watch)
 {
 	static const struct channel_ops channel_ops = { on_message, on_closed };
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -85,6 +89,7 @@ int devwatch_new(struct loop *loop, const char *path, const struct devwatch_ops 
 	if (!watch)
 		return -ENOMEM;
 	watch->budget.max = CONTROL_MAX_REQUEST;
+	watch->kind = kind;
 	watch->ops = ops;
 	watch->user = user;
 	err = channel_new(loop, steal_fd(&fd), &watch->budget, &channel_ops,
@@ -92,8 +97,8 @@ int devwatch_new(struct loop *loop, const char *path, const struct devwatch_ops 
 	if (!err)
 		err = channel_peer(watch->channel, &watch->peer);
 	if (!err)
-		err = control_format_call("io.vgpud.Device.Subscribe", NULL,
-					  true, &text, &len);
+		err = control_format_call(kind->method, NULL, true, &text,
+					  &len);
 	if (!err)
 		err = channel_send(watch->channel, text, len, NULL, 0);
 	if (err) {

@@ -19,9 +19,6 @@
 #include "util/bytes.h"
 #include "util/cleanup.h"
 
-/* Video memory that a share stands for where nothing else is said. */
-#define SHARE_VRAM (16ull << 20)
-
 struct discovery {
 	int fd, pidfd;
 	struct loop_source *io, *ended, *timer;
@@ -163,7 +160,7 @@ int discover_start(struct loop *loop, const char *program,
 	out = pipefd[1];
 	fcntl(d->fd, F_SETFL, O_NONBLOCK);
 	err = spawn_start(&(struct spawn){ argv, (const char *const *)environ,
-					   out, -1, -1 },
+					   out, -1, -1, -1 },
 			  &pid, &d->pidfd);
 	if (!err)
 		err = loop_add_fd(loop, d->fd, EPOLLIN, on_readable, d, &d->io);
@@ -210,7 +207,8 @@ static const struct config_type *find_type(const struct config *c,
 }
 
 static int add_types(struct config *c, const struct config_parent *config,
-		     struct parent *parent, struct json_object *types)
+		     struct parent *parent, struct json_object *types,
+		     bool *ret_shares_hardware)
 {
 	const char *which = strchr(config->driver, '/') ? "driver_path"
 							: "driver";
@@ -235,7 +233,7 @@ static int add_types(struct config *c, const struct config_parent *config,
 		    !matches(config->types, name))
 			continue;
 		more = find_type(c, config->name, name);
-		type.shares = (uint32_t)MAX(type.vram / SHARE_VRAM, 1ull);
+		type.shares = parent_type_weight(type.vram);
 		if (more && more->shares)
 			type.shares = more->shares;
 		if (more)
@@ -243,13 +241,35 @@ static int add_types(struct config *c, const struct config_parent *config,
 		err = parent_add_type(parent, &type);
 		if (err && err != -EEXIST)
 			return err;
+		*ret_shares_hardware |= json_get_bool(t, "needs_parent", false);
 	}
 	return 0;
+}
+
+/* Does the section say what the driver needs, and no more? Return: what is
+ * wrong, or NULL. */
+static const char *misfit(const struct config_parent *p, bool shares_hardware)
+{
+	if (shares_hardware && !p->config && !p->parent_socket)
+		return "shares hardware: say which by 'config =', such as "
+		       "'pci=ADDRESS' or 'software'";
+	if (!shares_hardware && (p->config || p->parent_socket))
+		return "shares nothing: 'config' and 'parent-socket' are not "
+		       "for it";
+	return NULL;
+}
+
+static int refuse(struct config *c, struct parent *parent, const char *error)
+{
+	config_problem(c, "parent %s: %s", parent->name, error);
+	return parent_set_error(parent, error);
 }
 
 static int add_parent(struct config *c, const struct config_parent *config,
 		      struct json_object *types, struct registry *registry)
 {
+	const char *wrong = NULL;
+	bool shares_hardware = false;
 	struct parent *parent;
 	char error[512];
 	int err;
@@ -270,15 +290,21 @@ static int add_parent(struct config *c, const struct config_parent *config,
 	if (parent->error)
 		return 0;
 	if (types)
-		err = add_types(c, config, parent, types);
-	if (err || parent->n_types)
+		err = add_types(c, config, parent, types, &shares_hardware);
+	if (err)
 		return err;
-	snprintf(error, sizeof(error),
-		 "%s: no driver '%s' offers a type that matches '%s'",
-		 config->at ? config->at : "default", config->driver,
-		 config->types);
-	config_problem(c, "parent %s: %s", parent->name, error);
-	return parent_set_error(parent, error);
+	if (parent->n_types)
+		wrong = misfit(config, shares_hardware);
+	if (wrong)
+		snprintf(error, sizeof(error), "%s: driver '%s' %s",
+			 config->at ? config->at : "default", config->driver,
+			 wrong);
+	else
+		snprintf(error, sizeof(error),
+			 "%s: no driver '%s' offers a type that matches '%s'",
+			 config->at ? config->at : "default", config->driver,
+			 config->types);
+	return wrong || !parent->n_types ? refuse(c, parent, error) : 0;
 }
 
 int discover_build(struct config *c, struct json_object *types,

@@ -7,6 +7,7 @@
 #define VGPUD_FAULT_H
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +18,15 @@ static inline void fault_point(const char *step)
 
 	if (at && !strcmp(at, step))
 		kill(getpid(), SIGKILL);
+}
+
+/* "@kind-@step" */
+static inline void fault_point_of(const char *kind, const char *step)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s-%s", kind, step);
+	fault_point(name);
 }
 
 #endif

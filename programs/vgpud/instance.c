@@ -8,9 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vgpu/parent.h>
+
+#include "command.h"
 #include "config.h"
+#include "devwatch.h"
 #include "events.h"
 #include "parent/registry.h"
+#include "sharer.h"
+#include "util/bytes.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/text.h"
@@ -54,6 +60,7 @@ void instance_set_state(struct instance *instance, enum state state,
 	free(instance->reason);
 	instance->reason = reason;
 	instance->state = state;
+	sharers_review(instance->manager);
 }
 
 void instance_event(struct instance *instance, const char *kind,
@@ -95,6 +102,18 @@ static void launched(struct instance *instance)
 	m->starting--;
 }
 
+/* There is room for more. */
+static void launch_next(struct manager *m)
+{
+	while (!list_empty(&m->start_queue) && m->starting < MANAGER_STARTS) {
+		struct instance *next = list_entry(m->start_queue.next,
+						   struct instance, queued);
+
+		list_remove(&next->queued);
+		instance_launch(next);
+	}
+}
+
 static void on_ready(struct worker *worker, void *user)
 {
 	struct instance *instance = user;
@@ -103,13 +122,7 @@ static void on_ready(struct worker *worker, void *user)
 	launched(instance);
 	manager_first_lease(instance);
 	instance_started(instance);
-	if (!list_empty(&m->start_queue)) {
-		struct instance *next = list_entry(m->start_queue.next,
-						   struct instance, queued);
-
-		list_remove(&next->queued);
-		instance_launch(next);
-	}
+	launch_next(m);
 }
 
 static void on_client(struct worker *worker, pid_t pid, uid_t uid, void *user)
@@ -139,32 +152,24 @@ static void on_client(struct worker *worker, pid_t pid, uid_t uid, void *user)
 	}
 }
 
-/* Its log may hold a back trace, and why it gave up. */
-static void log_last_words(struct instance *instance)
-{
-	cleanup_free char *text = worker_last_words(instance->worker);
-	char *rest = NULL;
-
-	for (char *line = text ? strtok_r(text, "\n", &rest) : NULL; line;
-	     line = strtok_r(NULL, "\n", &rest)) {
-		text_make_printable(line);
-		log_warning(instance->def.uuid, "worker said: %s", line);
-	}
-}
-
 static void on_worker_ended(struct worker *worker, const char *why, void *user)
 {
 	struct instance *instance = user;
 	struct manager *m = instance->manager;
 	bool ready = worker_is_ready(worker), was = instance->client_pid;
+	cleanup_free char *doom = NULL;
 	bool wanted = instance->change == CHANGE_STOP ||
 		      instance->change == CHANGE_REMOVE;
 	uid_t uid = instance->client_uid;
+	char text[128];
 
+	sharers_check(m);
+	doom = steal_ptr(instance->doom);
+	snprintf(text, sizeof(text), "its worker %s", why);
 	log_line(wanted ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, instance->def.uuid,
 		 "worker %d %s", (int)worker_pid(worker), why);
 	if (!wanted)
-		log_last_words(instance);
+		worker_log_last_words(worker);
 	instance->worker = NULL;
 	instance->client_pid = 0;
 	launched(instance);
@@ -174,77 +179,173 @@ static void on_worker_ended(struct worker *worker, const char *why, void *user)
 		manager_lease(m, uid);
 	}
 	if (ready || wanted)
-		instance_ended(instance, why);
+		instance_ended(instance, doom ? doom : text);
 	else
-		instance_failed(instance, why);
-	if (!list_empty(&m->start_queue) && m->starting < MANAGER_STARTS) {
-		struct instance *next = list_entry(m->start_queue.next,
-						   struct instance, queued);
-
-		list_remove(&next->queued);
-		instance_launch(next);
-	}
+		instance_failed(instance, doom ? doom : text);
+	sharers_review(m);
+	launch_next(m);
 }
 
 static const struct worker_ops worker_ops = { on_ready, on_client,
 					      on_worker_ended };
 
+static const struct devwatch_kind device_watch = {
+	.method = "io.vgpud.Device.Subscribe",
+	.identity = "uuid",
+};
+
 static struct worker_config worker_config(const struct instance *instance,
 					  const char *dir)
 {
 	const struct manager *m = instance->manager;
-	const char *parent_socket = NULL;
 
-	for (size_t i = 0; i < m->config->n_parents; i++)
-		if (!strcmp(m->config->parents[i].name, instance->def.parent))
-			parent_socket = m->config->parents[i].parent_socket;
 	return (struct worker_config){
 		.loop = m->loop,
-		.program = m->paths->program,
-		.uuid = instance->def.uuid,
-		.type = instance->def.type,
-		.module = instance->type ? instance->type->module : NULL,
-		.driver_dir = m->paths->driver_dir,
+		.kind = "worker",
+		.watch = &device_watch,
+		.name = instance->def.uuid,
+		.key = instance->def.uuid,
 		.dir = dir,
 		.notify = m->notify_path,
-		.socket_mode = m->config->socket_mode,
-		.socket_gid = m->config->socket_gid,
-		.parent_socket = parent_socket,
+		.pass_fd = -1,
 	};
 }
 
 void instance_unqueue(struct instance *instance)
 {
 	list_remove(&instance->queued);
+	sharer_forget(instance);
 	launched(instance);
+}
+
+/* @parent_fd: taken; -1: none is needed */
+static int start_worker(struct instance *instance, int parent_fd)
+{
+	cleanup_free char *dir = instance_path(instance, NULL);
+	cleanup_fd int connection = parent_fd;
+	struct worker_config config;
+	struct command command;
+	int err;
+
+	if (!dir)
+		return -ENOMEM;
+	err = command_device(instance, dir, connection, &command);
+	if (!err) {
+		config = worker_config(instance, dir);
+		config.argv = command.argv;
+		config.pass_fd = connection;
+		err = worker_start(&config, &worker_ops, instance,
+				   &instance->worker);
+	}
+	command_release(&command);
+	return err;
+}
+
+static void not_started(struct instance *instance, int err)
+{
+	char why[160];
+
+	launched(instance);
+	snprintf(why, sizeof(why), "its worker can't be started (in %s): %s",
+		 instance->manager->paths->runtime_dir, strerror(-err));
+	instance_failed(instance, why);
+}
+
+void instance_introduced(struct instance *instance, int fd, const char *why)
+{
+	struct manager *m = instance->manager;
+	int err;
+
+	if (why) {
+		launched(instance);
+		instance_failed(instance, why);
+	} else {
+		err = start_worker(instance, fd);
+		if (err)
+			not_started(instance, err);
+	}
+	launch_next(m);
+}
+
+/* Is what it is made of there? Return: 0; -EINPROGRESS: that tells; -ENODEV: it
+ * has failed. */
+static int prepare(struct instance *instance)
+{
+	char why[512];
+	int err = 0;
+
+	if (!instance->parent) {
+		snprintf(why, sizeof(why),
+			 "its parent '%s' does not offer type '%s' any more",
+			 instance->def.parent, instance->def.type);
+		err = -ENODEV;
+	} else if (sharer_needed(instance)) {
+		err = sharer_await(instance, why, sizeof(why));
+	}
+	if (!err || err == -EINPROGRESS)
+		return err;
+	instance_failed(instance, why);
+	return -ENODEV;
 }
 
 void instance_launch(struct instance *instance)
 {
 	struct manager *m = instance->manager;
-	cleanup_free char *dir = instance_path(instance, NULL);
-	struct worker_config config;
-	char why[160];
-	int err = -ENOMEM;
+	int err;
 
 	instance_set_state(instance, STATE_STARTING, NULL);
+	if (prepare(instance))
+		return;
 	if (m->starting >= MANAGER_STARTS) {
 		list_insert(&m->start_queue, &instance->queued);
 		return;
 	}
-	config = worker_config(instance, dir);
-	if (dir)
-		err = worker_start(&config, &worker_ops, instance,
-				   &instance->worker);
-	if (err) {
-		snprintf(why, sizeof(why),
-			 "can't be started (in %s): %s",
-			 m->paths->runtime_dir, strerror(-err));
-		instance_failed(instance, why);
-		return;
-	}
 	instance->launching = true;
 	m->starting++;
+	if (sharer_needed(instance)) {
+		instance->pin_lease = manager_first_part(m);
+		err = sharer_introduce(instance);
+	} else {
+		err = start_worker(instance, -1);
+	}
+	if (err)
+		not_started(instance, err);
+}
+
+void instance_doom(struct instance *instance, const char *why)
+{
+	if (!instance->doom)
+		instance->doom = strdup(why);
+	worker_stop(instance->worker);
+}
+
+/* ---- what it takes -------------------------------------------------- */
+
+unsigned instance_weight(const struct instance *instance)
+{
+	uint32_t shares = instance->type ? instance->type->shares : 1;
+
+	if (instance->def.weight)
+		return instance->def.weight;
+	shares = MIN(shares, VGPU_WEIGHT_MAX);
+	return MAX(shares, 1u);
+}
+
+void instance_settle(struct instance *instance, struct parent *parent,
+		     struct parent_type *type)
+{
+	parent_take(parent, type, instance->def.weight);
+	instance->parent = parent;
+	instance->type = type;
+}
+
+void instance_unsettle(struct instance *instance)
+{
+	if (instance->parent)
+		parent_release(instance->parent, instance->type,
+			       instance->def.weight);
+	instance->parent = NULL;
+	instance->type = NULL;
 }
 
 int instance_adopt(struct instance *instance)

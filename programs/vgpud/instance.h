@@ -29,7 +29,21 @@ void instance_unqueue(struct instance *instance);
 /* Supervise the worker that runs already. -ESRCH: none. */
 int instance_adopt(struct instance *instance);
 
-/* In changes.c: what follows */
+/* Its parent has made it a connection, which is taken; or @why not. */
+void instance_introduced(struct instance *instance, int fd, const char *why);
+/* Its parent knows what it may have now, or can't be told. */
+void instance_terms_told(struct instance *instance);
+/* Without its parent it is none: end its worker, and say @why. */
+void instance_doom(struct instance *instance, const char *why);
+
+/* Take what it takes of them, and give it back: also with neither of them. */
+void instance_settle(struct instance *instance, struct parent *parent,
+		     struct parent_type *type);
+void instance_unsettle(struct instance *instance);
+/* Of the engine, 1 to VGPU_WEIGHT_MAX. */
+unsigned instance_weight(const struct instance *instance);
+
+/* In changes.c: what follows. @why is a sentence's end: "its worker ...". */
 void instance_started(struct instance *instance);
 /* The worker could not be started, or has ended before it was ready. */
 void instance_failed(struct instance *instance, const char *why);
@@ -41,6 +55,8 @@ void manager_problem(struct manager *manager, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* What a worker may have pinned until it is known whose client it has. */
 void manager_first_lease(struct instance *instance);
+/* So many bytes. */
+uint64_t manager_first_part(const struct manager *manager);
 /* A user's vGPUs have changed: share his budget among them anew. */
 void manager_lease(struct manager *manager, uid_t uid);
 

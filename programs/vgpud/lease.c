@@ -4,7 +4,7 @@
  *
  * A user is who runs the client. His budget is divided evenly among his vGPUs
  * that are attached, and anew when one comes or goes; each worker is told its
- * part and keeps to it. What a worker had pinned before its part became
+ * part and keeps to it, and so is the vgpu-parent whose hardware it shares. What a worker had pinned before its part became
  * smaller stays pinned, and nothing is added.
  */
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include "devcall.h"
 #include "instance.h"
 #include "replies.h"
+#include "sharer.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "worker.h"
@@ -23,14 +24,13 @@
  * pinned: one more client does not take what others have. */
 #define FIRST_PART 16
 
-static void tell(struct instance *instance, uint64_t bytes)
+static void tell_worker(struct instance *instance)
 {
 	cleanup_free char *path = instance_path(instance, WORKER_CONTROL);
 	struct json_object *params = json_object_new_object();
 	int err = -ENOMEM;
 
-	instance->pin_lease = bytes;
-	json_set_uint(&params, "user", bytes);
+	json_set_uint(&params, "user", instance->pin_lease);
 	if (path)
 		err = devcall_oneway(path, "io.vgpud.Device.SetPinnedLimit",
 				     params);
@@ -43,6 +43,28 @@ static void tell(struct instance *instance, uint64_t bytes)
 			    strerror(-err));
 }
 
+/* Its parent keeps to it, too, since a worker may lie. It is told first, so
+ * that it does not refuse what the worker may. */
+static void tell(struct instance *instance, uint64_t bytes)
+{
+	instance->pin_lease = bytes;
+	if (sharer_needed(instance))
+		sharer_tell(instance);
+	else
+		tell_worker(instance);
+}
+
+void instance_terms_told(struct instance *instance)
+{
+	if (instance->worker)
+		tell_worker(instance);
+}
+
+uint64_t manager_first_part(const struct manager *m)
+{
+	return m->config->pinned_limit / FIRST_PART;
+}
+
 static bool is_users(const struct instance *instance, uid_t uid)
 {
 	return instance->client_pid && instance->client_uid == uid;
@@ -50,7 +72,7 @@ static bool is_users(const struct instance *instance, uid_t uid)
 
 void manager_first_lease(struct instance *instance)
 {
-	tell(instance, instance->manager->config->pinned_limit / FIRST_PART);
+	tell(instance, manager_first_part(instance->manager));
 }
 
 void manager_lease(struct manager *m, uid_t uid)

@@ -11,6 +11,7 @@
 #include "events.h"
 #include "instance.h"
 #include "parent/registry.h"
+#include "sharer.h"
 #include "store.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -88,6 +89,7 @@ int instance_new(struct manager *m, const struct definition *def,
 	instance->manager = m;
 	instance->def = *def;
 	list_init(&instance->queued);
+	list_init(&instance->awaiting);
 	memmove(grown + at + 1, grown + at,
 		(m->n_instances - at) * sizeof(*grown));
 	grown[at] = instance;
@@ -105,12 +107,13 @@ void instance_free(struct instance *instance)
 	memmove(m->instances + at, m->instances + at + 1,
 		(m->n_instances - at) * sizeof(*m->instances));
 	instance_unqueue(instance);
-	if (instance->parent)
-		parent_release(instance->parent, instance->type);
+	instance_unsettle(instance);
 	worker_free(instance->worker);
 	loop_remove(instance->backoff);
 	free(instance->reason);
+	free(instance->doom);
 	free(instance);
+	sharers_review(m);
 }
 
 /* ---- configuration -------------------------------------------------- */
@@ -164,14 +167,11 @@ static void settle(struct instance *instance)
 				instance->def.parent, instance->def.type);
 		return;
 	}
-	if (parent_take(parent, type)) {
+	if (!parent_available(parent, type, instance->def.weight))
 		log_warning(instance->def.uuid,
 			    "parent %s has no room for all that is defined",
 			    parent->name);
-		parent_take_anyway(parent, type);
-	}
-	instance->parent = parent;
-	instance->type = type;
+	instance_settle(instance, parent, type);
 	if (instance->state == STATE_FAILED && !instance->worker &&
 	    !instance->change)
 		instance_set_state(instance, STATE_DEFINED, NULL);
@@ -187,6 +187,7 @@ void manager_set_config(struct manager *m, struct config *config,
 	m->registry = registry;
 	for (size_t i = 0; i < m->n_instances; i++)
 		settle(m->instances[i]);
+	sharers_configure(m);
 	registry_free(old);
 }
 
@@ -194,6 +195,8 @@ void manager_set_config(struct manager *m, struct config *config,
 
 void manager_notified(struct manager *m, pid_t pid)
 {
+	if (sharers_notified(m, pid))
+		return;
 	for (size_t i = 0; i < m->n_instances; i++) {
 		struct worker *worker = m->instances[i]->worker;
 
@@ -216,6 +219,7 @@ int manager_new(struct loop *loop, const struct manager_paths *paths,
 	m->paths = paths;
 	m->started_ns = loop_now_ns();
 	list_init(&m->start_queue);
+	list_init(&m->sharers);
 	err = events_new(loop, &m->events);
 	if (!err)
 		err = store_new(loop, &m->store);
@@ -245,6 +249,7 @@ void manager_free(struct manager *m)
 	while (m->n_instances)
 		instance_free(m->instances[m->n_instances - 1]);
 	free(m->instances);
+	sharers_free(m);
 	events_free(m->events);
 	registry_free(m->registry);
 	config_free(m->config);

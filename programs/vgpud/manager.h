@@ -25,6 +25,7 @@
 #include "util/loop.h"
 
 struct config;
+struct devask;
 struct events;
 struct parent;
 struct parent_type;
@@ -87,6 +88,12 @@ struct instance {
 	uid_t client_uid;
 	unsigned restarts;
 	uint64_t pin_lease;
+	char *doom; /* why its worker is being ended, which nobody asked for */
+
+	/* Of the vgpu-parent (sharer.h) */
+	struct list awaiting;
+	struct devask *introducing, *telling;
+	bool tell_again;
 
 	enum change change;
 	bool storing; /* the store has it in hand: it must not vanish */
@@ -101,7 +108,8 @@ struct instance {
 };
 
 struct manager_paths {
-	char *config_dir, *state_dir, *runtime_dir, *program, *driver_dir;
+	char *config_dir, *state_dir, *runtime_dir, *driver_dir;
+	char *program, *parent_program;
 };
 
 struct manager {
@@ -114,6 +122,7 @@ struct manager {
 	struct instance **instances; /* in the order of their UUIDs */
 	size_t n_instances;
 	struct list start_queue;
+	struct list sharers;
 	unsigned starting;
 	char *notify_path;
 	uint64_t started_ns;

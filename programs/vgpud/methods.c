@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <uuid/uuid.h>
+#include <vgpu/parent.h>
 
 #include "config.h"
 #include "control/json.h"
@@ -200,6 +201,22 @@ static void reply_done(int err, const char *message, struct instance *instance,
 		control_reply(call, json_object_new_object());
 }
 
+/* From 0 to @max, where it is given. Return: false: answered. */
+static bool read_number(struct control_call *call, struct json_object *params,
+			const char *key, unsigned max, unsigned *value)
+{
+	int64_t n = json_get_int(params, key, -1);
+
+	if (!json_member(params, key))
+		return true;
+	if (n < 0 || n > max) {
+		control_reply_invalid(call, key);
+		return false;
+	}
+	*value = (unsigned)n;
+	return true;
+}
+
 /* What members give of a definition. Return: false: answered. */
 static bool read_common(struct control_call *call, struct json_object *params,
 			struct definition *def)
@@ -221,7 +238,9 @@ static bool read_common(struct control_call *call, struct json_object *params,
 		return false;
 	}
 	def->autostart = json_get_bool(params, "autostart", def->autostart);
-	return true;
+	return read_number(call, params, "weight", VGPU_WEIGHT_MAX,
+			   &def->weight) &&
+	       read_number(call, params, "cap", 100, &def->cap);
 }
 
 /* Which of the two names is taken, and by whom. */

@@ -57,7 +57,7 @@ static void types(FILE *f, struct manager *m)
 				"vgpud_type_available{parent=\"%s\","
 				"type=\"%s\"} %u\n",
 				p->name, p->types[j].name,
-				parent_available(p, &p->types[j]));
+				parent_available(p, &p->types[j], 0));
 	}
 }
 

@@ -38,6 +38,7 @@ static const char usage[] =
 	"                        $XDG_RUNTIME_DIR/vgpud)\n"
 	"  --driver-dir DIR      drivers (default: what vgpu-device uses)\n"
 	"  --device-program FILE vgpu-device (default: beside this program)\n"
+	"  --parent-program FILE vgpu-parent (likewise)\n"
 	"\n"
 	"  --log-level LEVEL     error, warning, notice, info (default), "
 	"debug\n"
@@ -65,6 +66,7 @@ enum {
 	OPT_RUNTIME_DIR,
 	OPT_DRIVER_DIR,
 	OPT_PROGRAM,
+	OPT_PARENT_PROGRAM,
 	OPT_LOG_LEVEL,
 	OPT_LOG_FORMAT,
 	OPT_VERSION,
@@ -76,6 +78,7 @@ static const struct option long_options[] = {
 	{ "runtime-dir", required_argument, NULL, OPT_RUNTIME_DIR },
 	{ "driver-dir", required_argument, NULL, OPT_DRIVER_DIR },
 	{ "device-program", required_argument, NULL, OPT_PROGRAM },
+	{ "parent-program", required_argument, NULL, OPT_PARENT_PROGRAM },
 	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
 	{ "log-format", required_argument, NULL, OPT_LOG_FORMAT },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -134,8 +137,9 @@ static char *default_runtime_dir(bool root)
 }
 
 /* Beside this program, as installed; or as it lies in the build tree. */
-static char *default_program(void)
+static char *default_program(const char *name)
 {
+	cleanup_free char *in_build = NULL;
 	char exe[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 	char *slash, *path;
@@ -145,11 +149,15 @@ static char *default_program(void)
 	exe[n] = '\0';
 	slash = strrchr(exe, '/');
 	*slash = '\0';
-	path = join(exe, "../vgpu-device/vgpu-device");
+	if (asprintf(&in_build, "../%s/%s", name, name) < 0) {
+		in_build = NULL;
+		return NULL;
+	}
+	path = join(exe, in_build);
 	if (path && !access(path, X_OK))
 		return path;
 	free(path);
-	return join(exe, "vgpu-device");
+	return join(exe, name);
 }
 
 static int fill_in(struct manager_paths *p)
@@ -166,11 +174,13 @@ static int fill_in(struct manager_paths *p)
 	if (!p->runtime_dir)
 		p->runtime_dir = default_runtime_dir(root);
 	if (!p->program)
-		p->program = default_program();
+		p->program = default_program("vgpu-device");
+	if (!p->parent_program)
+		p->parent_program = default_program("vgpu-parent");
 	if (!p->state_dir)
 		return wrong("neither XDG_STATE_HOME nor HOME is set: say "
 			     "where definitions are kept by --state-dir");
-	if (!p->runtime_dir || !p->program)
+	if (!p->runtime_dir || !p->program || !p->parent_program)
 		return wrong("out of memory");
 	/* A folder's name, a socket's and a slash each have to fit. */
 	if (strlen(p->runtime_dir) + 37 + 15 + 1 > 107)
@@ -202,6 +212,9 @@ int options_parse(int argc, char **argv, struct options *o)
 			break;
 		case OPT_PROGRAM:
 			set_path(&o->paths.program, optarg);
+			break;
+		case OPT_PARENT_PROGRAM:
+			set_path(&o->paths.parent_program, optarg);
 			break;
 		case OPT_LOG_LEVEL:
 			if (log_level_parse(optarg, &o->log_level))
@@ -239,5 +252,6 @@ void options_release(struct options *o)
 	free(o->paths.state_dir);
 	free(o->paths.runtime_dir);
 	free(o->paths.program);
+	free(o->paths.parent_program);
 	free(o->paths.driver_dir);
 }

@@ -45,7 +45,7 @@ static ssize_t read_file(const char *path, char *buf, size_t size)
 }
 
 /* Between fork and exec it still has our command line. */
-static bool is_worker(pid_t pid, const char *uuid)
+bool record_names(pid_t pid, const char *word)
 {
 	char path[48], cmdline[8192];
 	ssize_t n;
@@ -53,12 +53,12 @@ static bool is_worker(pid_t pid, const char *uuid)
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
 	n = read_file(path, cmdline, sizeof(cmdline));
 	for (char *p = cmdline; n > 0 && p < cmdline + n; p += strlen(p) + 1)
-		if (!strcmp(p, uuid))
+		if (!strcmp(p, word))
 			return true;
 	return false;
 }
 
-int record_find(const char *dir, const char *uuid, pid_t *ret_pid,
+int record_find(const char *dir, const char *key, pid_t *ret_pid,
 		int *ret_pidfd)
 {
 	cleanup_free char *path = NULL;
@@ -81,22 +81,23 @@ int record_find(const char *dir, const char *uuid, pid_t *ret_pid,
 		return pidfd == -EINVAL ? -ESRCH : pidfd;
 	/* The pidfd first: if it still runs then, what /proc says is its. */
 	p = (struct pollfd){ .fd = pidfd, .events = POLLIN };
-	if (!is_worker((pid_t)pid, uuid) || poll(&p, 1, 0))
+	if (!record_names((pid_t)pid, key) || poll(&p, 1, 0))
 		return -ESRCH;
 	*ret_pid = (pid_t)pid;
 	*ret_pidfd = steal_fd(&pidfd);
 	return 0;
 }
 
-void worker_end_orphan(const char *dir, const char *uuid)
+void worker_end_orphan(const char *dir, const char *key, const char *name)
 {
 	cleanup_fd int pidfd = -1;
 	struct pollfd p;
 	pid_t pid;
 
-	if (record_find(dir, uuid, &pid, &pidfd))
+	if (record_find(dir, key, &pid, &pidfd))
 		return;
-	log_notice(uuid, "worker %d belongs to no instance: ended", (int)pid);
+	log_notice(name, "process %d belongs to nothing that is defined: ended",
+		   (int)pid);
 	pidfd_kill(pidfd, SIGTERM);
 	p = (struct pollfd){ .fd = pidfd, .events = POLLIN };
 	if (poll(&p, 1, ORPHAN_PATIENCE_MS) > 0)

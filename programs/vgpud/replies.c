@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "instance.h"
 #include "control/json.h"
 #include "manager.h"
 #include "parent/registry.h"
+#include "sharer.h"
 #include "util/cleanup.h"
 #include "worker.h"
 
@@ -45,6 +47,8 @@ struct json_object *reply_instance(const struct instance *instance)
 	json_set_uint(&obj, "restarts", instance->restarts);
 	json_set_uint(&obj, "vram",
 		      instance->type ? instance->type->vram : 0);
+	json_set_uint(&obj, "weight", instance_weight(instance));
+	json_set_uint(&obj, "cap", d->cap);
 	return obj;
 }
 
@@ -54,7 +58,10 @@ struct json_object *reply_parents(struct manager *m)
 
 	for (size_t i = 0; i < registry_n_parents(m->registry); i++) {
 		const struct parent *p = registry_parent(m->registry, i);
+		const struct config_parent *config =
+			config_find_parent(m->config, p->name);
 		struct json_object *obj = json_object_new_object();
+		pid_t pid = sharer_pid(m, p->name);
 
 		json_set_string(&obj, "name", p->name);
 		json_set_string(&obj, "driver", p->driver);
@@ -66,6 +73,11 @@ struct json_object *reply_parents(struct manager *m)
 		json_set_uint(&obj, "instances", p->instances);
 		json_set_uint(&obj, "shares", p->shares);
 		json_set_uint(&obj, "shares_used", p->shares_used);
+		json_set_string(&obj, "config", config ? config->config : NULL);
+		if (pid)
+			json_set_uint(&obj, "process", (uint64_t)pid);
+		else
+			json_set_null(&obj, "process");
 		json_set_string(&obj, "error", p->error);
 		json_append(&array, obj);
 	}
@@ -94,7 +106,7 @@ struct json_object *reply_types(struct manager *m, const char *parent)
 			json_set_uint(&obj, "xres", t->xres);
 			json_set_uint(&obj, "yres", t->yres);
 			json_set_uint(&obj, "available",
-				      parent_available(p, t));
+				      parent_available(p, t, 0));
 			json_append(&array, obj);
 		}
 	}

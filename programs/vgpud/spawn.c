@@ -61,6 +61,8 @@ __attribute__((noreturn)) static void child(const struct spawn *s)
 	    (s->err_fd >= 0 && dup2(s->err_fd, 2) < 0))
 		_exit(SPAWN_EXEC_FAILED);
 	close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+	if (s->pass_fd >= 0 && fcntl(s->pass_fd, F_SETFD, 0) < 0)
+		_exit(SPAWN_EXEC_FAILED);
 	execve(s->argv[0], (char *const *)s->argv, (char *const *)s->envp);
 	if (write(2, failed, sizeof(failed) - 1) > 0 &&
 	    write(2, s->argv[0], strlen(s->argv[0])) > 0 &&

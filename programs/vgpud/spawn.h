@@ -13,18 +13,19 @@
  * @err_fd: its stderr; -1: ours
  * @record_fd: where the child writes "PID\n" before the program begins, so
  *             that no process ever runs that is not on record; -1: nowhere
+ * @pass_fd: stays open under its number; -1: none
  */
 struct spawn {
 	const char *const *argv;
 	const char *const *envp;
-	int out_fd, err_fd, record_fd;
+	int out_fd, err_fd, record_fd, pass_fd;
 };
 
 /**
  * spawn_start() - start a process in a session of its own
  * @ret_pidfd: readable when it has ended; to be closed
  *
- * It gets no descriptor but 0, 1 and 2, and default signals. That a program
+ * It gets no other descriptor but 0, 1 and 2, and default signals. That a program
  * can't be executed shows as exit status SPAWN_EXEC_FAILED, with a line on
  * its stderr.
  *

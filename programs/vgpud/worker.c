@@ -17,13 +17,15 @@
 #include "spawn.h"
 #include "util/cleanup.h"
 #include "util/log.h"
+#include "util/text.h"
 
 #define LAST_WORDS (8u << 10)
 
 struct worker {
 	struct loop *loop;
-	char *dir, *control;
-	char uuid[37];
+	const char *kind;
+	const struct devwatch_kind *watch_kind;
+	char *dir, *control, *key, *name;
 	pid_t pid;
 	int pidfd;
 	off_t log_from; /* where its own lines begin */
@@ -55,19 +57,21 @@ void worker_free(struct worker *w)
 	close_fd(w->pidfd);
 	free(w->control);
 	free(w->dir);
+	free(w->key);
+	free(w->name);
 	free(w);
 }
 
 /* ---- its control socket --------------------------------------------- */
 
-static void on_watch_state(struct devwatch *watch, const char *uuid, pid_t client,
-			  uid_t uid, void *user)
+static void on_watch_state(struct devwatch *watch, const char *key,
+			   pid_t client, uid_t uid, void *user)
 {
 	struct worker *w = user;
 
-	if (strcmp(uuid, w->uuid) || devwatch_peer(watch) != w->pid) {
-		log_error(w->uuid, "on its control socket answers another "
-				   "process than its worker");
+	if (strcmp(key, w->key) || devwatch_peer(watch) != w->pid) {
+		log_error(w->name, "on its control socket answers another "
+				   "process than its %s", w->kind);
 		devwatch_free(w->watch);
 		w->watch = NULL;
 		return;
@@ -100,7 +104,8 @@ static void look(struct worker *w)
 
 	if (w->watch)
 		return;
-	err = devwatch_new(w->loop, w->control, &ops, w, &w->watch);
+	err = devwatch_new(w->loop, w->control, w->watch_kind, &ops, w,
+			   &w->watch);
 	if (!err)
 		return;
 	loop_arm_timer(w->timer, w->pause, 0);
@@ -120,14 +125,14 @@ static void on_timer(struct loop_source *src, void *user)
 	struct worker *w = user;
 
 	if (w->stopping) {
-		log_warning(w->uuid, "worker %d does not end: killed",
+		log_warning(w->name, "%s %d does not end: killed", w->kind,
 			    (int)w->pid);
 		pidfd_kill(w->pidfd, SIGKILL);
 		return;
 	}
 	if (w->deadline && !w->ready && loop_now_ns() >= w->deadline) {
-		log_error(w->uuid, "worker %d does not become ready: killed",
-			  (int)w->pid);
+		log_error(w->name, "%s %d does not become ready: killed",
+			  w->kind, (int)w->pid);
 		pidfd_kill(w->pidfd, SIGKILL);
 		return;
 	}
@@ -147,6 +152,12 @@ static void on_ended(struct loop_source *src, uint32_t events, void *user)
 	w->ops->ended(w, why, w->user);
 }
 
+void worker_check(struct worker *w)
+{
+	if (w->ended)
+		on_ended(w->ended, 0, w);
+}
+
 void worker_stop(struct worker *w)
 {
 	int err;
@@ -156,12 +167,12 @@ void worker_stop(struct worker *w)
 	w->stopping = true;
 	err = pidfd_kill(w->pidfd, SIGTERM);
 	if (err && err != -ESRCH)
-		log_error(w->uuid, "cannot end worker %d: %s", (int)w->pid,
+		log_error(w->name, "cannot end %s %d: %s", w->kind, (int)w->pid,
 			  strerror(-err));
 	loop_arm_timer(w->timer, WORKER_STOP_NS, 0);
 }
 
-char *worker_last_words(const struct worker *w)
+static char *last_words(const struct worker *w)
 {
 	cleanup_free char *path = NULL;
 	cleanup_fd int fd = -1;
@@ -186,6 +197,18 @@ char *worker_last_words(const struct worker *w)
 	n = pread(fd, text, LAST_WORDS, from);
 	text[n > 0 ? n : 0] = '\0';
 	return text;
+}
+
+void worker_log_last_words(const struct worker *w)
+{
+	cleanup_free char *text = last_words(w);
+	char *rest = NULL;
+
+	for (char *line = text ? strtok_r(text, "\n", &rest) : NULL; line;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		text_make_printable(line);
+		log_warning(w->name, "%s said: %s", w->kind, line);
+	}
 }
 
 /* ---- starting ------------------------------------------------------- */
@@ -232,16 +255,9 @@ static char **environment(const char *notify_entry)
 
 static int run(struct worker *w, const struct worker_config *c)
 {
-	cleanup_free char *socket = NULL, *notify = NULL, **env = NULL;
+	cleanup_free char *notify = NULL, **env = NULL;
 	cleanup_fd int log = -1, record = -1;
-	char mode[16], gid[16];
-	const char *argv[32];
-	unsigned n = 0;
 
-	if (asprintf(&socket, "%s/" WORKER_SOCKET, c->dir) < 0) {
-		socket = NULL;
-		return -ENOMEM;
-	}
 	if (asprintf(&notify, "NOTIFY_SOCKET=%s", c->notify) < 0) {
 		notify = NULL;
 		return -ENOMEM;
@@ -249,48 +265,15 @@ static int run(struct worker *w, const struct worker_config *c)
 	env = environment(notify);
 	if (!env)
 		return -ENOMEM;
-	argv[n++] = c->program;
-	/* After what serving needs is open, it keeps nothing else. */
-	argv[n++] = "--sandbox";
-	argv[n++] = "auto";
-	argv[n++] = "--type";
-	argv[n++] = c->type;
-	argv[n++] = "--uuid";
-	argv[n++] = c->uuid;
-	argv[n++] = "--socket-path";
-	argv[n++] = socket;
-	argv[n++] = "--control-path";
-	argv[n++] = w->control;
-	snprintf(mode, sizeof(mode), "%o", (unsigned)c->socket_mode);
-	argv[n++] = "--socket-mode";
-	argv[n++] = mode;
-	if (c->socket_gid != (gid_t)-1) {
-		snprintf(gid, sizeof(gid), "%u", (unsigned)c->socket_gid);
-		argv[n++] = "--socket-group";
-		argv[n++] = gid;
-	}
-	if (c->parent_socket) {
-		argv[n++] = "--parent-socket";
-		argv[n++] = c->parent_socket;
-	}
-	if (c->module) {
-		argv[n++] = "--driver";
-		argv[n++] = c->module;
-	}
-	if (c->driver_dir) {
-		argv[n++] = "--driver-dir";
-		argv[n++] = c->driver_dir;
-	}
-	argv[n] = NULL;
 	log = open_log(w);
 	if (log < 0)
 		return log;
 	record = record_create(w->dir);
 	if (record < 0)
 		return record;
-	fault_point("worker-record");
-	return spawn_start(&(struct spawn){ argv, (const char *const *)env, log,
-					    log, record },
+	fault_point_of(c->kind, "record");
+	return spawn_start(&(struct spawn){ c->argv, (const char *const *)env,
+					    log, log, record, c->pass_fd },
 			   &w->pid, &w->pidfd);
 }
 
@@ -307,10 +290,14 @@ static int worker_new(const struct worker_config *c,
 	w->ops = ops;
 	w->user = user;
 	w->pause = WORKER_LOOK_NS;
-	snprintf(w->uuid, sizeof(w->uuid), "%s", c->uuid);
+	w->kind = c->kind;
+	w->watch_kind = c->watch;
+	w->key = strdup(c->key);
+	w->name = strdup(c->name);
 	w->dir = strdup(c->dir);
-	if (!w->dir || asprintf(&w->control, "%s/" WORKER_CONTROL, c->dir) < 0) {
+	if (asprintf(&w->control, "%s/" WORKER_CONTROL, c->dir) < 0)
 		w->control = NULL;
+	if (!w->dir || !w->control || !w->key || !w->name) {
 		worker_free(w);
 		return -ENOMEM;
 	}
@@ -336,16 +323,16 @@ int worker_start(const struct worker_config *c, const struct worker_ops *ops,
 
 	if (err)
 		return err;
-	fault_point("worker-begun");
+	fault_point_of(c->kind, "begun");
 	if (mkdir(c->dir, 0755) < 0 && errno != EEXIST) {
 		err = -errno;
 		goto fail;
 	}
-	fault_point("worker-folder");
+	fault_point_of(c->kind, "folder");
 	err = run(w, c);
 	if (err)
 		goto fail;
-	fault_point("worker-started");
+	fault_point_of(c->kind, "started");
 	err = supervise(w);
 	if (!err)
 		err = loop_arm_timer(w->timer, WORKER_START_NS, 0);
@@ -369,7 +356,7 @@ int worker_adopt(const struct worker_config *c, const struct worker_ops *ops,
 
 	if (err)
 		return err;
-	err = record_find(c->dir, c->uuid, &w->pid, &w->pidfd);
+	err = record_find(c->dir, c->key, &w->pid, &w->pidfd);
 	if (!err)
 		err = supervise(w);
 	if (err) {

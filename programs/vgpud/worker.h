@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A worker: the vgpu-device process of one instance, started or found again.
+ * A worker: a process that is started, or found again, and watched. The
+ * vgpu-device of an instance as a rule; the vgpu-parent of a parent is started
+ * and found in the same way (sharer.h).
  *
- * Its folder holds all there is of it: vfio-user.sock, control.sock, log, and
- * the record with its process id. The daemon hears of it by a pidfd (its end)
- * and by io.vgpud.Device.Subscribe on its control socket (its clients).
+ * Its folder holds all there is of it: control.sock, log, the record with its
+ * process id, and vfio-user.sock. The daemon hears of it by a pidfd (its end)
+ * and by a subscription on its control socket (its clients).
  */
 #ifndef VGPUD_WORKER_H
 #define VGPUD_WORKER_H
@@ -15,6 +17,7 @@
 
 #include "util/loop.h"
 
+struct devwatch_kind;
 struct worker;
 
 #define WORKER_SOCKET  "vfio-user.sock"
@@ -46,20 +49,24 @@ struct worker_ops {
 
 /**
  * struct worker_config - what to start
- * @dir: the instance's folder; made if it isn't there
- * @module: driver's file; NULL: found by the type's name
- * @parent_socket: of the vgpu-parent; NULL: none is needed
- * @driver_dir: NULL: the program's default
+ * @kind: "worker" or "parent", for messages and fault points; outlives it
+ * @watch: how it is subscribed to; outlives it
+ * @name: for messages
+ * @key: what it says of itself there; its command line names it, too
+ * @dir: its folder; made if it isn't there
+ * @argv: NULL-terminated; worker_start() only
+ * @pass_fd: a descriptor that it inherits; -1: none
  * @notify: path of the socket where READY=1 is to be sent
  *
- * Strings are used by worker_start() only.
+ * Other strings are copied.
  */
 struct worker_config {
 	struct loop *loop;
-	const char *program, *uuid, *type, *module, *driver_dir, *dir, *notify,
-		*parent_socket;
-	mode_t socket_mode;
-	gid_t socket_gid;
+	const char *kind;
+	const struct devwatch_kind *watch;
+	const char *name, *key, *dir, *notify;
+	const char *const *argv;
+	int pass_fd;
 };
 
 int worker_start(const struct worker_config *config,
@@ -79,6 +86,8 @@ int worker_adopt(const struct worker_config *config,
 
 /* READY=1 came from its process. */
 void worker_notified(struct worker *worker);
+/* Has it ended? Then ended() is called now. */
+void worker_check(struct worker *worker);
 /* End it: ended() follows. May be repeated. */
 void worker_stop(struct worker *worker);
 /* Stop supervising; the process runs on. NULL is fine. */
@@ -87,13 +96,14 @@ void worker_free(struct worker *worker);
 pid_t worker_pid(const struct worker *worker);
 bool worker_is_ready(const struct worker *worker);
 
-/* The last lines of its log since it started; to be freed, may be NULL. */
-char *worker_last_words(const struct worker *worker);
+/* Log the last lines of its own log since it started: they may hold a back
+ * trace, and why it gave up. */
+void worker_log_last_words(const struct worker *worker);
 
-/* Remove a folder of an instance and what is in it. */
+/* Remove a folder of a worker and what is in it. */
 void worker_clean(const char *dir);
 /* End the worker that runs in @dir, if one does, and wait for it: before the
  * loop runs only. */
-void worker_end_orphan(const char *dir, const char *uuid);
+void worker_end_orphan(const char *dir, const char *key, const char *name);
 
 #endif

@@ -200,7 +200,7 @@ static uint32_t fits(uint64_t total, uint64_t used, uint64_t each)
 }
 
 uint32_t parent_available(const struct parent *parent,
-			  const struct parent_type *type)
+			  const struct parent_type *type, uint32_t shares)
 {
 	uint32_t n;
 
@@ -208,38 +208,34 @@ uint32_t parent_available(const struct parent *parent,
 		return 0;
 	n = fits(parent->max_instances, parent->instances, 1);
 	n = MIN(n, fits(parent->vram, parent->vram_used, type->vram));
-	n = MIN(n, fits(parent->shares, parent->shares_used, type->shares));
+	n = MIN(n, fits(parent->shares, parent->shares_used,
+			shares ? shares : type->shares));
 	if (type->max_instances)
 		n = MIN(n, fits(type->max_instances, type->instances, 1));
 	return n;
 }
 
-void parent_take_anyway(struct parent *parent, struct parent_type *type)
+void parent_take(struct parent *parent, struct parent_type *type,
+		 uint32_t shares)
 {
 	parent->vram_used += type->vram;
-	parent->shares_used += type->shares;
+	parent->shares_used += shares ? shares : type->shares;
 	parent->instances++;
 	type->instances++;
 }
 
-int parent_take(struct parent *parent, struct parent_type *type)
-{
-	if (!parent_available(parent, type))
-		return -EUSERS;
-	parent_take_anyway(parent, type);
-	return 0;
-}
-
-void parent_release(struct parent *parent, struct parent_type *type)
+void parent_release(struct parent *parent, struct parent_type *type,
+		    uint32_t shares)
 {
 	parent->vram_used -= type->vram;
-	parent->shares_used -= type->shares;
+	parent->shares_used -= shares ? shares : type->shares;
 	parent->instances--;
 	type->instances--;
 }
 
 int registry_choose(struct registry *registry, const char *type,
-		    struct parent **ret_parent, struct parent_type **ret_type)
+		    uint32_t shares, struct parent **ret_parent,
+		    struct parent_type **ret_type)
 {
 	int err = -ENOENT;
 
@@ -249,7 +245,7 @@ int registry_choose(struct registry *registry, const char *type,
 
 		if (!t)
 			continue;
-		if (parent_available(parent, t)) {
+		if (parent_available(parent, t, shares)) {
 			*ret_parent = parent;
 			*ret_type = t;
 			return 0;

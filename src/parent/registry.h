@@ -101,23 +101,28 @@ struct parent *registry_find_parent(struct registry *registry,
 				    const char *name);
 struct parent_type *parent_find_type(struct parent *parent, const char *name);
 
-/* How many more instances of @type there is room for. */
+/* How many more instances of @type there is room for, of @shares each; 0: as
+ * many as the type has. */
 uint32_t parent_available(const struct parent *parent,
-			  const struct parent_type *type);
+			  const struct parent_type *type, uint32_t shares);
 
-/* 0, or -EUSERS: there is no room; nothing was taken. */
-int parent_take(struct parent *parent, struct parent_type *type);
-/* Take even where there is no room: for what exists already when capacities
- * were lowered. parent_available() is 0 until they hold again. */
-void parent_take_anyway(struct parent *parent, struct parent_type *type);
-void parent_release(struct parent *parent, struct parent_type *type);
+/* Take what one instance takes, of @shares (0: the type's), even where there is
+ * no room: parent_available() is asked before, or it exists already and
+ * capacities were lowered; then it is 0 until they hold again. */
+void parent_take(struct parent *parent, struct parent_type *type,
+		 uint32_t shares);
+/* With the same numbers. */
+void parent_release(struct parent *parent, struct parent_type *type,
+		    uint32_t shares);
 
 /**
  * registry_choose() - the first parent that offers @type and has room
+ * @shares: as parent_available()
  *
  * Return: 0; -ENOENT: nobody offers it; -EUSERS: nobody has room.
  */
 int registry_choose(struct registry *registry, const char *type,
-		    struct parent **ret_parent, struct parent_type **ret_type);
+		    uint32_t shares, struct parent **ret_parent,
+		    struct parent_type **ret_type);
 
 #endif

@@ -122,6 +122,11 @@ class Daemon:
                 found.append(int(text))
         return found
 
+    def parents(self):
+        """Likewise, of vgpu-parent processes."""
+        records = [record.read_text().strip() for record in self.runtime.glob('parents/*/worker')]
+        return [int(text) for text in records if text and runs(int(text))]
+
     def clean_up(self):
         try:
             if self.process and self.process.poll() is None:
@@ -130,7 +135,7 @@ class Daemon:
             self.remove()
 
     def remove(self):
-        for pid in self.workers():
+        for pid in self.workers() + self.parents():
             os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.top)
 
