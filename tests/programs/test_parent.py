@@ -131,9 +131,9 @@ class Raw:
             payload += sock.recv(size - 16 - len(payload))
         return kind, seq, payload, passed
 
-    def hello(self, version=VERSION, vgpu_type=b'edu', name=None):
-        self.sock.sendall(self.frame(HELLO, struct.pack('<II16s64s', version, 0, (name or uuid.uuid4()).bytes,
-                                                        vgpu_type)))
+    def hello(self, version=VERSION, vgpu_type=b'edu', name=None, weight=0, cap=0):
+        self.sock.sendall(self.frame(HELLO, struct.pack('<IHH16s64s', version, weight, cap,
+                                                        (name or uuid.uuid4()).bytes, vgpu_type)))
         kind, _, payload, fds = self.receive(self.sock, 5)
         assert kind == WELCOME
         if fds:

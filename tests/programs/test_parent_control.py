@@ -5,10 +5,11 @@ import os
 import re
 import socket
 import struct
+import subprocess
 import uuid
 
 import pytest
-from conftest import BUILD, DEVICE, DRIVERS, PATIENCE, TOP, eventually, run
+from conftest import BUILD, DEVICE, PATIENCE, TOP, eventually, run
 from test_parent import EDU, MESSAGE, PARENT, Program, Raw, memfd
 from test_sandbox import DEEDS, ENV, REFUSED
 from varlink import Client, VarlinkError
@@ -88,7 +89,6 @@ def test_an_introduced_worker_serves(parent, tmp_path):
     worker = Program.__new__(Program)
     worker.log_path = tmp_path / 'w.log'
     with open(worker.log_path, 'wb') as log:
-        import subprocess
         worker.process = subprocess.Popen(
             [DEVICE, '--type', 'edu', '--driver', EDU, '--uuid', SOME, '--parent-fd', str(fd), '--sandbox', 'auto',
              '--socket-path', tmp_path / 'w.sock'], stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[fd])
@@ -111,11 +111,7 @@ def test_it_can_neither_be_another_nor_have_more(parent):
         assert raw.gone()
         raw.close()
     raw = parent.raw(parent.introduce(uuid=SOME, type='edu', weight=2, pinned_limit=8192))
-    # A HELLO with weight 10000 in the place of the reserved bytes
-    raw.sock.sendall(Raw.frame(1, struct.pack('<IHH16s64s', 1, 10000, 0, name.bytes, b'edu')))
-    _, _, payload, fds = Raw.receive(raw.sock, 1)
-    assert struct.unpack('<II', payload)[1] == 0
-    raw.calls = socket.socket(fileno=fds[0])
+    assert raw.hello(name=name, weight=10000) == 0
     assert parent.instances()[0]['weight'] == 2
 
     # More than it may pin it can't, whatever it says of budgets.
