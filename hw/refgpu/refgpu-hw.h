@@ -5,12 +5,14 @@
  * interrupts, and does what whoever programs it says, with the addresses that
  * it was given.
  *
- * Registers may be used from any thread; accesses take turns. Engines run on
- * threads of their own.
+ * Registers may be used from any thread; accesses take turns, but for those
+ * that wait for an engine (a context's CONTROL, RESET, INV_PAGES), which let
+ * others pass. Engines run on threads of their own.
  */
 #ifndef REFGPU_HW_H
 #define REFGPU_HW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,7 +44,8 @@ struct refgpu_hw_bus {
  * @xres: preferred mode of the monitor; 0: no display
  * @yres: likewise
  * @bus: system memory; outlives the model
- * @irq: MSI-X vector @vector fires; from any thread, doesn't block
+ * @irq: MSI-X vector @vector fires; from any thread, doesn't block. It may read
+ *       registers, but not write those that wait for an engine
  * @user: for @bus and @irq
  */
 struct refgpu_hw_config {
@@ -78,6 +81,19 @@ int refgpu_hw_vram_plug(struct refgpu_hw *hw, uint64_t offset, void *ptr,
 			uint64_t size);
 /* Take it out, as it was put in; nothing uses it when this returns. */
 void refgpu_hw_vram_unplug(struct refgpu_hw *hw, uint64_t offset);
+
+/**
+ * struct refgpu_hw_scanout - what is on the screen
+ * @format: DRM's fourcc; the others as in the display's registers
+ */
+struct refgpu_hw_scanout {
+	uint32_t format, width, height, stride;
+	uint64_t base;
+};
+
+/* What the monitor gets now; false: nothing. */
+bool refgpu_hw_scanout(struct refgpu_hw *hw,
+		       struct refgpu_hw_scanout *ret_mode);
 
 /* The byte in VRAM, or NULL: [offset, offset + len) is not in one module. */
 void *refgpu_hw_vram_ptr(struct refgpu_hw *hw, uint64_t offset, uint64_t len);

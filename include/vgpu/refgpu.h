@@ -117,7 +117,7 @@ enum refgpu_stop {
 #define REFGPU_DISP_STRIDE  0x810 /* RW: bytes, multiple of 4 */
 #define REFGPU_DISP_BASE_LO 0x818 /* RW: offset in VRAM, multiple of 4 */
 #define REFGPU_DISP_BASE_HI 0x81c
-#define REFGPU_DISP_COMMIT  0x820 /* W: the six above become live at the next \
+#define REFGPU_DISP_COMMIT  0x820 /* W: the five above become live at the next \
 				   * vblank; R: 1: not yet */
 #define REFGPU_DISP_VBLANKS 0x824 /* R: vblanks since power-on, while on */
 #define REFGPU_DISP_REFRESH 0x828 /* R: mHz */
