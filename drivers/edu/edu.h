@@ -88,12 +88,15 @@ struct edu_request {
  * @id: the job's
  * @err: 0; ECANCELED: it has moved nothing; EIO: the hardware hangs
  * @value: the factorial
+ * @engine_ns: how long the engine worked for the vGPU, in all; what changing
+ *             over to it takes is part of that
  */
 struct edu_reply {
 	uint32_t unit;
 	uint32_t id;
 	uint32_t err;
 	uint32_t value;
+	uint64_t engine_ns;
 };
 
 extern const struct vgpu_parent_ops edu_parent_ops; /* parent.c */

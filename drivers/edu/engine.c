@@ -41,7 +41,11 @@ void edu_job_end(struct edu_parent *p, struct edu_client *c, enum edu_unit unit,
 	struct edu_job *job = &c->jobs[unit];
 	struct edu_request r = job->r;
 	struct edu_reply reply = {
-		.unit = unit, .id = r.id, .err = (uint32_t)-err, .value = value
+		.unit = unit,
+		.id = r.id,
+		.err = (uint32_t)-err,
+		.value = value,
+		.engine_ns = c->engine_ns,
 	};
 
 	job->state = JOB_NONE;
@@ -73,8 +77,7 @@ static void end_job(struct edu_parent *p, int err, uint32_t value)
 
 	step(p, STEP_IDLE);
 	p->client = NULL;
-	if (!c->gone)
-		vgpu_instance_used(c->inst, now_ns() - p->began_ns);
+	c->engine_ns += now_ns() - p->began_ns;
 	edu_job_end(p, c, p->unit, err, value);
 	if (!c->gone)
 		return;

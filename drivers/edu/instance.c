@@ -221,6 +221,7 @@ static void edu_parent_message(struct vgpu_device *dev, const void *msg,
 	if (reply.unit >= EDU_N_UNITS || !e->jobs[reply.unit].active ||
 	    e->jobs[reply.unit].id != reply.id)
 		return;
+	vgpu_device_account(dev, 0, reply.engine_ns);
 	job = e->jobs[reply.unit];
 	e->jobs[reply.unit] = (struct job){ 0 };
 	if (reply.err && !job.stale)

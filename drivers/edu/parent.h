@@ -27,6 +27,7 @@ struct edu_client {
 	bool gone; /* only @inst's holds are left */
 	bool wipe; /* when its job is over: the buffer is to be zero */
 	enum edu_unit turn;
+	uint64_t engine_ns; /* that it has had */
 	struct edu_job jobs[EDU_N_UNITS];
 	uint8_t buffer[EDU_BUFFER_SIZE];
 };
@@ -52,7 +53,7 @@ struct edu_parent {
 	enum edu_step step;
 	struct edu_client *client; /* it works for */
 	enum edu_unit unit;
-	uint64_t began_ns; /* its job */
+	uint64_t began_ns;	  /* its job */
 	unsigned piece;		  /* STEP_MOVE */
 	uint32_t moved;		  /* bytes of the pieces before */
 	struct edu_client *owner; /* whose bytes are in the buffer, if any's */

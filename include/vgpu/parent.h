@@ -191,18 +191,6 @@ VGPU_API unsigned vgpu_instance_weight(const struct vgpu_parent_instance *inst);
 VGPU_API unsigned vgpu_instance_cap(const struct vgpu_parent_instance *inst);
 
 /**
- * vgpu_instance_used() - the engine has worked for an instance
- * @inst: the instance; one that is gone may be told until its last release
- * @ns: for how long, since the last time this was said
- *
- * Counted for people: 'vgpuctl top' shows which vGPU has the engine. Say it
- * when a job or a time slice of it is over. What changing from one vGPU to the
- * next costs is part of it. Any thread.
- */
-VGPU_API void vgpu_instance_used(struct vgpu_parent_instance *inst,
-				 uint64_t ns);
-
-/**
  * vgpu_instance_send() - a message to an instance half
  * @inst: the instance
  * @msg: @len bytes; copied

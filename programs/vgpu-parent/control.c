@@ -59,7 +59,6 @@ static struct json_object *describe(const struct vgpu_parent_instance *inst)
 		json_set_null(&obj, "pinned_limit");
 	else
 		json_set_uint(&obj, "pinned_limit", inst->pin_limit);
-	json_set_uint(&obj, "engine_ns", atomic_load(&inst->engine_ns));
 	json_set_bool(&obj, "introduced", inst->introduced);
 	json_set_bool(&obj, "connected", inst->known);
 	return obj;

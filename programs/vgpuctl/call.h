@@ -8,7 +8,6 @@
 
 #define IO_VGPUD_DEVICE	 "io.vgpud.Device."
 #define IO_VGPUD_MANAGER "io.vgpud.Manager."
-#define IO_VGPUD_PARENT	 "io.vgpud.Parent."
 
 /**
  * ctl_call() - ask, and wait for the answer

@@ -53,6 +53,12 @@ static void read_stats(struct ctl *ctl, const char *control, struct top_vgpu *v)
 	dma = json_member(res.parameters, "dma");
 	v->mapped = json_get_int(dma, "mapped", 0);
 	v->pinned = json_get_int(dma, "pinned", 0);
+	v->n_engines = json_array_len(res.parameters, "engines");
+	if (v->n_engines > TOP_MAX_ENGINES)
+		v->n_engines = TOP_MAX_ENGINES;
+	for (size_t i = 0; i < v->n_engines; i++)
+		v->engine_ns[i] = json_object_get_int64(
+			json_array_at(res.parameters, "engines", i));
 	control_result_release(&res);
 }
 
@@ -64,55 +70,10 @@ static struct top_vgpu *find(const struct top_sample *sample, const char *uuid)
 	return NULL;
 }
 
-/* Add what the hardware's own process says of the vGPUs that share it. */
-static void read_parent(struct ctl *ctl, const char *control,
-			struct top_sample *sample)
-{
-	struct control_result res;
-	uint64_t now;
-
-	if (ctl_try(ctl, control, IO_VGPUD_PARENT "GetInfo", &res))
-		return;
-	now = now_ns();
-	for (size_t i = 0; i < json_array_len(res.parameters, "instances");
-	     i++) {
-		struct json_object *one =
-			json_array_at(res.parameters, "instances", i);
-		struct top_vgpu *v =
-			find(sample, json_get_string(one, "uuid", ""));
-
-		if (!v)
-			continue;
-		v->engine_time_ns = now;
-		v->engine_ns = (uint64_t)json_get_int(one, "engine_ns", 0);
-	}
-	control_result_release(&res);
-}
-
-/* A parent of software has neither a process nor an engine. */
-static void read_parents(struct ctl *ctl, struct top_sample *sample)
-{
-	struct control_result res;
-
-	if (ctl_try(ctl, ctl->vgpud_path, IO_VGPUD_MANAGER "ListParents", &res))
-		return;
-	for (size_t i = 0; i < json_array_len(res.parameters, "parents"); i++) {
-		const char *control = json_get_string(
-			json_array_at(res.parameters, "parents", i), "control",
-			"");
-
-		if (*control)
-			read_parent(ctl, control, sample);
-	}
-	control_result_release(&res);
-}
-
 static void read_vgpu(struct ctl *ctl, struct json_object *instance,
 		      struct top_vgpu *v)
 {
-	*v = (struct top_vgpu){ .access_rate = -1,
-				.irq_rate = -1,
-				.engine = -1 };
+	*v = (struct top_vgpu){ .access_rate = -1, .irq_rate = -1 };
 	copy(v->uuid, sizeof(v->uuid), json_get_string(instance, "uuid", "?"));
 	copy(v->label, sizeof(v->label),
 	     json_get_string(instance, "label", ""));
@@ -130,16 +91,15 @@ static void set_rates(struct top_vgpu *v, const struct top_vgpu *old)
 {
 	double seconds;
 
-	if (old && v->engine_time_ns > old->engine_time_ns &&
-	    old->engine_time_ns && v->engine_ns >= old->engine_ns)
-		v->engine = (double)(v->engine_ns - old->engine_ns) /
-			    (double)(v->engine_time_ns - old->engine_time_ns);
 	if (!old || !v->time_ns || !old->time_ns || old->worker != v->worker ||
 	    v->time_ns <= old->time_ns)
 		return;
 	seconds = (double)(v->time_ns - old->time_ns) / 1e9;
 	v->access_rate = (double)(v->accesses - old->accesses) / seconds;
 	v->irq_rate = (double)(v->irqs - old->irqs) / seconds;
+	for (size_t i = 0; i < v->n_engines; i++)
+		v->engines[i] = (double)(v->engine_ns[i] - old->engine_ns[i]) /
+				(double)(v->time_ns - old->time_ns);
 }
 
 int top_sample_take(struct ctl *ctl, const struct top_sample *before,
@@ -164,7 +124,6 @@ int top_sample_take(struct ctl *ctl, const struct top_sample *before,
 			  v);
 	}
 	control_result_release(&res);
-	read_parents(ctl, &sample);
 	for (size_t i = 0; i < sample.n; i++)
 		set_rates(&sample.vgpus[i], find(before, sample.vgpus[i].uuid));
 	*ret_sample = sample;
@@ -177,16 +136,26 @@ void top_sample_free(struct top_sample *sample)
 	*sample = (struct top_sample){ 0 };
 }
 
+static double all_engines(const struct top_vgpu *v)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < v->n_engines; i++)
+		sum += v->engines[i];
+	return sum;
+}
+
 static int busier(const void *a, const void *b)
 {
 	const struct top_vgpu *x = a, *y = b;
 	double bx = x->access_rate + x->irq_rate;
 	double by = y->access_rate + y->irq_rate;
+	double ex = all_engines(x), ey = all_engines(y);
 
 	if (bx > by || bx < by)
 		return bx > by ? -1 : 1;
-	if (x->engine > y->engine || x->engine < y->engine)
-		return x->engine > y->engine ? -1 : 1;
+	if (ex > ey || ex < ey)
+		return ex > ey ? -1 : 1;
 	if (!x->time_ns != !y->time_ns)
 		return x->time_ns ? -1 : 1;
 	return strcmp(x->uuid, y->uuid);
@@ -199,7 +168,9 @@ void top_sample_sort(struct top_sample *sample)
 
 #define NUMBER_MAX   32
 #define TOP_NAME_MAX 72
-#define MIN_NAME     8 /* left of a name on a narrow terminal */
+/* Each at most a 20-digit number and ".0/". */
+#define ENGINES_MAX (TOP_MAX_ENGINES * 24 + 3)
+#define MIN_NAME    8 /* left of a name on a narrow terminal */
 
 static const char *rate_text(char *buf, double rate)
 {
@@ -209,11 +180,17 @@ static const char *rate_text(char *buf, double rate)
 	return buf;
 }
 
-static const char *percent_text(char *buf, double part)
+/* "12.3 %", "12.3/80.1 %": of each engine's time; NULL: it has none. */
+static const char *engines_text(char *buf, const struct top_vgpu *v)
 {
-	if (part < 0)
+	size_t at = 0;
+
+	if (!v->n_engines || v->access_rate < 0)
 		return NULL;
-	snprintf(buf, NUMBER_MAX, "%.1f %%", part * 100);
+	for (size_t i = 0; i < v->n_engines; i++)
+		at += (size_t)snprintf(buf + at, ENGINES_MAX - at, "%s%.1f",
+				       i ? "/" : "", v->engines[i] * 100);
+	snprintf(buf + at, ENGINES_MAX - at, " %%");
 	return buf;
 }
 
@@ -242,13 +219,12 @@ static void add_rows(const struct top_sample *sample, struct table *table,
 		const struct top_vgpu *v = &sample->vgpus[i];
 		char mapped[INSTANCE_BYTES_MAX], pinned[INSTANCE_BYTES_MAX];
 		char mmio[NUMBER_MAX], irqs[NUMBER_MAX], pid[NUMBER_MAX];
-		char engine[NUMBER_MAX], name[TOP_NAME_MAX];
+		char engine[ENGINES_MAX], name[TOP_NAME_MAX];
 
 		snprintf(pid, sizeof(pid), "%" PRId64, v->client);
 		table_row(table, name_text(name, v, name_max), v->type,
 			  v->state, rate_text(mmio, v->access_rate),
-			  rate_text(irqs, v->irq_rate),
-			  percent_text(engine, v->engine),
+			  rate_text(irqs, v->irq_rate), engines_text(engine, v),
 			  v->time_ns ? bytes_text(mapped, v->mapped) : NULL,
 			  v->time_ns ? bytes_text(pinned, v->pinned) : NULL,
 			  v->client < 0 ? NULL : pid);
@@ -279,6 +255,15 @@ static void set_rate(struct json_object **obj, const char *key, double rate)
 		json_set(obj, key, json_object_new_double(rate));
 }
 
+static struct json_object *engines_json(const struct top_vgpu *v)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < v->n_engines && v->access_rate >= 0; i++)
+		json_append(&array, json_object_new_double(v->engines[i]));
+	return array;
+}
+
 struct json_object *top_sample_json(const struct top_sample *sample)
 {
 	struct json_object *out = json_object_new_object();
@@ -294,7 +279,7 @@ struct json_object *top_sample_json(const struct top_sample *sample)
 		json_set_string(&obj, "state", v->state);
 		set_rate(&obj, "accesses_per_second", v->access_rate);
 		set_rate(&obj, "interrupts_per_second", v->irq_rate);
-		set_rate(&obj, "engine", v->engine);
+		json_set(&obj, "engines", engines_json(v));
 		json_set_uint(&obj, "mapped", (uint64_t)v->mapped);
 		json_set_uint(&obj, "pinned", (uint64_t)v->pinned);
 		if (v->client < 0)

@@ -10,22 +10,25 @@
 #include "call.h"
 #include "table.h"
 
+#define TOP_MAX_ENGINES 8
+
 /**
  * struct top_vgpu - one of them
  * @time_ns: CLOCK_MONOTONIC when its counters were read; 0: it has none
  * @accesses, @irqs: counted since its process started
  * @access_rate, @irq_rate: a second; -1: not known yet
- * @engine_time_ns: when @engine_ns was read of its parent's process; 0: its
- *                  parent has none
- * @engine: the part of the time that the engine worked for it; -1: not known
+ * @engine_ns: that it has had of each engine of its parent
+ * @engines: the part of each one's time that it has; known when the rates are
  * @client: process; -1: none
  */
 struct top_vgpu {
 	char uuid[40], label[68], type[64], state[16];
 	int64_t worker, client;
-	uint64_t time_ns, engine_time_ns, engine_ns;
+	uint64_t time_ns;
+	int64_t engine_ns[TOP_MAX_ENGINES];
+	size_t n_engines;
 	int64_t accesses, irqs, mapped, pinned;
-	double access_rate, irq_rate, engine;
+	double access_rate, irq_rate, engines[TOP_MAX_ENGINES];
 };
 
 struct top_sample {

@@ -163,8 +163,8 @@ const struct verb verb_top = {
 	.summary = "the vGPUs at work, live",
 	.text = "Shows for each vGPU how many accesses to its registers and "
 		"interrupts there are in\n"
-		"a second, for which part of the time a shared engine worked "
-		"for it, how much of\n"
+		"a second, which part of each shared engine's time it has, how "
+		"much of\n"
 		"the guest's memory is mapped and pinned, and which process "
 		"uses it. The busiest is\n"
 		"first; 'q' ends. Memory that is mapped straight into the "

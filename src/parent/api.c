@@ -56,11 +56,6 @@ unsigned vgpu_instance_cap(const struct vgpu_parent_instance *inst)
 	return inst->cap;
 }
 
-void vgpu_instance_used(struct vgpu_parent_instance *inst, uint64_t ns)
-{
-	atomic_fetch_add_explicit(&inst->engine_ns, ns, memory_order_relaxed);
-}
-
 int vgpu_instance_send(struct vgpu_parent_instance *inst, const void *msg,
 		       size_t len)
 {

@@ -6,7 +6,6 @@
 #ifndef PARENT_PARENT_H
 #define PARENT_PARENT_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -72,7 +71,6 @@ struct vgpu_parent_instance {
 	const struct vgpu_type *type;
 	unsigned weight, cap;
 	uint64_t pin_limit;
-	atomic_uint_fast64_t engine_ns; /* vgpu_instance_used() */
 	bool introduced; /* all of these are somebody's word that counts */
 	bool coming;   /* in instance_new */
 	bool known;    /* instance_new has succeeded */

@@ -91,14 +91,16 @@ def test_an_introduced_worker_serves(parent, tmp_path):
     with open(worker.log_path, 'wb') as log:
         worker.process = subprocess.Popen(
             [DEVICE, '--type', 'edu', '--driver', EDU, '--uuid', SOME, '--parent-fd', str(fd), '--sandbox', 'auto',
-             '--socket-path', tmp_path / 'w.sock'], stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[fd])
+             '--socket-path', tmp_path / 'w.sock', '--control-path', tmp_path / 'wc.sock'], stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[fd])
     os.close(fd)
     worker.wait_for('serving')
     one, = parent.instances()
     assert (one['uuid'], one['weight'], one['cap'], one['introduced'], one['connected']) == (SOME, 300, 50, True, True)
     client = Program(tmp_path, 'c', BUILD / 'tests/guest/educlient', tmp_path / 'w.sock', 1, 3)
     assert client.process.wait(60) == 0, client.log()
-    assert 0 < parent.instances()[0]['engine_ns'] < 60e9
+    with Client(tmp_path / 'wc.sock') as control:
+        (used,) = control.call('io.vgpud.Device.Stats')['engines']
+    assert 0 < used < 60e9
     assert worker.end() == 0
     eventually(lambda: parent.instances() == [])
 

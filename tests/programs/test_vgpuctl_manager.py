@@ -460,21 +460,20 @@ def test_top_once(ask, device):
     client.close()
 
 
-def test_top_shows_who_has_the_engine(ask, tmp_path):
-    used = {'5': iter(range(0, 10 ** 12, 10 ** 9)), 'a': iter([7] * 9)}
-    here = [instance(), instance(uuid='a' * 36, state='active')]
-    table = {'List': {'instances': here},
-             'ListParents': {'parents': [PARENT, {**PARENT, 'control': str(tmp_path / 'parent')}, {**PARENT, 'control': '/nowhere'}]}}
-    info = {'GetInfo': lambda _: {'instances': [{'uuid': i['uuid'], 'engine_ns': next(used[i['uuid'][0]])} for i in here]
-                                  + [{'uuid': 'another', 'engine_ns': 5}, 7]}}
-    with Manager(tmp_path / 'parent', info, 'io.vgpud.Parent.'):
+def test_top_shows_who_has_the_engines(ask, tmp_path):
+    table = {'List': {'instances': [instance(uuid=c * 36, worker=1, control=str(tmp_path / c)) for c in 'ab']}}
+    stats = {'requests': {}, 'interrupts': {}, 'dma': {}}
+    idle, busy_one = {'Stats': {**stats, 'engines': [7, 9]}}, iter(range(0, 10 ** 12, 10 ** 9))
+    with Manager(tmp_path / 'a', idle, 'io.vgpud.Device.'), \
+            Manager(tmp_path / 'b', {'Stats': lambda _: {**stats, 'engines': [5, next(busy_one)]}}, 'io.vgpud.Device.'):
         done, _ = ask(table, 'top', '-d', '0.2', '-o', 'json')
         first, second = json.loads(done.stdout)['vgpus']
-        assert first['uuid'] == UUID and first['engine'] > 0.1 and second['engine'] == 0
+        assert first['uuid'][0] == 'b' and first['engines'][0] == 0 < 0.1 < first['engines'][1] and second['engines'] == [0, 0]
         done, _ = ask(table, 'top', '-d', '0.2')
-        assert re.search(rf'^{UUID} .* [0-9.]+ % ', done.stdout, re.M), done.stdout
-    done, _ = ask({**table, 'ListParents': {'parents': [PARENT]}}, 'top', '-d', '0.2', '-o', 'json')
-    assert json.loads(done.stdout)['vgpus'][0]['engine'] is None
+        assert re.search(r'^b{36} .* 0\.0/[1-9][0-9.]+ % ', done.stdout, re.M), done.stdout
+    with Manager(tmp_path / 'c', {'Stats': {**stats, 'engines': 'many'}}, 'io.vgpud.Device.'):
+        done, _ = ask({'List': {'instances': [instance(worker=1, control=str(tmp_path / 'c'))]}}, 'top', '-d', '0.1', '-o', 'json')
+        assert json.loads(done.stdout)['vgpus'][0]['engines'] == []
 
 
 def test_top_on_a_terminal(tmp_path, device):
@@ -485,7 +484,7 @@ def test_top_on_a_terminal(tmp_path, device):
                                stderr=slave, env={**os.environ, 'TERM': 'xterm', 'LINES': '24', 'COLUMNS': '80'})
         os.close(slave)
         seen = b''
-        while b'CLIENT' not in seen or b'run' not in seen:
+        while UUID[:8].encode() not in seen:
             seen += os.read(master, 4096)
         os.write(master, b'q')
         try:
