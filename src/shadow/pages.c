@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* Pages on their way into the shadow, and out of it. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "shadow-private.h"
+
+/* ------------------------------------------------------------------ */
+/* What the hardware is told                                           */
+/* ------------------------------------------------------------------ */
+
+static void put_run(struct vgpu_shadow_pool *p)
+{
+	struct run *r = &p->run;
+
+	if (r->n)
+		p->ops->put(p->run_of->user, r->va, r->n, r->addr, r->local,
+			    r->prot);
+	r->n = 0;
+}
+
+/* Pages that follow each other are put at once. */
+static void put(struct vgpu_shadow *s, uint64_t va, uint64_t n, uint64_t addr,
+		bool local, unsigned prot)
+{
+	struct vgpu_shadow_pool *p = s->pool;
+	struct run *r = &p->run;
+
+	if (r->n && p->run_of == s && va == r->va + r->n * PAGE &&
+	    prot == r->prot && local == r->local &&
+	    (!prot || addr == r->addr + r->n * PAGE)) {
+		r->n += n;
+		return;
+	}
+	put_run(p);
+	p->run_of = s;
+	*r = (struct run){ va, n, addr, local, prot };
+}
+
+void pages_gone(struct vgpu_shadow *s, uint64_t va, uint64_t n)
+{
+	put(s, va, n, 0, false, 0);
+}
+
+/* ------------------------------------------------------------------ */
+/* Out                                                                 */
+/* ------------------------------------------------------------------ */
+
+int pool_reserve(struct vgpu_shadow_pool *p)
+{
+	while (p->n_spare < LOOSE_SPARE) {
+		struct loose *l = malloc(sizeof(*l));
+
+		if (!l)
+			return -ENOMEM;
+		list_insert(&p->spare, &l->link);
+		p->n_spare++;
+	}
+	return 0;
+}
+
+/* All that was put takes effect with the next fence. */
+void pool_settle(struct vgpu_shadow_pool *p)
+{
+	put_run(p);
+	if (list_empty(&p->dying) && list_empty(&p->loosening))
+		return;
+	p->last_fence = p->ops->fence(p->config.user);
+	while (!list_empty(&p->loosening)) {
+		struct loose *l =
+			list_entry(p->loosening.next, struct loose, link);
+
+		list_remove(&l->link);
+		l->fence = p->last_fence;
+		list_insert(&p->loose, &l->link);
+	}
+	for (unsigned prot = 1; prot <= PROT; prot++)
+		p->open[prot] = NULL;
+	while (!list_empty(&p->dying)) {
+		struct table *t =
+			list_entry(p->dying.next, struct table, queue);
+
+		list_remove(&t->queue);
+		t->fence = p->last_fence;
+		list_insert(&p->dead, &t->queue);
+	}
+}
+
+/* A pin to be undone once the hardware has forgotten the page */
+static void loosen(struct vgpu_shadow_pool *p, uint64_t iova, unsigned prot)
+{
+	struct loose *l = p->open[prot];
+
+	if (!l || l->n == LOOSE_MAX) {
+		l = list_entry(p->spare.next, struct loose, link);
+		list_remove(&l->link);
+		p->n_spare--;
+		l->prot = prot;
+		l->n = 0;
+		list_insert(&p->loosening, &l->link);
+		p->open[prot] = l;
+	}
+	l->iovas[l->n++] = iova;
+	p->stats.waiting++;
+}
+
+/* The page is not there any more; who calls says what is instead. */
+bool page_drop(struct table *t, unsigned i,
+	       const struct vgpu_shadow_target *old)
+{
+	struct vgpu_shadow_pool *p = t->shadow->pool;
+	unsigned prot = prot_there(t, i);
+	uint64_t bit = 1ull << i % 64;
+
+	if (!prot)
+		return false;
+	t->can_read[i / 64] &= ~bit;
+	t->can_write[i / 64] &= ~bit;
+	for (struct table *up = t; up; up = up->parent)
+		up->n_pages--;
+	if (!t->n_pages)
+		t->filter = 0;
+	p->stats.pages--;
+	if (!old->local)
+		loosen(p, old->addr, prot);
+	return true;
+}
+
+/* ------------------------------------------------------------------ */
+/* In                                                                  */
+/* ------------------------------------------------------------------ */
+
+void page_note(struct table *t, unsigned i,
+	       const struct vgpu_shadow_target *now, bool was)
+{
+	struct vgpu_shadow_pool *p = t->shadow->pool;
+
+	p->batch[p->n_batch++] = (struct batch_page){
+		.t = t,
+		.i = (uint16_t)i,
+		.prot = now->prot,
+		.was = was,
+	};
+}
+
+static void add(struct batch_page *b, const struct vgpu_shadow_target *page,
+		uint64_t addr)
+{
+	struct table *t = b->t;
+	uint64_t bit = 1ull << b->i % 64;
+
+	if (b->prot & VGPU_DMA_READ)
+		t->can_read[b->i / 64] |= bit;
+	if (b->prot & VGPU_DMA_WRITE)
+		t->can_write[b->i / 64] |= bit;
+	if (!page->local)
+		t->filter |= 1ull << (page->addr >> FILTER_SHIFT) % 64;
+	for (struct table *up = t; up; up = up->parent)
+		up->n_pages++;
+	t->shadow->pool->stats.pages++;
+	put(t->shadow, t->va + b->i * PAGE, 1, addr, page->local, b->prot);
+}
+
+static void leave_out(struct batch_page *b)
+{
+	if (b->was)
+		pages_gone(b->t->shadow, b->t->va + b->i * PAGE, 1);
+	b->prot = 0;
+}
+
+/* What the page can be used for, of what its entry allows */
+static unsigned prot_in_reach(const struct vgpu_shadow_pool *p,
+			      const struct vgpu_shadow_target *page)
+{
+	if (reach(p, page->addr, page->local, PAGE, page->prot))
+		return page->prot;
+	if (page->local || page->prot != PROT)
+		return 0;
+	if (reach(p, page->addr, false, PAGE, VGPU_DMA_READ))
+		return VGPU_DMA_READ;
+	if (reach(p, page->addr, false, PAGE, VGPU_DMA_WRITE))
+		return VGPU_DMA_WRITE;
+	return 0;
+}
+
+/* Leaves what is to be pinned with its prot set. */
+static void look(struct vgpu_shadow_pool *p)
+{
+	struct vgpu_shadow_target page;
+
+	enter(p);
+	for (unsigned k = 0; k < p->n_batch; k++) {
+		struct batch_page *b = &p->batch[k];
+
+		b->prot = 0;
+		if (b->t->dead)
+			continue; /* all of it was taken away */
+		target_of(b->t, b->i, &page);
+		b->prot = (uint8_t)prot_in_reach(p, &page);
+		if (!b->prot) {
+			leave_out(b);
+		} else if (page.local) {
+			add(b, &page, page.addr);
+			b->prot = 0;
+		}
+	}
+	leave(p);
+}
+
+static bool is_limit(int err)
+{
+	return err == -ENOSPC || err == -EDQUOT || err == -ENOMEM;
+}
+
+/* Chosen pages [@at, @at + @n): all of them, or if one is bad (its range is
+ * going, say) or too many, those halves that can be had. */
+static void pin(struct vgpu_shadow *s, unsigned at, unsigned n, unsigned prot)
+{
+	struct vgpu_shadow_pool *p = s->pool;
+	struct vgpu_shadow_target page;
+	int err = s->short_of;
+
+	if (!err)
+		err = p->ops->pin(p->config.user, p->iovas + at, n, prot,
+				  p->addrs + at);
+	if (err && n > 1 && !s->short_of) {
+		pin(s, at, n / 2, prot);
+		pin(s, at + n / 2, n - n / 2, prot);
+		return;
+	}
+	if (is_limit(err))
+		s->short_of = err;
+	for (unsigned k = at; k < at + n; k++) {
+		struct batch_page *b = &p->batch[p->chosen[k]];
+
+		if (err) {
+			leave_out(b);
+			continue;
+		}
+		target_of(b->t, b->i, &page);
+		add(b, &page, p->addrs[k]);
+	}
+}
+
+/* Not in a section. Only pages of one shadow are in a batch. */
+void pages_flush(struct vgpu_shadow *s)
+{
+	struct vgpu_shadow_pool *p = s->pool;
+	struct vgpu_shadow_target page;
+
+	if (!p->n_batch)
+		return;
+	look(p);
+	for (unsigned prot = 1; prot <= PROT; prot++) {
+		unsigned n = 0;
+
+		for (unsigned k = 0; k < p->n_batch; k++) {
+			if (p->batch[k].prot != prot)
+				continue;
+			target_of(p->batch[k].t, p->batch[k].i, &page);
+			p->chosen[n] = (uint16_t)k;
+			p->iovas[n++] = page.addr;
+		}
+		if (n)
+			pin(s, 0, n, prot);
+	}
+	p->n_batch = 0;
+}
