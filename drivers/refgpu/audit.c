@@ -5,7 +5,6 @@
 #include <stddef.h>
 
 #define KNOWN	   (1u << 0)
-#define ANY_LENGTH (1u << 1)
 #define PRIVILEGED (1u << 2)
 #define RENDER	   (1u << 3) /* not on the copy engine */
 #define JUMP	   (1u << 4) /* not in a job */
@@ -15,7 +14,8 @@
 
 struct rule {
 	uint8_t flags;
-	uint8_t len;
+	uint8_t min; /* dwords */
+	uint16_t max;
 	uint16_t align4;
 	uint16_t align8;
 	unsigned (*check)(const uint32_t *cmd, uint32_t len);
@@ -58,9 +58,16 @@ static bool stride(uint32_t v)
 	return !(v % 4) && v <= 65536;
 }
 
+static bool pair(uint32_t v)
+{
+	return (v & 0xffff) < REFGPU_SURFACE_MAX &&
+	       v >> 16 < REFGPU_SURFACE_MAX;
+}
+
 static bool rect(uint32_t xy, uint32_t wh)
 {
-	return (xy & 0xffff) + (wh & 0xffff) <= REFGPU_SURFACE_MAX &&
+	return pair(xy) && pair(wh) &&
+	       (xy & 0xffff) + (wh & 0xffff) <= REFGPU_SURFACE_MAX &&
 	       (xy >> 16) + (wh >> 16) <= REFGPU_SURFACE_MAX;
 }
 
@@ -116,8 +123,6 @@ static unsigned check_dispatch(const uint32_t *cmd, uint32_t len)
 	const uint32_t *args = cmd + ARGS;
 	const struct kernel *k;
 
-	if (len < ARGS)
-		return REFGPU_ERROR_COMMAND;
 	if (cmd[1] >= N_KERNELS || !kernels[cmd[1]].n_args)
 		return REFGPU_ERROR_ARGUMENT;
 	k = &kernels[cmd[1]];
@@ -132,74 +137,80 @@ static unsigned check_dispatch(const uint32_t *cmd, uint32_t len)
 /* All of them                                                         */
 /* ------------------------------------------------------------------ */
 
+#define DISPATCH_MAX (ARGS + REFGPU_ARGS_MAX)
+
 static const struct rule rules[256] = {
-	[REFGPU_OP_NOP] = { KNOWN | ANY_LENGTH },
-	[REFGPU_OP_BATCH] = { KNOWN | JUMP, 4, .align4 = AT(1),
+	[REFGPU_OP_NOP] = { KNOWN, 1, UINT16_MAX },
+	[REFGPU_OP_BATCH] = { KNOWN | JUMP, 4, 4, .align4 = AT(1),
 			      .check = check_batch },
-	[REFGPU_OP_END] = { KNOWN | JUMP, 1 },
-	[REFGPU_OP_FENCE] = { KNOWN, 5, .align8 = AT(1) },
-	[REFGPU_OP_SEM_WAIT] = { KNOWN, 5, .align8 = AT(1) },
-	[REFGPU_OP_SEM_ADD] = { KNOWN, 5, .align8 = AT(1) },
-	[REFGPU_OP_IRQ] = { KNOWN, 2 },
-	[REFGPU_OP_TIMESTAMP] = { KNOWN, 3, .align8 = AT(1) },
-	[REFGPU_OP_INVALIDATE] = { KNOWN | JUMP, 4 },
-	[REFGPU_OP_FILL] = { KNOWN, 6, .align4 = AT(1), .check = check_fill },
-	[REFGPU_OP_COPY] = { KNOWN, 7, .check = check_copy },
-	[REFGPU_OP_RECT_FILL] = { KNOWN | RENDER, 7, .align4 = AT(1),
+	[REFGPU_OP_END] = { KNOWN | JUMP, 1, 1 },
+	[REFGPU_OP_FENCE] = { KNOWN, 5, 5, .align8 = AT(1) },
+	[REFGPU_OP_SEM_WAIT] = { KNOWN, 5, 5, .align8 = AT(1) },
+	[REFGPU_OP_SEM_ADD] = { KNOWN, 5, 5, .align8 = AT(1) },
+	[REFGPU_OP_IRQ] = { KNOWN, 2, 2 },
+	[REFGPU_OP_TIMESTAMP] = { KNOWN, 3, 3, .align8 = AT(1) },
+	[REFGPU_OP_INVALIDATE] = { KNOWN | JUMP, 4, 4 },
+	[REFGPU_OP_FILL] = { KNOWN, 6, 6, .align4 = AT(1),
+			     .check = check_fill },
+	[REFGPU_OP_COPY] = { KNOWN, 7, 7, .check = check_copy },
+	[REFGPU_OP_RECT_FILL] = { KNOWN | RENDER, 7, 7, .align4 = AT(1),
 				  .check = check_rect_fill },
-	[REFGPU_OP_RECT_COPY] = { KNOWN | RENDER, 10, .align4 = AT(1) | AT(4),
+	[REFGPU_OP_RECT_COPY] = { KNOWN | RENDER, 10, 10,
+				  .align4 = AT(1) | AT(4),
 				  .check = check_rects },
-	[REFGPU_OP_RECT_BLEND] = { KNOWN | RENDER, 10, .align4 = AT(1) | AT(4),
+	[REFGPU_OP_RECT_BLEND] = { KNOWN | RENDER, 10, 10,
+				   .align4 = AT(1) | AT(4),
 				   .check = check_rects },
-	[REFGPU_OP_DISPATCH] = { KNOWN | RENDER | ANY_LENGTH,
+	[REFGPU_OP_DISPATCH] = { KNOWN | RENDER, ARGS, DISPATCH_MAX,
 				 .check = check_dispatch },
-	[REFGPU_OP_REG_WRITE] = { KNOWN | PRIVILEGED, 3 },
-	[REFGPU_OP_PHYS_COPY] = { KNOWN | PRIVILEGED, 7 },
+	[REFGPU_OP_REG_WRITE] = { KNOWN | PRIVILEGED, 3, 3 },
+	[REFGPU_OP_PHYS_COPY] = { KNOWN | PRIVILEGED, 7, 7 },
 };
 
-unsigned rg_audit_command(const uint32_t *cmd, uint32_t n, unsigned engine,
-			  uint32_t *ret_len)
+unsigned rg_audit_head(uint32_t head, uint32_t n, unsigned engine,
+		       uint32_t *ret_len)
 {
-	uint32_t len = REFGPU_CMD_LEN(cmd[0]);
-	const struct rule *r = &rules[REFGPU_CMD_OP(cmd[0])];
-	unsigned error;
+	uint32_t len = REFGPU_CMD_LEN(head);
+	const struct rule *r = &rules[REFGPU_CMD_OP(head)];
 
-	if (!(r->flags & KNOWN) || REFGPU_CMD_FLAGS(cmd[0]) || !len ||
-	    (!(r->flags & ANY_LENGTH) && len != r->len))
+	if (!(r->flags & KNOWN) || REFGPU_CMD_FLAGS(head) || !len ||
+	    len < r->min || len > r->max || len > n)
 		return REFGPU_ERROR_COMMAND;
 	if (r->flags & PRIVILEGED)
 		return REFGPU_ERROR_PRIVILEGED;
 	if ((r->flags & RENDER) && engine != REFGPU_ENGINE_RENDER)
 		return REFGPU_ERROR_ENGINE;
-	if (len > n)
-		return REFGPU_ERROR_COMMAND;
-	if (!aligned(cmd, r->align4, 3) || !aligned(cmd, r->align8, 7))
-		return REFGPU_ERROR_ARGUMENT;
-	if (r->check) {
-		error = r->check(cmd, len);
-		if (error)
-			return error;
-	}
 	*ret_len = len;
 	return REFGPU_ERROR_NONE;
+}
+
+unsigned rg_audit_body(const uint32_t *cmd)
+{
+	const struct rule *r = &rules[REFGPU_CMD_OP(cmd[0])];
+
+	if (!aligned(cmd, r->align4, 3) || !aligned(cmd, r->align8, 7))
+		return REFGPU_ERROR_ARGUMENT;
+	return r->check ? r->check(cmd, REFGPU_CMD_LEN(cmd[0]))
+			: (unsigned)REFGPU_ERROR_NONE;
 }
 
 unsigned rg_audit(const uint32_t *dwords, uint32_t n, unsigned engine,
 		  uint32_t *ret_offset)
 {
-	uint32_t at = 0, len;
+	uint32_t len;
 
-	while (at < n) {
-		unsigned error =
-			rg_audit_command(dwords + at, n - at, engine, &len);
+	for (uint32_t at = 0; at < n; at += len) {
+		const uint32_t *cmd = dwords + at;
+		unsigned error = rg_audit_head(cmd[0], n - at, engine, &len);
 
-		if (!error && (rules[REFGPU_CMD_OP(dwords[at])].flags & JUMP))
+		if (!error && (rules[REFGPU_CMD_OP(cmd[0])].flags & JUMP))
 			error = REFGPU_ERROR_COMMAND;
+		if (!error)
+			error = rg_audit_body(cmd);
 		if (error) {
 			*ret_offset = at;
 			return error;
 		}
-		at += len;
 	}
 	return REFGPU_ERROR_NONE;
 }

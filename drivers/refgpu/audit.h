@@ -15,19 +15,31 @@
 #include <vgpu/refgpu.h>
 
 /**
- * rg_audit_command() - check one command
- * @cmd: its header; the memory is the caller's own, and does not change
- * @n: dwords from @cmd to the end of the ring, batch or job, > 0
+ * rg_audit_head() - what a command's header alone says
+ * @head: the header
+ * @n: dwords from it to the end of the ring, batch or job, > 0
  * @engine: enum refgpu_engine
- * @ret_len: its dwords, set where the result is 0
+ * @ret_len: the command's dwords, at most @n; set where the result is 0
+ *
+ * Return: 0 or enum refgpu_error.
+ */
+unsigned rg_audit_head(uint32_t head, uint32_t n, unsigned engine,
+		       uint32_t *ret_len);
+
+/**
+ * rg_audit_body() - check the rest of a command whose header is good
+ * @cmd: all of it, in memory that does not change; of a NOP only the header is
+ *       looked at
  *
  * BATCH, END and INVALIDATE pass if they are well-formed: what they mean is the
  * caller's business. Source: docs/refgpu.md, "Commands".
  *
  * Return: 0 or enum refgpu_error.
  */
-unsigned rg_audit_command(const uint32_t *cmd, uint32_t n, unsigned engine,
-			  uint32_t *ret_len);
+unsigned rg_audit_body(const uint32_t *cmd);
+
+/** RG_COMMAND_MAX - dwords of the longest command that is not a NOP */
+#define RG_COMMAND_MAX (5u + REFGPU_ARGS_MAX)
 
 /**
  * rg_audit() - check a job: commands in a row, none of which jumps or calls

@@ -15,10 +15,10 @@
 
 #include <stdint.h>
 
-#define RG_MAX_SLOTS 64u       /* contexts of one vGPU */
-#define RG_RING_SIZE (1u << 20) /* bytes of records; a power of two */
+#define RG_MAX_SLOTS  64u	   /* contexts of one vGPU */
+#define RG_RING_SIZE  (1u << 20)   /* bytes of records; a power of two */
 #define RG_RECORD_MAX (128u << 10) /* bytes of one record */
-#define RG_ALIGN 64u		  /* records begin at multiples of it */
+#define RG_ALIGN      64u	   /* records begin at multiples of it */
 
 enum rg_kind {
 	RG_PAD = 0,    /* nothing, up to the ring's end */
@@ -86,7 +86,7 @@ struct rg_slot_status {
 	uint64_t time;	 /* ns on an engine */
 	uint32_t events; /* REFGPU_EVENT_USER: taken by an exchange with 0 */
 	uint32_t cookie;
-	uint32_t state;	 /* enum refgpu_state, as last known */
+	uint32_t state; /* enum refgpu_state, as last known */
 	uint32_t reserved[9];
 };
 
@@ -106,7 +106,7 @@ struct rg_shared {
 enum rg_notice_kind {
 	RG_NOTICE_FAULT = 1, /* slot stands; answer RESUME or STOP_FAULT */
 	RG_NOTICE_ERROR,     /* slot stands with @code, enum refgpu_error */
-	RG_NOTICE_NONSENSE,  /* a record of the slot was refused: @code, errno */
+	RG_NOTICE_NONSENSE, /* a record of the slot was refused: @code, errno */
 };
 
 struct rg_notice {

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a doorbell to jobs. A slot is *pumped*: as far as it gets without
+ * waiting for anything. What it waits for - the end of its jobs, room in the
+ * ring, its turn - brings it back here.
+ */
+#include <string.h>
+
+#include "instance.h"
+
+/* With the record's header and what keeps the ring from being full */
+#define JOB_BYTES (sizeof(struct rg_job) + RG_JOB_DWORDS * sizeof(uint32_t))
+
+_Static_assert(JOB_BYTES <= RG_RECORD_MAX, "a job is a record");
+
+enum step {
+	STEP_ON,   /* there may be more to do */
+	STEP_WAIT, /* somebody kicks, or rings */
+	STEP_TURN, /* our own turn is over */
+};
+
+static enum step wait_for_room(struct rg *rg, uint64_t room)
+{
+	rg_ring_want_room(rg);
+	rg_ring_kick(rg);
+	return rg_ring_room(rg) < room ? STEP_WAIT : STEP_ON;
+}
+
+/* There is room. */
+static void send(struct rg_slot *s, uint32_t n)
+{
+	struct rg *rg = s->rg;
+	uint32_t bytes = n * (uint32_t)sizeof(uint32_t);
+	struct rg_job *r =
+		rg_ring_reserve(rg, (uint32_t)sizeof(*r) + bytes, RG_ROOM_LAST);
+	unsigned last = (s->first_job + s->n_jobs) % RG_MAX_JOBS;
+
+	r->r.kind = RG_JOB;
+	r->r.slot = (uint16_t)s->id;
+	r->seq = ++s->seq;
+	r->n = n;
+	r->reserved = 0;
+	memcpy(r + 1, rg->job, bytes);
+	rg_ring_commit(rg);
+	s->jobs[last] = (struct rg_job_end){ s->seq, s->stream.fetch };
+	s->n_jobs++;
+}
+
+/* All that was sent is over. */
+static enum step do_pending(struct rg_slot *s)
+{
+	enum rg_pending what = s->pending;
+
+	s->pending = RG_PENDING_NONE;
+	switch (what) {
+	case RG_PENDING_INVALIDATE:
+		rg_slot_invalidate(s, s->pending_va, s->pending_n);
+		return STEP_ON;
+	case RG_PENDING_FAULT:
+		rg_slot_fault(s, s->pending_va, s->pending_code);
+		return STEP_WAIT;
+	default:
+		rg_slot_error(s, s->pending_code);
+		return STEP_WAIT;
+	}
+}
+
+static bool at_rest(const struct rg_slot *s)
+{
+	return !s->stream.depth && s->stream.fetch == s->stream.tail &&
+	       !s->stream.unstored;
+}
+
+/* The tail is looked at when the doorbell has rung, and when all is done. */
+static enum step look_for_work(struct rg_slot *s)
+{
+	uint32_t tail;
+
+	if (!s->rung && s->done < s->seq)
+		return STEP_WAIT;
+	s->rung = false;
+	if (rg_stream_read_tail(s, &tail))
+		return STEP_ON; /* it is pending */
+	if (tail == s->stream.fetch)
+		return STEP_WAIT;
+	s->stream.tail = tail;
+	vgpu_shadow_suspect(s->shadow);
+	s->syncing = true;
+	return STEP_ON;
+}
+
+static enum step pump_step(struct rg_slot *s)
+{
+	struct rg *rg = s->rg;
+	const uint64_t room = RG_ALIGN + 2 * JOB_BYTES + RG_ROOM_LAST;
+	uint32_t n;
+
+	if (!s->open || rg_ctx_of(s)->state != REFGPU_STATE_IDLE)
+		return STEP_WAIT;
+	if (s->faulted) {
+		rg_slot_answer_fault(s);
+		return STEP_WAIT;
+	}
+	if (s->pending)
+		return s->done < s->seq ? STEP_WAIT : do_pending(s);
+	if (s->syncing) {
+		if (rg_space_sync(s, RG_PUMP_NS))
+			return rg_ring_room(rg) < RG_ROOM_SYNC ? STEP_WAIT
+							       : STEP_TURN;
+		s->syncing = false;
+	}
+	if (at_rest(s))
+		return look_for_work(s);
+	if (s->n_jobs == RG_MAX_JOBS)
+		return STEP_WAIT;
+	if (rg_ring_room(rg) < room && wait_for_room(rg, room) == STEP_WAIT)
+		return STEP_WAIT;
+	n = rg_stream_build(s);
+	if (n)
+		send(s, n);
+	return STEP_ON;
+}
+
+void rg_slot_pump(struct rg_slot *s)
+{
+	uint64_t start = rg_now();
+	enum step step;
+
+	do {
+		rg_slot_update(s);
+		step = pump_step(s);
+		if (step == STEP_ON && rg_now() - start > RG_PUMP_NS)
+			step = STEP_TURN;
+	} while (step == STEP_ON);
+	if (step == STEP_TURN)
+		vgpu_timer_arm(s->rg->pump_timer, 1);
+	rg_ring_kick(s->rg);
+	rg_space_reap(s->rg, false);
+}
+
+/* Whoever waits may go on. */
+void rg_pump_all(void *user)
+{
+	struct rg *rg = user;
+
+	for (unsigned i = 0; i < RG_CONTEXTS; i++)
+		if (rg->slots[i].open)
+			rg_slot_pump(&rg->slots[i]);
+}
+
+/* The doorbell */
+void rg_slot_ring(struct rg_slot *s)
+{
+	s->rung = true;
+	rg_slot_pump(s);
+}

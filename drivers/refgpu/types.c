@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* The types: how much memory, how large a screen. */
+#include "instance.h"
+
+#define TYPE(var, flavour, mib, x, y)                                          \
+	static const struct vgpu_type var = {                                  \
+		.struct_size = sizeof(var),                                    \
+		.vram_size = (mib##ull) << 20,                                 \
+		.name = "refgpu-" flavour,                                     \
+		.description = "reference GPU, " #mib                          \
+			       " MiB of video memory, " #x "x" #y,             \
+		.xres = x,                                                     \
+		.yres = y,                                                     \
+	}
+
+TYPE(refgpu_64m, "64m", 64, 1024, 768);
+TYPE(refgpu_256m, "256m", 256, 1920, 1080);
+TYPE(refgpu_1g, "1g", 1024, 2560, 1440);
+TYPE(refgpu_2g, "2g", 2048, 3840, 2160);
+
+const struct vgpu_type *const rg_types[] = {
+	&refgpu_64m,
+	&refgpu_256m,
+	&refgpu_1g,
+	&refgpu_2g,
+};
+
+const size_t rg_n_types = sizeof(rg_types) / sizeof(rg_types[0]);
