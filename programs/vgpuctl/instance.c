@@ -68,7 +68,8 @@ void instance_print(struct json_object *p)
 {
 	int64_t worker = json_get_int(p, "worker", -1);
 	int64_t restarts = json_get_int(p, "restarts", 0);
-	char vram[INSTANCE_BYTES_MAX];
+	int64_t cap = json_get_int(p, "cap", 0);
+	char vram[INSTANCE_BYTES_MAX], text[32];
 
 	ctl_print_field("uuid", json_get_string(p, "uuid", "?"));
 	ctl_print_field("label", json_get_string(p, "label", NULL));
@@ -80,6 +81,11 @@ void instance_print(struct json_object *p)
 	ctl_print_field("autostart",
 			json_get_bool(p, "autostart", false) ? "yes" : "no");
 	ctl_print_field("policy", json_get_string(p, "policy", "?"));
+	print_number("weight", json_get_int(p, "weight", 0));
+	if (cap) {
+		snprintf(text, sizeof(text), "%" PRId64 " %%", cap);
+		ctl_print_field("cap", text);
+	}
 	if (worker >= 0) {
 		print_client(json_member(p, "client"));
 		print_number("worker", worker);

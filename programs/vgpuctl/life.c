@@ -1,54 +1,202 @@
 /* SPDX-License-Identifier: MIT */
-/* vgpuctl show, define, create, start, stop, remove, modify: a vGPU's life. */
+/*
+ * vgpuctl show, define, create, start, stop, remove, modify: a vGPU's life.
+ *
+ * Each is one method of vgpud's, so they are data: options are called as the
+ * method's parameters are.
+ */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/json.h"
 #include "instance.h"
 
-/* Print the vGPU of an answer whole, or its name alone. */
-static int print_instance(struct ctl *ctl, struct control_result *res,
-			  bool whole)
-{
-	struct json_object *i = json_member(res->parameters, "instance");
-	int code;
+#define POLICIES "restart|stop|fail"
 
-	if (ctl->json) {
-		code = ctl_print_json(i);
+/* Options whose argument is a number, up to so much. */
+static const struct {
+	const char *name;
+	long max;
+} numbers[] = {
+	{ "weight", 10000 },
+	{ "cap", 100 },
+};
+
+/* The largest value of an option that is a number; -1: it is none. */
+static long number_max(const struct verb_option *option)
+{
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		if (!strcmp(option->name, numbers[i].name))
+			return numbers[i].max;
+	return -1;
+}
+
+/* Add an option that was given, under its name. Return: 0, or an exit code. */
+static int add_option(struct ctl *ctl, const struct verb_option *option,
+		      const char *value, struct json_object **params)
+{
+	long max = number_max(option), number;
+	char *end;
+
+	if (!option->arg) {
+		json_set_bool(params, option->name, true);
+	} else if (!strcmp(option->arg, "yes|no")) {
+		json_set_bool(params, option->name, !strcmp(value, "yes"));
+	} else if (max >= 0) {
+		errno = 0;
+		number = strtol(value, &end, 10);
+		if (*value < '0' || *value > '9' || *end || errno ||
+		    number > max)
+			return ctl_fail(EXIT_USAGE,
+					"%s: --%s is a number from 0 to %ld, "
+					"not '%s'",
+					ctl->verb->name, option->name, max,
+					value);
+		json_set_uint(params, option->name, (uint64_t)number);
 	} else {
-		if (whole)
-			instance_print(i);
-		else
-			ctl_print_line("%s", json_get_string(i, "uuid", "?"));
-		code = ctl_flush();
+		json_set_string(params, option->name, value);
 	}
-	control_result_release(res);
+	return 0;
+}
+
+/* What the method is told of @operand. Return: 0, or an exit code. */
+static int make_params(struct ctl *ctl, const char *operand,
+		       struct json_object **ret_params)
+{
+	const struct verb *verb = ctl->verb;
+	struct json_object *params = json_object_new_object();
+	bool type = !strcmp(verb->operand, "TYPE");
+	int code = 0;
+
+	json_set_string(&params, type ? "type" : "name", operand);
+	for (size_t i = 0; !code && i < verb->n_options; i++)
+		if (ctl->values[i])
+			code = add_option(ctl, &verb->options[i],
+					  ctl->values[i], &params);
+	if (code)
+		json_object_put(params);
+	else
+		*ret_params = params;
 	return code;
 }
 
-/* Call a method of Manager that answers with an instance, or with nothing. */
-static int call_and_print(struct ctl *ctl, const char *method,
-			  struct json_object *params, bool whole)
+/* A vGPU, whole or its name alone; or nothing, which JSON says, too. */
+static int print_answer(struct ctl *ctl, struct json_object *answer, bool whole)
+{
+	struct json_object *instance = json_member(answer, "instance");
+
+	if (ctl->json)
+		return ctl_print_json(instance ? instance : answer);
+	if (instance && whole)
+		instance_print(instance);
+	else if (instance)
+		ctl_print_line("%s", json_get_string(instance, "uuid", "?"));
+	return ctl_flush();
+}
+
+static int change(struct ctl *ctl, const char *method, const char *operand,
+		  bool whole)
 {
 	struct control_result res;
-	int code = ctl_call(ctl, method, params, &res);
+	struct json_object *params;
+	int code = make_params(ctl, operand, &params);
 
+	if (!code)
+		code = ctl_call(ctl, method, params, &res);
 	if (code)
 		return code;
-	if (json_member(res.parameters, "instance"))
-		return print_instance(ctl, &res, whole);
-	if (ctl->json)
-		code = ctl_print_json(res.parameters);
+	code = print_answer(ctl, res.parameters, whole);
 	control_result_release(&res);
 	return code;
 }
 
-/* ---- show, start ---------------------------------------------------- */
-
-static int run_show(struct ctl *ctl)
+static bool any_option(const struct ctl *ctl)
 {
-	return call_and_print(ctl, IO_VGPUD_MANAGER "Show",
-			      ctl_named(ctl->operand), true);
+	for (size_t i = 0; i < ctl->verb->n_options; i++)
+		if (ctl->values[i])
+			return true;
+	return false;
 }
+
+/* @whole: print all of the vGPU that is the answer */
+static const struct {
+	const struct verb *verb;
+	const char *method;
+	bool whole;
+} calls[] = {
+	{ &verb_show, IO_VGPUD_MANAGER "Show", true },
+	{ &verb_define, IO_VGPUD_MANAGER "Define", false },
+	{ &verb_create, IO_VGPUD_MANAGER "Create", false },
+	{ &verb_start, IO_VGPUD_MANAGER "Start", false },
+	{ &verb_stop, IO_VGPUD_MANAGER "Stop", false },
+	{ &verb_remove, IO_VGPUD_MANAGER "Remove", false },
+	{ &verb_modify, IO_VGPUD_MANAGER "Modify", true },
+};
+
+/* One that fails does not keep the others from being done. */
+static int run(struct ctl *ctl)
+{
+	size_t which = 0;
+	int first = EXIT_OK, code;
+
+	while (calls[which].verb != ctl->verb)
+		which++;
+	if (ctl->verb == &verb_modify && !any_option(ctl))
+		return ctl_fail(EXIT_USAGE,
+				"modify: what is to be changed? Say one of the "
+				"options that 'vgpuctl modify --help' lists");
+	for (size_t i = 0; i < ctl->n_operands; i++) {
+		code = change(ctl, calls[which].method, ctl->operands[i],
+			      calls[which].whole);
+		if (!first)
+			first = code;
+		if (code == EXIT_USAGE || code == EXIT_UNREACHABLE)
+			break; /* it will be so for the others, too */
+	}
+	return first;
+}
+
+/* ---- the verbs ------------------------------------------------------ */
+
+#define OF_LABEL  'l', "label", "LABEL"
+#define OF_POLICY 0, "policy", POLICIES, "what follows when its process dies"
+#define OF_WEIGHT                                                              \
+	'w', "weight", "N",                                                    \
+		"its share of hardware that is shared, 1 to 10000 (0: its "    \
+		"type's)"
+#define OF_CAP                                                                 \
+	0, "cap", "PERCENT",                                                   \
+		"of the hardware's time, at most this, 1 to 100 (0: no limit)"
+
+/* --transient is create's alone, so it is the last. */
+static const struct verb_option new_options[] = {
+	{ 'u', "uuid", "UUID", "its name (default: a random one)" },
+	{ 'p', "parent", "PARENT",
+	  "whose (default: the first with room for it)" },
+	{ OF_LABEL, "another name, for people" },
+	{ 'a', "autostart", NULL, "start it whenever vgpud starts" },
+	{ OF_POLICY },
+	{ OF_WEIGHT },
+	{ OF_CAP },
+	{ 0, "transient", NULL, "forget it when it is stopped" },
+};
+
+#define N_CREATE (sizeof(new_options) / sizeof(*new_options))
+#define N_DEFINE (N_CREATE - 1)
+
+static const struct verb_option end_options[] = {
+	{ 'f', "force", NULL, "even if a VMM uses it, which loses its device" },
+};
+
+static const struct verb_option modify_options[] = {
+	{ 0, "type", "TYPE", "another type; of a stopped one only" },
+	{ OF_LABEL, "another label; '': none" },
+	{ 'a', "autostart", "yes|no", "start it whenever vgpud starts" },
+	{ OF_POLICY },
+	{ OF_WEIGHT },
+	{ OF_CAP },
+};
 
 const struct verb verb_show = {
 	.name = "show",
@@ -58,82 +206,8 @@ const struct verb verb_show = {
 		   "  $ vgpuctl show 5f0c -o json | jq -r .socket\n",
 	.operand = "NAME",
 	.target = ASKS_VGPUD,
-	.run = run_show,
+	.run = run,
 };
-
-static int run_start(struct ctl *ctl)
-{
-	return call_and_print(ctl, IO_VGPUD_MANAGER "Start",
-			      ctl_named(ctl->operand), false);
-}
-
-const struct verb verb_start = {
-	.name = "start",
-	.summary = "run a vGPU that is defined",
-	.text = "Starts the vGPU's process. When this returns its socket "
-		"listens. Prints its UUID.",
-	.example = "  $ vgpuctl start desk\n",
-	.operand = "NAME",
-	.target = ASKS_VGPUD,
-	.run = run_start,
-};
-
-/* ---- define, create ------------------------------------------------- */
-
-enum {
-	OPT_UUID,
-	OPT_PARENT,
-	OPT_LABEL,
-	OPT_AUTOSTART,
-	OPT_POLICY,
-	N_DEFINE,
-	OPT_TRANSIENT = N_DEFINE,
-	N_CREATE
-};
-
-static const struct verb_option new_options[N_CREATE] = {
-	[OPT_UUID] = { 'u', "uuid", "UUID",
-		       "its name (default: a random one)" },
-	[OPT_PARENT] = { 'p', "parent", "PARENT",
-			 "whose (default: the first with room for it)" },
-	[OPT_LABEL] = { 'l', "label", "LABEL", "another name, for people" },
-	[OPT_AUTOSTART] = { 'a', "autostart", NULL,
-			    "start it whenever vgpud starts" },
-	[OPT_POLICY] = { 0, "policy", "restart|stop|fail",
-			 "what follows when its process dies" },
-	[OPT_TRANSIENT] = { 0, "transient", NULL,
-			    "forget it when it is stopped" },
-};
-
-/* Add the options that were given, under the names they have. */
-static struct json_object *new_params(const struct ctl *ctl)
-{
-	struct json_object *params = json_object_new_object();
-
-	json_set_string(&params, "type", ctl->operand);
-	for (size_t i = 0; i < N_CREATE; i++) {
-		if (!ctl->values[i])
-			continue;
-		if (new_options[i].arg)
-			json_set_string(&params, new_options[i].name,
-					ctl->values[i]);
-		else
-			json_set_bool(&params, new_options[i].name, true);
-	}
-	return params;
-}
-
-static int run_define(struct ctl *ctl)
-{
-	return call_and_print(ctl, IO_VGPUD_MANAGER "Define", new_params(ctl),
-			      false);
-}
-
-static int run_create(struct ctl *ctl)
-{
-	return call_and_print(ctl, IO_VGPUD_MANAGER "Create", new_params(ctl),
-			      false);
-}
 
 const struct verb verb_define = {
 	.name = "define",
@@ -146,7 +220,7 @@ const struct verb verb_define = {
 	.n_options = N_DEFINE,
 	.operand = "TYPE",
 	.target = ASKS_VGPUD,
-	.run = run_define,
+	.run = run,
 };
 
 const struct verb verb_create = {
@@ -161,115 +235,60 @@ const struct verb verb_create = {
 	.n_options = N_CREATE,
 	.operand = "TYPE",
 	.target = ASKS_VGPUD,
-	.run = run_create,
+	.run = run,
 };
 
-/* ---- stop, remove --------------------------------------------------- */
-
-enum { OPT_FORCE, N_END };
-
-static const struct verb_option end_options[N_END] = {
-	[OPT_FORCE] = { 'f', "force", NULL,
-			"even if a VMM uses it, which loses its device" },
+const struct verb verb_start = {
+	.name = "start",
+	.summary = "run vGPUs that are defined",
+	.text = "Starts a vGPU's process. When this returns its socket "
+		"listens. Prints its UUID.",
+	.example = "  $ vgpuctl start desk\n",
+	.operand = "NAME...",
+	.target = ASKS_VGPUD,
+	.run = run,
 };
-
-static struct json_object *end_params(const struct ctl *ctl)
-{
-	struct json_object *params = ctl_named(ctl->operand);
-
-	if (ctl->values[OPT_FORCE])
-		json_set_bool(&params, "force", true);
-	return params;
-}
-
-static int run_stop(struct ctl *ctl)
-{
-	return call_and_print(ctl, IO_VGPUD_MANAGER "Stop", end_params(ctl),
-			      false);
-}
-
-static int run_remove(struct ctl *ctl)
-{
-	return call_and_print(ctl, IO_VGPUD_MANAGER "Remove", end_params(ctl),
-			      false);
-}
 
 const struct verb verb_stop = {
 	.name = "stop",
-	.summary = "end a vGPU's process",
+	.summary = "end vGPUs' processes",
 	.text = "Stops a vGPU; it remains defined, unless it is a transient "
 		"one. One that a VMM\n"
 		"uses is left alone without --force.",
 	.example = "  $ vgpuctl stop desk\n",
 	.options = end_options,
-	.n_options = N_END,
-	.operand = "NAME",
+	.n_options = sizeof(end_options) / sizeof(*end_options),
+	.operand = "NAME...",
 	.target = ASKS_VGPUD,
-	.run = run_stop,
+	.run = run,
 };
 
 const struct verb verb_remove = {
 	.name = "remove",
-	.summary = "stop a vGPU and forget it",
+	.summary = "stop vGPUs and forget them",
 	.text = "Stops a vGPU and removes its definition. One that a VMM uses "
 		"is left alone\n"
 		"without --force.",
-	.example = "  $ vgpuctl remove desk\n",
+	.example = "  $ vgpuctl remove desk\n"
+		   "  $ vgpuctl remove $(vgpuctl list --quiet)\n",
 	.options = end_options,
-	.n_options = N_END,
-	.operand = "NAME",
+	.n_options = sizeof(end_options) / sizeof(*end_options),
+	.operand = "NAME...",
 	.target = ASKS_VGPUD,
-	.run = run_remove,
+	.run = run,
 };
-
-/* ---- modify --------------------------------------------------------- */
-
-enum { MOD_TYPE, MOD_LABEL, MOD_AUTOSTART, MOD_POLICY, N_MODIFY };
-
-static const struct verb_option modify_options[N_MODIFY] = {
-	[MOD_TYPE] = { 0, "type", "TYPE",
-		       "another type; of a stopped one only" },
-	[MOD_LABEL] = { 'l', "label", "LABEL", "another label; '': none" },
-	[MOD_AUTOSTART] = { 'a', "autostart", "yes|no",
-			    "start it whenever vgpud starts" },
-	[MOD_POLICY] = { 0, "policy", "restart|stop|fail",
-			 "what follows when its process dies" },
-};
-
-static int run_modify(struct ctl *ctl)
-{
-	struct json_object *params = ctl_named(ctl->operand);
-	const char *autostart = ctl->values[MOD_AUTOSTART];
-	bool any = false;
-
-	for (size_t i = 0; i < N_MODIFY; i++) {
-		if (!ctl->values[i])
-			continue;
-		any = true;
-		if (i != MOD_AUTOSTART)
-			json_set_string(&params, modify_options[i].name,
-					ctl->values[i]);
-		else
-			json_set_bool(&params, "autostart",
-				      !strcmp(autostart, "yes"));
-	}
-	if (any)
-		return call_and_print(ctl, IO_VGPUD_MANAGER "Modify", params,
-				      true);
-	json_object_put(params);
-	return ctl_fail(EXIT_USAGE, "modify: what is to be changed? Say one of "
-				    "the options that 'vgpuctl modify --help' "
-				    "lists");
-}
 
 const struct verb verb_modify = {
 	.name = "modify",
 	.summary = "change a vGPU's definition",
-	.text = "Changes what is said, leaves the rest, and prints the result.",
-	.example = "  $ vgpuctl modify desk --label office --autostart yes\n",
+	.text = "Changes what is said, leaves the rest, and prints the result. "
+		"Weight and cap count\n"
+		"at once, also for one that runs.",
+	.example = "  $ vgpuctl modify desk --label office --autostart yes\n"
+		   "  $ vgpuctl modify desk --weight 200 --cap 50\n",
 	.options = modify_options,
-	.n_options = N_MODIFY,
+	.n_options = sizeof(modify_options) / sizeof(*modify_options),
 	.operand = "NAME",
 	.target = ASKS_VGPUD,
-	.run = run_modify,
+	.run = run,
 };

@@ -22,36 +22,20 @@ static const char *number(char *buf, int64_t value)
 	return buf;
 }
 
-typedef void (*add_row_fn)(struct table *table, struct json_object *item);
-
-/* Print member @key of an answer, as JSON, as names or as @table. */
-static int print_list(struct ctl *ctl, struct control_result *res,
-		      const char *key, const char *name, struct table *table,
-		      add_row_fn add_row)
-{
-	int code;
-
-	if (ctl->json) {
-		code = ctl_print_json(res->parameters);
-	} else if (ctl->values[OPT_QUIET]) {
-		for (size_t i = 0; i < json_array_len(res->parameters, key);
-		     i++)
-			ctl_print_line(
-				"%s",
-				json_get_string(
-					json_array_at(res->parameters, key, i),
-					name, "?"));
-		code = ctl_flush();
-	} else {
-		for (size_t i = 0; i < json_array_len(res->parameters, key);
-		     i++)
-			add_row(table, json_array_at(res->parameters, key, i));
-		code = table_print(table);
-	}
-	table_free(table);
-	control_result_release(res);
-	return code;
-}
+/**
+ * struct listing - a verb that lists
+ * @key: of the method's answer: what is listed
+ * @name: of one of these: what --quiet prints
+ * @add: its row
+ */
+struct listing {
+	const struct verb *verb;
+	const char *method;
+	const char *key, *name;
+	const char *headings[TABLE_MAX_COLUMNS];
+	size_t n_columns;
+	void (*add)(struct table *table, struct json_object *item);
+};
 
 /* ---- parents -------------------------------------------------------- */
 
@@ -85,34 +69,6 @@ static void add_parent(struct table *table, struct json_object *p)
 				  json_get_string(p, "description", NULL)));
 }
 
-static int run_parents(struct ctl *ctl)
-{
-	struct table table = { .n_columns = 6 };
-	struct control_result res;
-	int code = ctl_call(ctl, IO_VGPUD_MANAGER "ListParents", NULL, &res);
-
-	if (code)
-		return code;
-	table_row(&table, "PARENT", "DRIVER", "VGPUS", "MEMORY", "SHARES",
-		  "DESCRIPTION");
-	return print_list(ctl, &res, "parents", "name", &table, add_parent);
-}
-
-const struct verb verb_parents = {
-	.name = "parents",
-	.summary = "what is shared, and how much of it is taken",
-	.text = "Prints the parents: devices, real or of software, that are "
-		"shared; with how much\n"
-		"of each is taken by the vGPUs that are defined. A parent that "
-		"can't be used says\n"
-		"why in the place of its description.",
-	.example = "  $ vgpuctl parents\n",
-	.options = options,
-	.n_options = N_LIST_OPTIONS,
-	.target = ASKS_VGPUD,
-	.run = run_parents,
-};
-
 /* ---- types ---------------------------------------------------------- */
 
 static void add_type(struct table *table, struct json_object *t)
@@ -128,38 +84,6 @@ static void add_type(struct table *table, struct json_object *t)
 		  json_get_int(t, "xres", 0) ? screen : NULL,
 		  json_get_string(t, "description", NULL));
 }
-
-static int run_types(struct ctl *ctl)
-{
-	struct table table = { .n_columns = 6 };
-	struct json_object *params = json_object_new_object();
-	struct control_result res;
-	int code;
-
-	if (ctl->values[OPT_PARENT])
-		json_set_string(&params, "parent", ctl->values[OPT_PARENT]);
-	code = ctl_call(ctl, IO_VGPUD_MANAGER "ListTypes", params, &res);
-	if (code)
-		return code;
-	table_row(&table, "TYPE", "PARENT", ">FREE", ">MEMORY", "SCREEN",
-		  "DESCRIPTION");
-	return print_list(ctl, &res, "types", "name", &table, add_type);
-}
-
-const struct verb verb_types = {
-	.name = "types",
-	.summary = "what kinds of vGPUs can be made",
-	.text = "Prints the types that the parents offer. FREE is how many "
-		"more of it can be made\n"
-		"now; making one of another type may lower it, since they "
-		"share the parent.",
-	.example = "  $ vgpuctl types\n"
-		   "  $ vgpuctl types --parent software -o json\n",
-	.options = options,
-	.n_options = N_OPTIONS,
-	.target = ASKS_VGPUD,
-	.run = run_types,
-};
 
 /* ---- list ----------------------------------------------------------- */
 
@@ -178,18 +102,104 @@ static void add_instance(struct table *table, struct json_object *i)
 		  json_get_string(i, "reason", ""));
 }
 
-static int run_list(struct ctl *ctl)
-{
-	struct table table = { .n_columns = 7 };
-	struct control_result res;
-	int code = ctl_call(ctl, IO_VGPUD_MANAGER "List", NULL, &res);
+/* ---- all of them ---------------------------------------------------- */
 
+static const struct listing listings[] = {
+	{ &verb_parents,
+	  IO_VGPUD_MANAGER "ListParents",
+	  "parents",
+	  "name",
+	  { "PARENT", "DRIVER", "VGPUS", "MEMORY", "SHARES", "DESCRIPTION" },
+	  6,
+	  add_parent },
+	{ &verb_types,
+	  IO_VGPUD_MANAGER "ListTypes",
+	  "types",
+	  "name",
+	  { "TYPE", "PARENT", ">FREE", ">MEMORY", "SCREEN", "DESCRIPTION" },
+	  6,
+	  add_type },
+	{ &verb_list,
+	  IO_VGPUD_MANAGER "List",
+	  "instances",
+	  "uuid",
+	  { "UUID", "LABEL", "TYPE", "PARENT", "STATE", ">CLIENT", "REASON" },
+	  7,
+	  add_instance },
+};
+
+static int print_names(const struct listing *l, struct json_object *answer)
+{
+	for (size_t i = 0; i < json_array_len(answer, l->key); i++)
+		ctl_print_line("%s",
+			       json_get_string(json_array_at(answer, l->key, i),
+					       l->name, "?"));
+	return ctl_flush();
+}
+
+static int print_table(const struct listing *l, struct json_object *answer)
+{
+	struct table table = { .n_columns = l->n_columns };
+
+	table_heading(&table, l->headings);
+	for (size_t i = 0; i < json_array_len(answer, l->key); i++)
+		l->add(&table, json_array_at(answer, l->key, i));
+	return table_print(&table);
+}
+
+static int run(struct ctl *ctl)
+{
+	struct json_object *params = json_object_new_object();
+	const struct listing *l = listings;
+	struct control_result res;
+	int code;
+
+	while (l->verb != ctl->verb)
+		l++;
+	if (ctl->values[OPT_PARENT])
+		json_set_string(&params, "parent", ctl->values[OPT_PARENT]);
+	code = ctl_call(ctl, l->method, params, &res);
 	if (code)
 		return code;
-	table_row(&table, "UUID", "LABEL", "TYPE", "PARENT", "STATE", ">CLIENT",
-		  "REASON");
-	return print_list(ctl, &res, "instances", "uuid", &table, add_instance);
+	if (ctl->json)
+		code = ctl_print_json(res.parameters);
+	else if (ctl->values[OPT_QUIET])
+		code = print_names(l, res.parameters);
+	else
+		code = print_table(l, res.parameters);
+	control_result_release(&res);
+	return code;
 }
+
+const struct verb verb_parents = {
+	.name = "parents",
+	.summary = "what is shared, and how much of it is taken",
+	.text = "Prints the parents: devices, real or of software, that are "
+		"shared; with how much\n"
+		"of each is taken by the vGPUs that are defined. A parent that "
+		"can't be used says\n"
+		"why in the place of its description.",
+	.example = "  $ vgpuctl parents\n",
+	.options = options,
+	.n_options = N_LIST_OPTIONS,
+	.target = ASKS_VGPUD,
+	.run = run,
+};
+
+const struct verb verb_types = {
+	.name = "types",
+	.summary = "what kinds of vGPUs can be made",
+	.text = "Prints the types that the parents offer. FREE is how many "
+		"more of it can be made\n"
+		"now; making one of another type may lower it, since they "
+		"share the parent.",
+	.example = "  $ vgpuctl types\n"
+		   "  $ vgpuctl types --parent software -o json\n",
+	.options = options,
+	.n_options = N_OPTIONS,
+	.target = ASKS_VGPUD,
+	.run = run,
+};
 
 const struct verb verb_list = {
 	.name = "list",
@@ -205,5 +215,5 @@ const struct verb verb_list = {
 	.options = options,
 	.n_options = N_LIST_OPTIONS,
 	.target = ASKS_VGPUD,
-	.run = run_list,
+	.run = run,
 };

@@ -272,6 +272,7 @@ int main(int argc, char **argv)
 		ctl_fail(0, "there is no verb '%s'", argv[optind - 1]);
 		return settle(NEXT_USAGE, NULL);
 	}
+	ctl.verb = verb;
 	code = settle(parse_verb(&ctl, verb, argc, argv), verb);
 	if (code >= 0)
 		return code;

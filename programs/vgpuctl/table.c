@@ -52,18 +52,15 @@ static void widen(struct table *t, size_t row, size_t column)
 		t->widths[column] = width;
 }
 
-void table_row(struct table *t, ...)
+static void add_row(struct table *t, const char *const *cells)
 {
-	va_list ap;
-
 	if (t->failed)
 		return;
 	t->failed = make_room(t);
 	if (t->failed)
 		return;
-	va_start(ap, t);
 	for (size_t i = 0; i < t->n_columns; i++) {
-		char *cell = clean(va_arg(ap, const char *));
+		char *cell = clean(cells[i]);
 
 		t->cells[t->n_rows * t->n_columns + i] = cell;
 		if (cell)
@@ -71,8 +68,24 @@ void table_row(struct table *t, ...)
 		else
 			t->failed = -ENOMEM;
 	}
-	va_end(ap);
 	t->n_rows++; /* also a row with a gap: table_free() finds it */
+}
+
+void table_heading(struct table *t, const char *const *cells)
+{
+	add_row(t, cells);
+}
+
+void table_row(struct table *t, ...)
+{
+	const char *cells[TABLE_MAX_COLUMNS];
+	va_list ap;
+
+	va_start(ap, t);
+	for (size_t i = 0; i < t->n_columns; i++)
+		cells[i] = va_arg(ap, const char *);
+	va_end(ap);
+	add_row(t, cells);
 }
 
 size_t table_width(const struct table *t)

@@ -26,6 +26,9 @@ struct table {
  */
 void table_row(struct table *table, ...);
 
+/* The first row, of @n_columns strings. */
+void table_heading(struct table *table, const char *const *cells);
+
 /* Of all columns with what is between them. */
 size_t table_width(const struct table *table);
 

@@ -31,8 +31,11 @@ enum verb_target {
 			--control-path */
 };
 
+struct verb;
+
 /**
  * struct ctl - what all verbs know
+ * @verb: which one it is
  * @control_path: a vgpu-device's control socket; NULL: none
  * @vgpud_path: vgpud's; never NULL
  * @vgpud_buf, @control_buf: behind them, where nobody said them
@@ -44,6 +47,7 @@ enum verb_target {
  * @operands, @n_operands: all of them
  */
 struct ctl {
+	const struct verb *verb;
 	const char *control_path;
 	const char *vgpud_path;
 	char vgpud_buf[CTL_PATH_MAX], control_buf[CTL_PATH_MAX];

@@ -97,6 +97,8 @@ def test_show(ask):
     (['modify', 'desk', '--type', 'bochs-64m', '--policy', 'fail'],
      ('Modify', {'name': 'desk', 'type': 'bochs-64m', 'policy': 'fail'})),
     (['start', '--', '--odd'], ('Start', {'name': '--odd'})),
+    (['create', 'x', '-w', '300', '--cap', '50'], ('Create', {'type': 'x', 'weight': 300, 'cap': 50})),
+    (['modify', 'desk', '--weight', '0'], ('Modify', {'name': 'desk', 'weight': 0})),
 ])
 def test_a_life(ask, words, call):
     answer = {} if words[0] in ('stop', 'remove') else {'instance': instance()}
@@ -110,6 +112,16 @@ def test_a_life(ask, words, call):
     assert json.loads(done.stdout) == (instance() if answer else {})
 
 
+def test_several_at_once(ask):
+    table = {'Remove': lambda p: ('NoSuchInstance', p) if p['name'] == 'b' else {},
+             'Start': lambda p: {'instance': instance(uuid=p['name'] * 36)}}
+    done, calls = ask(table, 'remove', 'a', 'b', 'c', '--force')
+    assert [c[1] for c in calls] == [{'name': n, 'force': True} for n in 'abc']
+    assert done.returncode == 4 and done.stderr.count('\n') == 1 and "'b'" in done.stderr, 'the others are removed'
+    done, _ = ask(table, 'start', 'a', 'c')
+    assert done.stdout.split() == ['a' * 36, 'c' * 36] and done.returncode == 0
+
+
 @pytest.mark.parametrize('words, phrase', [
     (['define'], 'TYPE is missing'), (['create'], 'TYPE is missing'), (['show'], 'NAME is missing'),
     (['start'], 'NAME'), (['stop'], 'NAME'), (['remove'], 'NAME'), (['modify'], 'NAME'), (['log'], 'NAME'),
@@ -121,9 +133,11 @@ def test_a_life(ask, words, call):
     (['attach-args', 'desk', '--qemu', '--memory', 'lots'], '--memory'),
     (['events', '--count', '0'], '--count'), (['events', '--after', 'now'], '--after'),
     (['log', 'desk', '--lines', '-3'], '--lines'), (['top', '--delay', '0'], '--delay'),
-    (['top', '--delay', 'nan'], '--delay'), (['start', 'a', 'b'], "'b'"), (['list', '--type'], "no option '--type'"),
+    (['top', '--delay', 'nan'], '--delay'), (['modify', 'a', 'b', '-l', 'x'], "'b'"), (['list', '--type'], "no option '--type'"),
     (['list', '--f\x1b[31m'], "no option '--f?[31m'"), (['list', '-q\x1b'], "no option '-?'"),
     (['create', '--p', 'x'], 'several options begin with --p'), (['create', '-l'], '-l: its value is missing'),
+    (['create', 'x', '--weight', 'much'], '--weight is a number'), (['create', 'x', '-w', '10001'], '10000'),
+    (['modify', 'x', '--cap', '101'], '--cap is a number'), (['modify', 'x', '--cap', '-1'], '--cap is a number'),
     (['list', '--timeout'], '--timeout: its value is missing'), (['list', '--quiet=3'], 'takes no value'),
 ])
 def test_wrong_command_lines_ask_nobody(ask, words, phrase):
