@@ -111,7 +111,8 @@ static int read_limit(int64_t pid, const char *name, uint64_t *ret_soft)
 
 static void check_files(struct doctor *d, int64_t pid)
 {
-	const char *whose = pid ? "vgpud" : "this shell (vgpud doesn't run)";
+	const char *whose = pid ? "vgpud"
+				: "this shell (of vgpud it isn't known)";
 	uint64_t limit;
 
 	if (read_limit(pid, "Max open files", &limit))

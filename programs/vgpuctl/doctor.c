@@ -2,6 +2,7 @@
 /* vgpuctl doctor: what stands in the way of a vGPU in a VM, and the remedy. */
 #include "doctor.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -96,8 +97,17 @@ static int64_t check_vgpud(struct doctor *d)
 	const char *path = d->ctl->vgpud_path, *user;
 	struct control_result res;
 	int64_t pid;
+	int err;
 
-	if (ctl_try(d->ctl, path, IO_VGPUD_MANAGER "Diagnose", &res)) {
+	err = ctl_try(d->ctl, path, IO_VGPUD_MANAGER "Diagnose", &res);
+	if (err == -EACCES || err == -EPERM) {
+		doctor_say(d, FINDING_PROBLEM, "vgpud",
+			   "run 'vgpuctl doctor' as root, or join the socket's "
+			   "group: control-group in vgpud's configuration",
+			   "you may not use %s", path);
+		return 0;
+	}
+	if (err) {
 		doctor_say(d, FINDING_PROBLEM, "vgpud",
 			   "start it: 'systemctl start vgpud', or 'vgpud &' "
 			   "as yourself; --vgpud names another socket",
@@ -133,9 +143,11 @@ static int run(struct ctl *ctl)
 		code = ctl_print_json(out);
 		json_object_put(out);
 	} else {
-		ctl_print_line("%u problems, %u warnings",
+		ctl_print_line("%u problem%s, %u warning%s",
 			       d.counts[FINDING_PROBLEM],
-			       d.counts[FINDING_WARNING]);
+			       d.counts[FINDING_PROBLEM] == 1 ? "" : "s",
+			       d.counts[FINDING_WARNING],
+			       d.counts[FINDING_WARNING] == 1 ? "" : "s");
 		code = ctl_flush();
 		json_object_put(d.findings);
 	}
