@@ -297,7 +297,11 @@ int client_call(struct vgpu_client *c, struct client_call *call)
 	call->n_recv_fds = call->recv_size = 0;
 	if (c->dead)
 		return -ENOTCONN;
+	if (call->posted)
+		h.flags |= VFIO_USER_NO_REPLY;
 	err = send_all(c, iov, 3, call->fds, call->n_fds, deadline);
+	if (call->posted)
+		return err;
 	while (!err) {
 		err = recv_header(c, &reply, &in, deadline);
 		if (err || !is_request(&reply))

@@ -14,6 +14,13 @@
 #define CLIENT_MAX_XFER	       (1u << 20) /* bytes of data we take and send */
 #define CLIENT_MAX_REPLY_FDS   16u
 
+/* A register that can be written by an eventfd. */
+struct client_doorbell {
+	struct client_doorbell *next;
+	uint64_t offset, size;
+	int fd;
+};
+
 struct client_region {
 	bool known;
 	uint32_t flags;
@@ -22,6 +29,8 @@ struct client_region {
 	struct vgpu_client_area *areas;
 	void **maps; /* by area; NULL: not mapped yet */
 	uint32_t n_areas;
+	bool asked; /* for doorbells */
+	struct client_doorbell *doorbells;
 };
 
 /* Memory that the device was shown. */
@@ -51,6 +60,7 @@ struct vgpu_client {
  * struct client_call - a request and its reply
  * @send: payload in two pieces, the second may be empty
  * @fds: sent with it
+ * @posted: no reply is wanted; @recv and so on stay empty
  * @recv: room for the reply's payload, in two pieces as well
  * @recv_size: bytes that came
  * @recv_fds: that came; the caller's to close
@@ -61,6 +71,7 @@ struct client_call {
 	size_t send_size[2];
 	const int *fds;
 	size_t n_fds;
+	bool posted;
 	void *recv[2];
 	size_t recv_room[2];
 	size_t recv_size;
@@ -84,5 +95,8 @@ void client_free_memory(struct vgpu_client *c);
 /* region.c. Lock held. */
 int client_region_known(struct vgpu_client *c, unsigned index);
 void client_free_regions(struct vgpu_client *c);
+
+/* doorbell.c. Lock held. */
+void client_free_doorbells(struct client_region *r);
 
 #endif

@@ -229,6 +229,7 @@ void client_free_regions(struct vgpu_client *c)
 		for (uint32_t a = 0; a < r->n_areas; a++)
 			if (r->maps[a])
 				munmap(r->maps[a], r->areas[a].size);
+		client_free_doorbells(r);
 		free(r->areas);
 		free(r->maps);
 		close_fd(r->fd);
@@ -313,6 +314,26 @@ int vgpu_client_write32(struct vgpu_client *c, unsigned index, uint64_t offset,
 
 	put_le32(b, value);
 	return vgpu_client_write(c, index, offset, b, sizeof(b));
+}
+
+int vgpu_client_post32(struct vgpu_client *c, unsigned index, uint64_t offset,
+		       uint32_t value)
+{
+	struct vfio_user_region_access a = { offset, index, 4 };
+	uint8_t b[4];
+	struct client_call call = {
+		.command = VFIO_USER_REGION_WRITE,
+		.send = { &a, b },
+		.send_size = { sizeof(a), sizeof(b) },
+		.posted = true,
+	};
+	int err;
+
+	put_le32(b, value);
+	pthread_mutex_lock(&c->lock);
+	err = client_call(c, &call);
+	pthread_mutex_unlock(&c->lock);
+	return err;
 }
 
 int vgpu_client_enable(struct vgpu_client *c)

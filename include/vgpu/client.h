@@ -145,6 +145,32 @@ VGPU_CLIENT_API int vgpu_client_write32(struct vgpu_client *client,
 					unsigned index, uint64_t offset,
 					uint32_t value);
 
+/**
+ * vgpu_client_post32() - write a register, and don't wait
+ *
+ * It takes effect before all later calls; that the server refused it is not
+ * told.
+ */
+VGPU_CLIENT_API int vgpu_client_post32(struct vgpu_client *client,
+				       unsigned index, uint64_t offset,
+				       uint32_t value);
+
+/**
+ * vgpu_client_doorbell() - a register to be written by an eventfd
+ * @offset: of the register
+ * @size: bytes of it
+ * @ret_fd: writing to it stands for writing to the register, with any value;
+ *          the client's, good until it is closed
+ *
+ * The fastest way, but one without order: registers that are written by calls
+ * may be written before or after.
+ *
+ * Return: 0; -ENOENT: the server has no such doorbell.
+ */
+VGPU_CLIENT_API int vgpu_client_doorbell(struct vgpu_client *client,
+					 unsigned index, uint64_t offset,
+					 uint32_t size, int *ret_fd);
+
 /* Turn on memory and I/O decode and bus mastering in the command register. */
 VGPU_CLIENT_API int vgpu_client_enable(struct vgpu_client *client);
 
