@@ -282,11 +282,17 @@ static void refuse(struct control_call *call, const struct manager *m, int err,
 		fail_with(call, IO "NoSuchParent", "parent", def->parent);
 		return;
 	case -EUSERS:
-		snprintf(message, sizeof(message),
-			 "%s%s has no room for another %s: remove an instance, "
-			 "or choose a smaller type",
-			 *def->parent ? "parent " : "every parent", def->parent,
-			 def->type);
+		if (instance)
+			snprintf(message, sizeof(message),
+				 "parent %s has not that much left: 'vgpuctl "
+				 "parents' shows what of it is taken",
+				 def->parent);
+		else
+			snprintf(message, sizeof(message),
+				 "%s%s has no room for another %s: remove an "
+				 "instance, or choose a smaller type",
+				 *def->parent ? "parent " : "every parent",
+				 def->parent, def->type);
 		fail_errno(call, IO "Exhausted", message, err);
 		return;
 	case -EBUSY:

@@ -5,6 +5,7 @@ Answers io.vgpud.Manager from a table; `calls` has what was asked. Values of
 the table are parameters of a reply, (error, parameters), lists of replies for
 a stream, or functions of the call's parameters that return one of them.
 """
+import contextlib
 import json
 import socket
 import threading
@@ -39,7 +40,8 @@ class Manager:
             threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
 
     def _serve(self, peer):
-        with peer, peer.makefile('rb') as stream:
+        # A reader of events goes when it has enough.
+        with contextlib.suppress(ConnectionError), peer, peer.makefile('rb') as stream:
             data = b''
             while byte := stream.read(1):
                 if byte != b'\0':
