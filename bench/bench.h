@@ -16,17 +16,19 @@
 /* How one waits for the other side. */
 enum way {
 	WAY_BLOCK, /* sleep in the kernel */
-	WAY_YIELD, /* try for YIELD_NS with sched_yield() in between, then sleep */
+	WAY_YIELD, /* try for YIELD_NS with sched_yield() in between, then sleep
+		    */
 	WAY_SPIN,  /* try for ever */
+	WAY_LOOP,  /* as our loop does (util/place.h), then sleep */
 	NUM_WAYS,
 };
 #define YIELD_NS 50000
 
 enum kind {
 	KIND_ROUND_TRIP, /* a request, a reply */
-	KIND_POSTED,     /* requests without reply; one with, at the end */
-	KIND_MAP,        /* DMA_MAPs with an fd each, then DMA_UNMAPs */
-	KIND_DOORBELL,   /* a write that makes the server signal an eventfd */
+	KIND_POSTED,	 /* requests without reply; one with, at the end */
+	KIND_MAP,	 /* DMA_MAPs with an fd each, then DMA_UNMAPs */
+	KIND_DOORBELL,	 /* a write that makes the server signal an eventfd */
 };
 
 /**
@@ -36,6 +38,10 @@ enum kind {
  * @region: which they access
  * @offset: where
  * @count: bytes of data of each access
+ * @most: what its time may be at most, as a multiple of the floor's that waits
+ *        the same way (0: anything)
+ * @most_us: or, where the floor is faster than that, this many us a message
+ * @most_best: and as a multiple of the best floor's
  */
 struct work {
 	const char *name;
@@ -45,6 +51,7 @@ struct work {
 	unsigned region;
 	unsigned offset;
 	unsigned count;
+	double most, most_us, most_best;
 };
 
 /* Bytes of one request and of its reply on the wire. */
@@ -58,8 +65,8 @@ size_t work_reply(const struct work *work);
 #define MAX_BYTES     ((64u << 10) + 32u) /* of one message here */
 
 /* What the device has: BAR 0 is memory, BAR 2 registers. */
-#define DEVICE_MEMORY   (1u << 20)
-#define DEVICE_SCRATCH  0x0 /* reads as written */
+#define DEVICE_MEMORY	(1u << 20)
+#define DEVICE_SCRATCH	0x0 /* reads as written */
 #define DEVICE_DOORBELL 0x4 /* a write signals MSI vector 0 */
 
 /* Receive some bytes. 0: the other side has closed. */

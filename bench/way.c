@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "util/loop.h"
+#include "util/place.h"
 
 void fail(const char *what)
 {
@@ -30,7 +32,9 @@ uint64_t now_ns(void)
 /* Nothing was there. Give the other side a chance; sleep when it is time to. */
 static void pause_for(enum way way, int fd, short events, uint64_t *since)
 {
+	static struct place place; /* a process has one that waits */
 	struct pollfd p = { .fd = fd, .events = events };
+	enum place_step step = PLACE_YIELD;
 	uint64_t now;
 
 	if (way == WAY_SPIN)
@@ -38,10 +42,17 @@ static void pause_for(enum way way, int fd, short events, uint64_t *since)
 	now = now_ns();
 	if (!*since)
 		*since = now;
-	if (now - *since < YIELD_NS)
-		sched_yield();
-	else if (poll(&p, 1, -1) < 0)
+	if (now - *since >= (way == WAY_LOOP ? LOOP_SPIN_NS : YIELD_NS))
+		step = PLACE_MOVE;
+	else if (way == WAY_LOOP)
+		step = place_next(&place, now);
+	if (step == PLACE_MOVE && poll(&p, 1, -1) < 0)
 		fail("poll");
+	if (step == PLACE_YIELD) {
+		sched_yield();
+		if (way == WAY_LOOP)
+			place_yielded(&place, now_ns() - now);
+	}
 }
 
 ssize_t way_recv(enum way way, int sock, void *buf, size_t len)
@@ -76,9 +87,10 @@ ssize_t way_recv_fd(enum way way, int sock, void *buf, size_t len, int *fd)
 			.msg_control = control,
 			.msg_controllen = sizeof(control),
 		};
-		ssize_t n = recvmsg(sock, &msg,
-				    MSG_CMSG_CLOEXEC |
-				    (way == WAY_BLOCK ? 0 : MSG_DONTWAIT));
+		ssize_t n =
+			recvmsg(sock, &msg,
+				MSG_CMSG_CLOEXEC |
+					(way == WAY_BLOCK ? 0 : MSG_DONTWAIT));
 		struct cmsghdr *c;
 
 		if (n >= 0) {
@@ -112,8 +124,9 @@ void way_send_all(enum way way, int sock, const void *buf, size_t len)
 	uint64_t since = 0;
 
 	while (len) {
-		ssize_t n = send(sock, buf, len, MSG_NOSIGNAL |
-				 (way == WAY_BLOCK ? 0 : MSG_DONTWAIT));
+		ssize_t n = send(sock, buf, len,
+				 MSG_NOSIGNAL |
+					 (way == WAY_BLOCK ? 0 : MSG_DONTWAIT));
 
 		if (n < 0) {
 			if (errno != EAGAIN)
@@ -129,8 +142,8 @@ void way_send_all(enum way way, int sock, const void *buf, size_t len)
 
 int way_eventfd(enum way way)
 {
-	int fd = eventfd(0, EFD_CLOEXEC |
-			    (way == WAY_BLOCK ? 0 : EFD_NONBLOCK));
+	int fd =
+		eventfd(0, EFD_CLOEXEC | (way == WAY_BLOCK ? 0 : EFD_NONBLOCK));
 
 	if (fd < 0)
 		fail("eventfd");

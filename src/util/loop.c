@@ -14,6 +14,7 @@
 
 #include "cleanup.h"
 #include "list.h"
+#include "place.h"
 
 #define LOOP_MAX_EVENTS 64
 
@@ -44,7 +45,7 @@ struct loop {
 	struct list dead; /* removed in this round, freed after it */
 	struct loop_poller *pollers;
 	struct loop_poller *next_poller; /* of the round in progress */
-	bool crowded; /* the last yield let somebody else run */
+	struct place place;
 };
 
 int loop_new(struct loop **ret_loop)
@@ -165,8 +166,8 @@ int loop_attach(struct loop_source *src)
 int loop_add_timer(struct loop *loop, loop_timer_fn fn, void *user,
 		   struct loop_source **ret_src)
 {
-	cleanup_fd int fd = timerfd_create(CLOCK_MONOTONIC,
-					   TFD_CLOEXEC | TFD_NONBLOCK);
+	cleanup_fd int fd =
+		timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	int err;
 
 	if (fd < 0)
@@ -184,8 +185,10 @@ int loop_arm_timer(struct loop_source *src, uint64_t ns, uint64_t interval_ns)
 	struct itimerspec its = {
 		.it_value = { .tv_sec = (time_t)(ns / 1000000000ull),
 			      .tv_nsec = (long)(ns % 1000000000ull) },
-		.it_interval = { .tv_sec = (time_t)(interval_ns / 1000000000ull),
-				 .tv_nsec = (long)(interval_ns % 1000000000ull) },
+		.it_interval = { .tv_sec =
+					 (time_t)(interval_ns / 1000000000ull),
+				 .tv_nsec =
+					 (long)(interval_ns % 1000000000ull) },
 	};
 
 	if (timerfd_settime(src->fd, 0, &its, NULL) < 0)
@@ -367,7 +370,6 @@ static void rest(struct loop *loop)
 static int spin(struct loop *loop)
 {
 	uint64_t now = loop_now_ns(), last = now, looked = now;
-	unsigned polls = 0;
 	int n = 0;
 
 	while (any_hot(loop)) {
@@ -387,10 +389,16 @@ static int spin(struct loop *loop)
 			if (n < 0)
 				break;
 			looked = now;
-		} else if (!did && (loop->crowded ||
-				    ++polls % LOOP_LONELY_POLLS == 0)) {
-			sched_yield();
-			loop->crowded = loop_now_ns() - now > LOOP_CROWDED_NS;
+		} else if (!did) {
+			enum place_step step = place_next(&loop->place, now);
+
+			if (step == PLACE_MOVE)
+				break; /* sleep: nothing is there */
+			if (step == PLACE_YIELD) {
+				sched_yield();
+				place_yielded(&loop->place,
+					      loop_now_ns() - now);
+			}
 		}
 	}
 	rest(loop);

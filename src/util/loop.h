@@ -16,7 +16,8 @@ struct loop_source;
  * loop_fd_fn - an fd is ready
  * @events: EPOLLIN, EPOLLOUT, EPOLLHUP, EPOLLERR as they came
  */
-typedef void (*loop_fd_fn)(struct loop_source *src, uint32_t events, void *user);
+typedef void (*loop_fd_fn)(struct loop_source *src, uint32_t events,
+			   void *user);
 typedef void (*loop_timer_fn)(struct loop_source *src, void *user);
 
 int loop_new(struct loop **ret_loop);
@@ -75,27 +76,23 @@ int loop_attach(struct loop_source *src);
  * wake-up across cpus costs more than the whole protocol, so this is where
  * round-trip time is won. An idle loop never spins.
  *
- * In between it yields the cpu: always, if there is somebody else who wants
- * it (likely the peer), and else now and then, to find out.
+ * In between it yields the cpu as place.h says: always, if there is somebody
+ * else who wants it (likely the peer), and else now and then, to find out.
  */
 struct loop_poller {
 	bool (*poll)(struct loop_poller *poller);
 	void (*rest)(struct loop_poller *poller);
 	bool warm;
 	struct loop_poller *next; /* private */
-	bool registered;          /* private */
-	bool hot;                 /* private */
-	bool polled;              /* private: since the last rest */
+	bool registered;	  /* private */
+	bool hot;		  /* private */
+	bool polled;		  /* private: since the last rest */
 };
 
 /* How long the loop polls after the last message before it sleeps. */
 #define LOOP_SPIN_NS (50ull * 1000)
 /* How often it looks at its other sources while it polls. */
 #define LOOP_LOOK_NS (100ull * 1000)
-/* A yield that took so long let somebody else run. */
-#define LOOP_CROWDED_NS 1500ull
-/* Polls for each yield if nobody did. */
-#define LOOP_LONELY_POLLS 4
 
 void loop_add_poller(struct loop *loop, struct loop_poller *poller);
 void loop_remove_poller(struct loop *loop, struct loop_poller *poller);
