@@ -81,7 +81,8 @@ void instance_print(struct json_object *p)
 	ctl_print_field("autostart",
 			json_get_bool(p, "autostart", false) ? "yes" : "no");
 	ctl_print_field("policy", json_get_string(p, "policy", "?"));
-	print_number("weight", json_get_int(p, "weight", 0));
+	if (json_member(p, "weight"))
+		print_number("weight", json_get_int(p, "weight", 0));
 	if (cap) {
 		snprintf(text, sizeof(text), "%" PRId64 " %%", cap);
 		ctl_print_field("cap", text);

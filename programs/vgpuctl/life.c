@@ -49,8 +49,8 @@ static int add_option(struct ctl *ctl, const struct verb_option *option,
 		if (*value < '0' || *value > '9' || *end || errno ||
 		    number > max)
 			return ctl_fail(EXIT_USAGE,
-					"%s: --%s is a number from 0 to %ld, "
-					"not '%s'",
+					"%s: --%s: a number from 0 to %ld is "
+					"expected, not '%s'",
 					ctl->verb->name, option->name, max,
 					value);
 		json_set_uint(params, option->name, (uint64_t)number);

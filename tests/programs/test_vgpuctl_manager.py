@@ -136,8 +136,8 @@ def test_several_at_once(ask):
     (['top', '--delay', 'nan'], '--delay'), (['modify', 'a', 'b', '-l', 'x'], "'b'"), (['list', '--type'], "no option '--type'"),
     (['list', '--f\x1b[31m'], "no option '--f?[31m'"), (['list', '-q\x1b'], "no option '-?'"),
     (['create', '--p', 'x'], 'several options begin with --p'), (['create', '-l'], '-l: its value is missing'),
-    (['create', 'x', '--weight', 'much'], '--weight is a number'), (['create', 'x', '-w', '10001'], '10000'),
-    (['modify', 'x', '--cap', '101'], '--cap is a number'), (['modify', 'x', '--cap', '-1'], '--cap is a number'),
+    (['create', 'x', '--weight', 'much'], '--weight: a number'), (['create', 'x', '-w', '10001'], '10000'),
+    (['modify', 'x', '--cap', '101'], '--cap: a number'), (['modify', 'x', '--cap', '-1'], '--cap: a number'),
     (['list', '--timeout'], '--timeout: its value is missing'), (['list', '--quiet=3'], 'takes no value'),
 ])
 def test_wrong_command_lines_ask_nobody(ask, words, phrase):
