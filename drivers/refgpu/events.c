@@ -25,6 +25,8 @@ static void on_fault(struct rg_slot *s, const struct rg_notice *n)
 		s->same_faults++;
 	else
 		s->same_faults = 0;
+	if (n->seq != s->fault_seq)
+		s->drops = 0;
 	s->faulted = true;
 	s->fault_va = n->va;
 	s->fault_seq = n->seq;

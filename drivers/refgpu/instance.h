@@ -37,12 +37,15 @@
 #define RG_MAX_TABLES 32768u /* page tables of a vGPU that are shadowed */
 #define RG_MAX_JOBS   256u   /* of a slot, sent and not over */
 #define RG_JOB_DWORDS 16384u /* of one job */
-#define RG_HEAD_EVERY 32u /* ring commands from one store of head to the next  \
-			   */
-#define RG_MAX_UNMAPS  256u /* that wait for the parent */
-#define RG_SAME_FAULTS 16u  /* in a row, mended in vain: the page's bus fails  \
-			     */
-#define RG_WINDOW 1024u	    /* dwords of commands that are copied at once */
+#define RG_HEAD_EVERY                                                          \
+	32u		   /* ring commands from one store of head to the next \
+			    */
+#define RG_MAX_UNMAPS 256u /* that wait for the parent */
+#define RG_SAME_FAULTS                                                         \
+	16u		   /* in a row, mended in vain: the page's bus fails   \
+			    */
+#define RG_MAX_DROPS 4096u /* of a shadow, for one job; then the bus fails */
+#define RG_WINDOW    1024u /* dwords of commands that are copied at once */
 
 /* Time and room, so that no guest holds the loop, or needs to wait in it */
 #define RG_PUMP_NS	 1000000u /* work for one slot in one go */
@@ -123,7 +126,7 @@ struct rg_slot {
 	bool faulted;
 	uint64_t fault_va, fault_seq;
 	uint32_t fault_code;
-	unsigned same_faults;
+	unsigned same_faults, drops;
 	uint64_t fault_after;	  /* position in the ring before the next try */
 	uint64_t closed_at;	  /* likewise, of RG_CLOSE */
 	uint64_t time_seen, time; /* the parent's count, ours */

@@ -152,7 +152,9 @@ void rg_slot_answer_fault(struct rg_slot *s)
 	s->fault_after = 0;
 	err = vgpu_shadow_fault(s->shadow, s->fault_va, prot, &why);
 	rg_space_mend(rg);
-	if (err == -EAGAIN || (err && drop_others(s))) {
+	if (s->drops < RG_MAX_DROPS &&
+	    (err == -EAGAIN || (err && drop_others(s)))) {
+		s->drops++;
 		s->fault_after = rg->tail;
 		rg_ring_kick(rg);
 		return;
@@ -180,7 +182,7 @@ void rg_slot_resume(struct rg_slot *s)
 	c->state = REFGPU_STATE_IDLE;
 	c->fault = REFGPU_FAULT_NONE;
 	c->fault_va = 0;
-	s->same_faults = 0;
+	s->same_faults = s->drops = 0;
 	/* It faults again if it has to. */
 	if (s->stopped)
 		rg_ring_small(s->rg, s->id, RG_RESUME);
@@ -219,7 +221,7 @@ static void clear(struct rg_slot *s)
 	s->pending = RG_PENDING_NONE;
 	s->seq = s->done = 0;
 	s->first_job = s->n_jobs = 0;
-	s->same_faults = 0;
+	s->same_faults = s->drops = 0;
 	s->fault_after = 0;
 	s->time_seen = 0;
 }
@@ -241,6 +243,7 @@ void rg_slot_close(struct rg_slot *s)
 			vgpu_log(&rg->dev, VGPU_LOG_DEBUG,
 				 "context %u: the parent is late to end it",
 				 s->id);
+		rg_space_reap(rg, false);
 	}
 	clear(s);
 }

@@ -18,6 +18,25 @@ static enum vgpu_shadow_fault no_page(const struct vgpu_shadow_target *t,
 	return VGPU_SHADOW_OK;
 }
 
+/* Pages around one that has faulted are likely to be next. */
+#define CLUSTER 32u
+
+static void pin_around(struct table *t, unsigned i)
+{
+	struct vgpu_shadow_target page;
+	unsigned first = i / CLUSTER * CLUSTER;
+	unsigned end = MIN(first + CLUSTER, n_entries(t));
+
+	for (unsigned k = first; k < end; k++) {
+		target_of(t, k, &page);
+		if (page.kind == VGPU_SHADOW_PAGE && page.prot &&
+		    !is_there(t, k))
+			page_note(t, k, &page, false);
+	}
+	pages_flush(t->shadow);
+	t->shadow->short_of = 0; /* it was worth a try */
+}
+
 /* A page that its entry allows */
 static enum vgpu_shadow_fault page_fault(struct table *t, unsigned i,
 					 const struct vgpu_shadow_target *page,
@@ -28,6 +47,8 @@ static enum vgpu_shadow_fault page_fault(struct table *t, unsigned i,
 	if (!is_there(t, i)) { /* once more: it may be in reach by now */
 		page_note(t, i, page, false);
 		pages_flush(s);
+		if (s->lazy && !s->short_of)
+			pin_around(t, i);
 	} else if (prot & ~prot_there(t, i) && !pool_reserve(s->pool)) {
 		/* It was there for less than its entry allows. */
 		page_drop(t, i, page);
@@ -100,6 +121,7 @@ int vgpu_shadow_fault(struct vgpu_shadow *s, uint64_t va, unsigned prot,
 		*ret_fault = VGPU_SHADOW_FAULT_NONE;
 		return 0;
 	}
+	s->lazy |= s->short_of != 0;
 	s->short_of = 0;
 	if (!shadow_grow_root(s)) {
 		err = s->short_of;
@@ -116,6 +138,7 @@ int vgpu_shadow_fault(struct vgpu_shadow *s, uint64_t va, unsigned prot,
 		return 0;
 	}
 	err = s->short_of;
+	s->lazy = true;
 	/* Room can be made if this shadow has any. */
 	if (!s->root || s->root->n_pages || n_tables > f->n_levels) {
 		p->stats.drops++;

@@ -51,7 +51,7 @@ static void leaf_changed(struct table *t, unsigned i, uint64_t old_entry)
 			return;
 		page_drop(t, i, &old);
 	}
-	if (now.kind == VGPU_SHADOW_PAGE && now.prot)
+	if (now.kind == VGPU_SHADOW_PAGE && now.prot && !t->shadow->lazy)
 		page_note(t, i, &now, was);
 	else if (was)
 		pages_gone(t->shadow, t->va + i * PAGE, 1);
@@ -136,7 +136,7 @@ static void scan_large(struct table *t)
 		target_of(t, i, &piece);
 		if (t->children)
 			table_new(t->shadow, t, i, &piece);
-		else
+		else if (!t->shadow->lazy)
 			page_note(t, i, &piece, false);
 	}
 	t->shadow->pool->n_changed += n_entries(t);

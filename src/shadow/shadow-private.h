@@ -74,6 +74,7 @@ struct vgpu_shadow {
 	struct list leaves; /* all of the last level */
 	unsigned n_tables;
 	int short_of; /* 0, or what a limit said */
+	bool lazy;    /* a limit was reached: only what faults is pinned */
 };
 
 /* Pins of single pages that wait to be undone. What a table may need is set

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The instance half of drivers/refgpu between a core and a parent half that are
+ * made for tests: memory is an array, and the parent half looks at the ring
+ * when it is told to. It keeps the tables that hardware would have, and insists
+ * that nothing is in them but what is pinned at that moment.
+ *
+ * What must hold is checked by REQUIRE(), so that fuzz targets can use it, too.
+ */
+#ifndef TEST_REFGPU_HALF_RIG_H
+#define TEST_REFGPU_HALF_RIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../../drivers/refgpu/instance.h"
+
+#ifndef REQUIRE
+#define REQUIRE(cond)                                                          \
+	do {                                                                   \
+		if (!(cond)) {                                                 \
+			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__,       \
+				__LINE__, #cond);                              \
+			abort();                                               \
+		}                                                              \
+	} while (0)
+#endif
+
+#define RAM_BASE  0x100000ull /* guest's address of its memory */
+#define RAM_PAGES 4096u
+#define RAM_SIZE  (RAM_PAGES * 4096ull)
+#define BUS_BASE  0x7000000000ull /* the device's address of it */
+#define VRAM_SIZE (64ull << 20)
+#define RO_PAGE	  17u /* of RAM: the client lets the device only read it */
+
+#define HW_VA	     (1u << 16) /* pages that the hardware's tables have */
+#define HW_PAGES(va) ((va) >> 12)
+
+struct rig_job {
+	uint64_t seq;
+	uint32_t slot, n, at; /* at: the next command */
+	uint32_t *dwords;
+};
+
+struct vgpu_core {
+	struct vgpu_device *dev;
+	const struct vgpu_device_ops *ops;
+	struct rg_state *state;
+	uint8_t *ram, *vram;
+	bool unmapped[RAM_PAGES];
+	unsigned pins[RAM_PAGES][4];
+	int hw_refs[RAM_PAGES]; /* entries of the hardware's that have it */
+	unsigned waits; /* unpins that had to wait for the parent half */
+	bool eager;	/* the parent half looks whenever it is kicked */
+	unsigned n_pinned, max_pins, pin_calls, unpin_calls;
+	unsigned irqs[REFGPU_NUM_VECTORS];
+	unsigned planes;
+	struct vgpu_plane plane;
+	bool memory_given;
+	unsigned unmaps_done;
+	unsigned sections; /* open */
+	/* The parent half */
+	struct rg_shared *shared;
+	bool kicked;
+	struct rig_slot {
+		bool open, stands;
+		unsigned resumes, stops, engine;
+		uint64_t *pte; /* HW_VA of them */
+		uint64_t last_seq;
+	} slots[RG_MAX_SLOTS];
+	unsigned n_records[RG_MEMORY + 1];
+	struct rig_job *jobs;
+	unsigned n_jobs, n_faults;
+	struct timer {
+		void (*fn)(void *user);
+		void *user;
+		bool armed, used;
+	} timers[8];
+};
+
+struct vgpu_core *rig_new(void);
+void rig_free(struct vgpu_core *core);
+
+uint32_t rig_read(struct vgpu_core *core, uint32_t reg);
+void rig_write(struct vgpu_core *core, uint32_t reg, uint32_t value);
+void rig_write64(struct vgpu_core *core, uint32_t reg, uint64_t value);
+void rig_doorbell(struct vgpu_core *core, unsigned ctx);
+
+/* The parent half: take at most @max records; jobs are kept. */
+unsigned rig_take(struct vgpu_core *core, unsigned max);
+/* All jobs that were taken are over: FENCE and FILL are done, in order. */
+void rig_finish(struct vgpu_core *core);
+/* The byte that the hardware reaches at @va, or NULL */
+uint8_t *rig_hw(struct vgpu_core *core, unsigned slot, uint64_t va, bool write);
+void rig_kick(struct vgpu_core *core);
+void rig_fault(struct vgpu_core *core, unsigned slot, uint64_t va, bool write);
+/* Until nothing is left to do */
+void rig_settle(struct vgpu_core *core);
+/* Fire the timers that are armed. */
+unsigned rig_timers(struct vgpu_core *core);
+
+/* Guest: page tables with root, one middle table and leaves at page @at of RAM
+ * (or VRAM) on. */
+void rig_ram64(struct vgpu_core *core, uint64_t page, unsigned i, uint64_t v);
+
+#endif
