@@ -22,6 +22,8 @@ BUILD = TOP / os.environ.get('VGPU_BUILD', 'build/release')
 DEVICE = BUILD / 'programs' / 'vgpu-device' / 'vgpu-device'
 CTL = BUILD / 'programs' / 'vgpuctl' / 'vgpuctl'
 DRIVERS = BUILD / 'drivers'
+# A sanitizer wants more than the sandbox leaves, so such a build has none.
+SANITIZED = BUILD.name in ('asan', 'tsan')
 PATIENCE = 20
 IO = 'io.vgpud.Device.'
 
