@@ -8,7 +8,8 @@
 
 #define REFRESH_MHZ 60000u
 #define PERIOD_NS   (1000000000000ull / REFRESH_MHZ)
-#define MIN_RES	    64u
+#define MIN_XRES    640u /* less has no timing that EDID can say */
+#define MIN_YRES    400u
 #define MAX_RES	    8192u
 
 /* DRM's */
@@ -22,7 +23,7 @@ int display_check(unsigned xres, unsigned yres)
 {
 	if (!xres && !yres)
 		return 0;
-	return xres < MIN_RES || xres > MAX_RES || yres < MIN_RES ||
+	return xres < MIN_XRES || xres > MAX_RES || yres < MIN_YRES ||
 			       yres > MAX_RES
 		       ? -EINVAL
 		       : 0;

@@ -41,8 +41,8 @@ struct refgpu_hw_bus {
  * struct refgpu_hw_config - what the board looks like
  * @vram_size: bytes of VRAM's address space, multiple of 1 MiB
  * @contexts: 1..REFGPU_MAX_CONTEXTS
- * @xres: preferred mode of the monitor; 0: no display
- * @yres: likewise
+ * @xres: preferred mode of the monitor, 640..8192; 0: no display
+ * @yres: likewise, 400..8192
  * @bus: system memory; outlives the model
  * @irq: MSI-X vector @vector fires; from any thread, doesn't block. It may read
  *       registers, but not write those that wait for an engine
