@@ -365,7 +365,7 @@ static void test_modes(void **state)
 /* Nothing is lost                                                     */
 /* ------------------------------------------------------------------ */
 
-#define JOBS 20000u
+#define JOBS 6000u
 
 /* Jobs one at a time, each rung as soon as the one before is seen to be done:
  * just when the context goes idle. */
@@ -431,8 +431,8 @@ static void test_doorbells_host(void **state)
 	assert_int_equal(word(f, 0), JOBS);
 }
 
-/* If no event was there after the doorbell, the doorbell was first: then the work
- * is done when the event comes, with nothing submitted again. */
+/* If no event was there after the doorbell, the doorbell was first: then the
+ * work is done when the event comes, with nothing submitted again. */
 static void test_doorbell_before_idle(void **state)
 {
 	struct fixture *f = *state;
@@ -582,7 +582,7 @@ static void test_storm(void **state)
 			EMIT(&f->g[i], REFGPU_CMD(REFGPU_OP_SEM_WAIT, 5),
 			     A(DATA), A(j));
 			EMIT(&f->g[i], REFGPU_CMD(REFGPU_OP_FILL, 6),
-			     A(DATA + 4096), A(300000), i);
+			     A(DATA + 4096 + i * 150000), A(140000), i);
 			EMIT(&f->g[i], REFGPU_CMD(REFGPU_OP_IRQ, 2), i);
 		}
 		spin(&f->g[i], 100, 10000);
