@@ -256,6 +256,7 @@ static const struct vgpu_driver rg_driver = {
 	.types = rg_types,
 	.n_types = 4,
 	.create = rg_create,
+	.parent = &rg_parent_ops,
 };
 
 VGPU_DRIVER_MODULE(rg_driver);

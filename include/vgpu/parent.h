@@ -206,6 +206,15 @@ VGPU_API int vgpu_instance_send(struct vgpu_parent_instance *inst,
 				const void *msg, size_t len);
 
 /**
+ * vgpu_instance_drop() - an instance half has said nonsense
+ * @inst: the instance; not in one of its ops, which return the error instead
+ * @err: negative errno, for the log
+ *
+ * As if its process had ended: instance_gone is called in here.
+ */
+VGPU_API void vgpu_instance_drop(struct vgpu_parent_instance *inst, int err);
+
+/**
  * vgpu_instance_share() - memory that the instance half has mapped, too
  * @inst: the instance; in its instance_new op only
  * @size: bytes, 1 to VGPU_PARENT_MAX_SHARED; rounded up to whole pages
@@ -290,6 +299,20 @@ VGPU_API int vgpu_parent_arm_timer(struct vgpu_parent_source *source,
 VGPU_API int vgpu_parent_add_fd(struct vgpu_parent *parent, int fd,
 				void (*fn)(void *user), void *user,
 				struct vgpu_parent_source **ret_source);
+
+/**
+ * vgpu_parent_add_signal() - what other threads wake the loop with (an
+ * interrupt of hardware that is a model)
+ * @fn: called after vgpu_parent_signal(); signals that it has not seen yet are
+ *	one
+ */
+VGPU_API int vgpu_parent_add_signal(struct vgpu_parent *parent,
+				    void (*fn)(void *user), void *user,
+				    struct vgpu_parent_source **ret_source);
+
+/* Of vgpu_parent_add_signal(), and not removed yet. Any thread; never blocks.
+ * No system call while the loop is awake. @fn sees what was stored before. */
+VGPU_API void vgpu_parent_signal(struct vgpu_parent_source *source);
 
 /* In any callback, also its own. NULL is fine. */
 VGPU_API void vgpu_parent_remove(struct vgpu_parent_source *source);

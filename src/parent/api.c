@@ -126,7 +126,8 @@ void vgpu_instance_release(struct vgpu_parent_instance *inst, uint64_t addr,
 /* ------------------------------------------------------------------ */
 
 struct vgpu_parent_source {
-	struct loop_source *src;
+	struct loop_source *src;    /* or */
+	struct bell *ear, *clapper; /* both ends of a doorbell */
 	void (*fn)(void *user);
 	void *user;
 };
@@ -194,10 +195,64 @@ int vgpu_parent_add_fd(struct vgpu_parent *parent, int fd,
 	return err;
 }
 
+static void on_signal(void *user)
+{
+	struct vgpu_parent_source *s = user;
+
+	s->fn(s->user);
+}
+
+/* Nobody rings back. */
+static void never(void *user)
+{
+	(void)user;
+}
+
+static int make_signal(struct loop *loop, struct vgpu_parent_source *s)
+{
+	int own[BELL_N_FDS], other[BELL_N_FDS], err;
+
+	err = bell_make(own, other);
+	if (err)
+		return err;
+	err = bell_new(loop, BELL_PARENT, own, on_signal, s, &s->ear);
+	if (err) {
+		for (unsigned i = 0; i < BELL_N_FDS; i++)
+			close_fd(other[i]);
+		return err;
+	}
+	err = bell_new(loop, BELL_WORKER, other, never, NULL, &s->clapper);
+	if (err)
+		bell_free(s->ear);
+	else
+		bell_mute(s->clapper);
+	return err;
+}
+
+int vgpu_parent_add_signal(struct vgpu_parent *parent, void (*fn)(void *user),
+			   void *user, struct vgpu_parent_source **ret_source)
+{
+	struct vgpu_parent_source *s = source_new(fn, user);
+	int err = s ? make_signal(parent->core->loop, s) : -ENOMEM;
+
+	if (err)
+		free(s);
+	else
+		*ret_source = s;
+	return err;
+}
+
+void vgpu_parent_signal(struct vgpu_parent_source *source)
+{
+	bell_ring(source->clapper);
+}
+
 void vgpu_parent_remove(struct vgpu_parent_source *source)
 {
 	if (!source)
 		return;
+	bell_free(source->ear);
+	bell_free(source->clapper);
 	/* The loop calls no removed source, so ours may go at once. */
 	loop_remove(source->src);
 	free(source);

@@ -85,6 +85,11 @@ static void on_broken(struct link *link, int err, void *user)
 	drop(inst);
 }
 
+void vgpu_instance_drop(struct vgpu_parent_instance *inst, int err)
+{
+	on_broken(NULL, err, inst);
+}
+
 static void on_hello_late(struct loop_source *src, void *user)
 {
 	struct vgpu_parent_instance *inst = user;

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Slots: contexts of the hardware, and the jobs in their rings. A ring and its
+ * control block are in the bank; only what was checked here is ever in a ring.
+ *
+ * Marks remember what a position of the ring's head means. Now and then a job
+ * is followed by an interrupt of our own, so that its end is noticed though the
+ * context goes on; the marks tell it from the guest's.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "parent.h"
+
+#define RING_MASK (RGP_HOST_RING - 1)
+#define IRQ_LEN	  2u /* dwords of an IRQ command */
+
+static struct refgpu_hw *hw_of(const struct rgp_slot *slot)
+{
+	return slot->client->parent->hw;
+}
+
+static void set_reg(const struct rgp_slot *slot, uint32_t reg, uint32_t value)
+{
+	refgpu_hw_write(hw_of(slot), REFGPU_CTX(slot->ctx, reg), value);
+}
+
+static uint32_t get_reg(const struct rgp_slot *slot, uint32_t reg)
+{
+	return refgpu_hw_read(hw_of(slot), REFGPU_CTX(slot->ctx, reg));
+}
+
+static void set_reg64(const struct rgp_slot *slot, uint32_t reg, uint64_t value)
+{
+	set_reg(slot, reg, (uint32_t)value);
+	set_reg(slot, reg + 4, (uint32_t)(value >> 32));
+}
+
+/* ------------------------------------------------------------------ */
+/* The status page                                                     */
+/* ------------------------------------------------------------------ */
+
+static struct rg_slot_status *status(const struct rgp_slot *slot)
+{
+	return &slot->client->shared->slots[slot->id];
+}
+
+void rgp_slot_set_state(struct rgp_slot *slot, enum refgpu_state state)
+{
+	if (!slot->client->dying)
+		__atomic_store_n(&status(slot)->state, (uint32_t)state,
+				 __ATOMIC_RELEASE);
+}
+
+/* Have the instance half look. */
+void rgp_slot_tell(struct rgp_slot *slot)
+{
+	slot->told = slot->done;
+	if (!slot->client->dying)
+		vgpu_instance_kick(slot->client->inst);
+}
+
+uint64_t rgp_slot_time(const struct rgp_slot *slot)
+{
+	uint64_t time = get_reg(slot, REFGPU_CTX_TIME_LO);
+
+	return time | (uint64_t)get_reg(slot, REFGPU_CTX_TIME_HI) << 32;
+}
+
+static void publish(struct rgp_slot *slot)
+{
+	struct rg_slot_status *s = status(slot);
+
+	__atomic_store_n(&s->time, rgp_slot_time(slot) - slot->time_0,
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&s->done, slot->done, __ATOMIC_RELEASE);
+}
+
+static void notice(struct rgp_slot *slot, enum rg_notice_kind kind, uint64_t va,
+		   uint32_t code)
+{
+	const struct rg_notice n = {
+		.kind = kind,
+		.slot = slot->id,
+		.va = va,
+		.code = code,
+		.seq = slot->done,
+	};
+
+	/* One that does not take it is dropped by the core. */
+	if (!slot->client->dying)
+		(void)vgpu_instance_send(slot->client->inst, &n, sizeof(n));
+}
+
+/* ------------------------------------------------------------------ */
+/* Start and stop                                                      */
+/* ------------------------------------------------------------------ */
+
+/* Each vGPU has some contexts for sure; more, if they are nobody's. */
+static int take_ctx(struct rgp_slot *slot)
+{
+	struct rgp_client *c = slot->client;
+	struct rgp_parent *p = c->parent;
+	unsigned free = p->config.contexts - p->n_ctx, i = 0;
+	bool own = c->n_ctx < rgp_fair(p);
+
+	if (!free || (!own && free <= p->promised))
+		return -ENOSPC;
+	while (p->owners[i])
+		i++;
+	p->owners[i] = slot;
+	p->n_ctx++;
+	p->promised -= own;
+	c->n_ctx++;
+	slot->ctx = i;
+	slot->has_ctx = true;
+	return 0;
+}
+
+static void put_ctx(struct rgp_slot *slot)
+{
+	struct rgp_client *c = slot->client;
+	struct rgp_parent *p = c->parent;
+
+	if (!slot->has_ctx)
+		return;
+	p->owners[slot->ctx] = NULL;
+	p->n_ctx--;
+	c->n_ctx--;
+	if (!c->dying)
+		p->promised += c->n_ctx < rgp_fair(p);
+	slot->has_ctx = false;
+}
+
+static void start(struct rgp_slot *slot)
+{
+	const struct rgp_bank *bank = &slot->client->bank;
+
+	set_reg64(slot, REFGPU_CTX_ROOT_LO,
+		  rgp_bank_addr(bank, slot->table.root) | REFGPU_PTE_VALID);
+	set_reg64(slot, REFGPU_CTX_RING_LO, rgp_bank_addr(bank, slot->ring));
+	set_reg(slot, REFGPU_CTX_RING_SIZE, RGP_HOST_RING);
+	set_reg64(slot, REFGPU_CTX_CTL_LO, rgp_bank_addr(bank, slot->ctl));
+	set_reg(slot, REFGPU_CTX_CONTROL,
+		REFGPU_CTX_ENABLE | REFGPU_CTX_HOST_RING |
+			slot->engine << REFGPU_CTX_ENGINE_SHIFT);
+	/* It counts on from its last owner's. */
+	slot->time = slot->time_0 = rgp_slot_time(slot);
+}
+
+int rgp_slot_open(struct rgp_slot *slot, unsigned engine)
+{
+	struct rgp_client *c = slot->client;
+	uint8_t *bank = c->bank.base;
+	unsigned id = slot->id;
+	int err;
+
+	*slot = (struct rgp_slot){ .client = c, .id = id, .engine = engine };
+	slot->marks = malloc(RGP_MAX_MARKS * sizeof(*slot->marks));
+	if (!slot->marks)
+		return -ENOMEM;
+	err = vgpu_sched_entity_new(c->group, engine, slot, &slot->entity);
+	if (!err)
+		err = take_ctx(slot);
+	if (err) {
+		vgpu_sched_entity_free(slot->entity);
+		free(slot->marks);
+		*slot = (struct rgp_slot){ .client = c, .id = id };
+		return err;
+	}
+	slot->ring = bank + RGP_RINGS_AT + id * (size_t)RGP_HOST_RING;
+	slot->ctl = (void *)(bank + RGP_CTLS_AT + id * RGP_CTL_STRIDE);
+	slot->table = (struct rgp_table){
+		.client = c,
+		.root = (void *)(bank + RGP_ROOTS_AT + id * RGP_ROOT_SIZE),
+		.ctx = slot->ctx,
+		.live = true,
+	};
+	start(slot);
+	slot->state = RGP_LIVE;
+	memset(status(slot), 0, sizeof(struct rg_slot_status));
+	publish(slot);
+	rgp_slot_set_state(slot, REFGPU_STATE_IDLE);
+	return 0;
+}
+
+void rgp_slot_stop(struct rgp_slot *slot)
+{
+	struct rgp_parent *p = slot->client->parent;
+
+	if (!slot->has_ctx || !slot->table.live)
+		return;
+	vgpu_sched_unready(slot->entity);
+	slot->client->n_waiting -= slot->waiting;
+	slot->waiting = slot->faulted = false;
+	set_reg(slot, REFGPU_CTX_CONTROL, 0);
+	/* What was done by then, counts. */
+	rgp_slot_update(slot);
+	slot->table.live = false;
+	/* It has left its engine, and there is no word of it any more. */
+	rgp_sched_drain(p);
+	vgpu_sched_left(slot->entity, false, VGPU_SCHED_UNKNOWN, rgp_now());
+}
+
+void rgp_slot_close(struct rgp_slot *slot)
+{
+	struct rgp_client *c = slot->client;
+	unsigned id = slot->id;
+
+	vgpu_sched_entity_free(slot->entity);
+	free(slot->marks);
+	put_ctx(slot);
+	if (slot->ring) {
+		/* The next one finds zeroes. */
+		madvise(slot->ring, RGP_HOST_RING, MADV_DONTNEED);
+		memset(slot->ctl, 0, RGP_CTL_STRIDE);
+		memset(slot->table.root, 0, RGP_ROOT_SIZE);
+	}
+	rgp_slot_set_state(slot, REFGPU_STATE_OFF);
+	*slot = (struct rgp_slot){ .client = c, .id = id };
+}
+
+void rgp_slot_die(struct rgp_slot *slot, enum rg_notice_kind kind,
+		  uint32_t code)
+{
+	rgp_slot_stop(slot);
+	slot->state = RGP_DEAD;
+	rgp_slot_set_state(slot, REFGPU_STATE_ERROR);
+	notice(slot, kind, 0, code);
+}
+
+/* ------------------------------------------------------------------ */
+/* Jobs                                                                */
+/* ------------------------------------------------------------------ */
+
+static uint64_t room(const struct rgp_slot *slot)
+{
+	/* A ring that is full would be one that is empty. */
+	return RGP_HOST_RING - sizeof(uint32_t) - (slot->tail - slot->head);
+}
+
+static void add_mark(struct rgp_slot *slot, const struct rgp_mark *mark)
+{
+	unsigned i = (slot->first_mark + slot->n_marks++) % RGP_MAX_MARKS;
+
+	slot->marks[i] = *mark;
+}
+
+static void put(struct rgp_slot *slot, const uint32_t *dwords, uint32_t n)
+{
+	size_t at = slot->tail & RING_MASK, bytes = n * sizeof(uint32_t);
+	size_t first = RGP_HOST_RING - at < bytes ? RGP_HOST_RING - at : bytes;
+
+	memcpy(slot->ring + at, dwords, first);
+	memcpy(slot->ring, (const uint8_t *)dwords + first, bytes - first);
+	slot->tail += bytes;
+}
+
+/* The guest's interrupts: where they will be in the ring. */
+static void mark_irqs(struct rgp_slot *slot, const uint32_t *dwords, uint32_t n)
+{
+	unsigned marks = 0;
+
+	for (uint32_t i = 0; i < n; i += REFGPU_CMD_LEN(dwords[i])) {
+		if (REFGPU_CMD_OP(dwords[i]) != REFGPU_OP_IRQ)
+			continue;
+		if (marks++ >= RGP_JOB_IRQS)
+			slot->n_marks--; /* the last one comes later */
+		add_mark(slot,
+			 &(struct rgp_mark){
+				 .at = slot->tail +
+				       (i + IRQ_LEN) * sizeof(uint32_t),
+				 .cookie = dwords[i + 1],
+				 .signals = true,
+			 });
+	}
+}
+
+int rgp_slot_job(struct rgp_slot *slot, const uint32_t *dwords, uint32_t n,
+		 uint64_t seq)
+{
+	static const uint32_t progress[IRQ_LEN] = {
+		REFGPU_CMD(REFGPU_OP_IRQ, IRQ_LEN), 0
+	};
+	uint64_t bytes = (n + IRQ_LEN) * sizeof(uint32_t);
+	struct rgp_mark end = { .seq = seq };
+	uint32_t offset;
+	bool idle;
+
+	if (seq != slot->seq + 1 || rg_audit(dwords, n, slot->engine, &offset))
+		return -EINVAL;
+	if (room(slot) < bytes ||
+	    slot->n_marks + RGP_JOB_IRQS + 1 > RGP_MAX_MARKS) {
+		rgp_slot_update(slot);
+		if (room(slot) < bytes ||
+		    slot->n_marks + RGP_JOB_IRQS + 1 > RGP_MAX_MARKS)
+			return -EAGAIN;
+	}
+	idle = slot->tail == slot->head;
+	mark_irqs(slot, dwords, n);
+	put(slot, dwords, n);
+	slot->seq = seq;
+	/* One that finds the ring empty is noticed as it leaves the engine. */
+	if (!idle && (seq - slot->progress_seq >= RGP_PROGRESS_JOBS ||
+		      room(slot) < RGP_HOST_RING / 2)) {
+		put(slot, progress, IRQ_LEN);
+		slot->progress_seq = seq;
+		end.signals = true;
+	}
+	end.at = slot->tail;
+	add_mark(slot, &end);
+	__atomic_store_n(&slot->ctl->tail, (uint32_t)(slot->tail & RING_MASK),
+			 __ATOMIC_RELEASE);
+	if (vgpu_sched_is_submitted(slot->entity))
+		refgpu_hw_doorbell(hw_of(slot), slot->ctx);
+	else if (!slot->faulted && !slot->waiting)
+		rgp_sched_wake(slot);
+	return 0;
+}
+
+bool rgp_slot_has_work(const struct rgp_slot *slot)
+{
+	uint32_t head = __atomic_load_n(&slot->ctl->head, __ATOMIC_ACQUIRE);
+
+	return head != (slot->tail & RING_MASK);
+}
+
+/* The interrupt that was seen, or one before it */
+static void raise(struct rgp_slot *slot, uint32_t cookie)
+{
+	struct rg_slot_status *s = status(slot);
+
+	__atomic_store_n(&s->cookie, cookie, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&s->events, REFGPU_EVENT_USER, __ATOMIC_RELEASE);
+}
+
+bool rgp_slot_is_due(const struct rgp_slot *slot)
+{
+	const struct rgp_mark *m = &slot->marks[slot->first_mark];
+
+	return slot->table.live && slot->n_marks && m->signals &&
+	       m->at - IRQ_LEN * sizeof(uint32_t) <= slot->head;
+}
+
+void rgp_slot_update(struct rgp_slot *slot)
+{
+	struct rgp_client *c = slot->client;
+	bool user = false;
+	uint32_t head;
+
+	if (!slot->has_ctx || !slot->table.live || c->dying)
+		return;
+	head = __atomic_load_n(&slot->ctl->head, __ATOMIC_ACQUIRE);
+	slot->head += (head - (uint32_t)slot->head) & RING_MASK;
+	while (slot->n_marks) {
+		const struct rgp_mark *m = &slot->marks[slot->first_mark];
+
+		if (m->at > slot->head)
+			break;
+		if (m->seq)
+			slot->done = m->seq;
+		else
+			raise(slot, m->cookie);
+		user |= !m->seq;
+		slot->first_mark = (slot->first_mark + 1) % RGP_MAX_MARKS;
+		slot->n_marks--;
+	}
+	publish(slot);
+	if (user || slot->done - slot->told >= RGP_PROGRESS_JOBS)
+		rgp_slot_tell(slot);
+	if (room(slot) >= RGP_HOST_RING / 2 &&
+	    slot->n_marks <= RGP_MAX_MARKS / 2)
+		rgp_client_unblock(c, slot->id);
+}
+
+/* ------------------------------------------------------------------ */
+/* Faults                                                              */
+/* ------------------------------------------------------------------ */
+
+void rgp_slot_fault(struct rgp_slot *slot)
+{
+	uint64_t va = get_reg(slot, REFGPU_CTX_FAULT_LO);
+
+	va |= (uint64_t)get_reg(slot, REFGPU_CTX_FAULT_HI) << 32;
+	slot->faulted = true;
+	notice(slot, RG_NOTICE_FAULT, va, get_reg(slot, REFGPU_CTX_FAULT));
+}
+
+void rgp_slot_resume(struct rgp_slot *slot)
+{
+	if (!slot->faulted)
+		return;
+	slot->faulted = false;
+	rgp_slot_set_state(slot, REFGPU_STATE_READY);
+	set_reg(slot, REFGPU_CTX_RESUME, 1);
+	rgp_sched_wake(slot);
+}

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page tables, as the hardware walks them. An entry that leads to system memory
+ * holds its pages (vgpu_instance_hold()) from before it is written until the
+ * hardware has forgotten it; so whatever a table leads to is the vGPU's, and
+ * stays mapped.
+ *
+ * Tables are in the bank, which nobody but this file writes: what was written
+ * can be believed when it is read again.
+ *
+ * The work goes in blocks of 2 MiB. Where a record names a whole one that is
+ * contiguous and aligned, it becomes one entry; one that is changed in part is
+ * split first.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <vgpu/dma.h>
+
+#include "parent.h"
+
+#define PROT_BITS  (REFGPU_PTE_READ | REFGPU_PTE_WRITE)
+#define LEAF_BITS \
+	(REFGPU_PTE_VALID | PROT_BITS | REFGPU_PTE_SYSTEM | REFGPU_PTE_ADDR)
+#define HUGE_PAGES REFGPU_ENTRIES /* of 4 KiB in a huge one */
+
+_Static_assert((int)VGPU_DMA_READ == 1 && (int)VGPU_DMA_WRITE == 2,
+	       "protections are the entries' bits, shifted");
+
+static unsigned prot_of(uint64_t pte)
+{
+	return (unsigned)(pte & PROT_BITS) >> 1;
+}
+
+static bool is_system(uint64_t pte)
+{
+	return (pte & REFGPU_PTE_VALID) && (pte & REFGPU_PTE_SYSTEM);
+}
+
+static void store(uint64_t *entry, uint64_t value)
+{
+	__atomic_store_n(entry, value, __ATOMIC_RELEASE);
+}
+
+/* ------------------------------------------------------------------ */
+/* What is gone                                                        */
+/* ------------------------------------------------------------------ */
+
+void rgp_table_flush(struct rgp_table *t)
+{
+	struct rgp_client *c = t->client;
+	struct rgp_gone *gone = &c->gone;
+
+	if (gone->valid && t->live)
+		refgpu_hw_write(c->parent->hw,
+				REFGPU_CTX(t->ctx, REFGPU_CTX_INV_PAGES), 0);
+	gone->valid = false;
+	for (unsigned i = 0; i < gone->n_pages; i++)
+		rgp_bank_put(&c->bank, gone->pages[i]);
+	gone->n_pages = 0;
+	for (unsigned i = 0; i < gone->n_runs; i++)
+		vgpu_instance_release(c->inst, gone->runs[i].addr,
+				      gone->runs[i].len);
+	gone->n_runs = 0;
+}
+
+/* Room for what a block may have. */
+static void make_room(struct rgp_table *t)
+{
+	const struct rgp_gone *gone = &t->client->gone;
+
+	if (gone->n_runs + HUGE_PAGES > RGP_GONE_RUNS ||
+	    gone->n_pages == RGP_GONE_PAGES)
+		rgp_table_flush(t);
+}
+
+static void note_gone(struct rgp_table *t, uint64_t pte, uint64_t len)
+{
+	struct rgp_gone *gone = &t->client->gone;
+	uint64_t addr = pte & REFGPU_PTE_ADDR;
+	unsigned n = gone->n_runs;
+
+	gone->valid = true;
+	if (!is_system(pte))
+		return;
+	if (n && gone->runs[n - 1].addr + gone->runs[n - 1].len == addr &&
+	    gone->runs[n - 1].len < (1u << 30)) {
+		gone->runs[n - 1].len += len;
+		return;
+	}
+	gone->runs[n].addr = addr;
+	gone->runs[n].len = len;
+	gone->n_runs++;
+}
+
+/* ------------------------------------------------------------------ */
+/* Entries of a block                                                  */
+/* ------------------------------------------------------------------ */
+
+/* The table that the entry leads to, made if there is none. */
+static uint64_t *descend(struct rgp_table *t, uint64_t *entry, bool make,
+			 uint16_t *used)
+{
+	struct rgp_bank *bank = &t->client->bank;
+	uint64_t *page;
+
+	if (*entry & REFGPU_PTE_VALID)
+		return rgp_bank_ptr(bank, *entry & REFGPU_PTE_ADDR);
+	if (!make)
+		return NULL;
+	page = rgp_bank_get(bank);
+	if (!page)
+		return NULL;
+	store(entry, rgp_bank_addr(bank, page) | REFGPU_PTE_VALID);
+	if (used)
+		++*used;
+	return page;
+}
+
+static uint64_t *mid_table(struct rgp_table *t, uint64_t va, bool make)
+{
+	return descend(t, &t->root[va >> REFGPU_ROOT_SHIFT], make, NULL);
+}
+
+static uint64_t *mid_entry(uint64_t *mid, uint64_t va)
+{
+	return &mid[va >> REFGPU_MID_SHIFT & (REFGPU_ENTRIES - 1)];
+}
+
+/* A huge entry becomes a table that says the same: nothing to forget. */
+static int split(struct rgp_table *t, uint64_t *entry)
+{
+	struct rgp_bank *bank = &t->client->bank;
+	uint64_t *leaf = rgp_bank_get(bank), pte = *entry & ~REFGPU_PTE_HUGE;
+
+	if (!leaf)
+		return -ENOSPC;
+	for (unsigned i = 0; i < REFGPU_ENTRIES; i++)
+		leaf[i] = pte + i * REFGPU_PAGE;
+	*rgp_bank_used(bank, leaf) = REFGPU_ENTRIES;
+	store(entry, rgp_bank_addr(bank, leaf) | REFGPU_PTE_VALID);
+	return 0;
+}
+
+/* All of the block goes. */
+static void clear_block(struct rgp_table *t, uint64_t *mid, uint64_t va,
+			uint64_t replacement)
+{
+	struct rgp_bank *bank = &t->client->bank;
+	uint64_t *entry = mid_entry(mid, va), old = *entry, *leaf;
+
+	store(entry, replacement);
+	*rgp_bank_used(bank, mid) +=
+		(uint16_t)((replacement & REFGPU_PTE_VALID) -
+			   (old & REFGPU_PTE_VALID));
+	if (!(old & REFGPU_PTE_VALID))
+		return;
+	if (old & REFGPU_PTE_HUGE) {
+		note_gone(t, old, REFGPU_HUGE);
+		return;
+	}
+	leaf = rgp_bank_ptr(bank, old & REFGPU_PTE_ADDR);
+	for (unsigned i = 0; i < REFGPU_ENTRIES; i++)
+		if (leaf[i] & REFGPU_PTE_VALID)
+			note_gone(t, leaf[i], REFGPU_PAGE);
+	/* Walks may be in it. */
+	t->client->gone.valid = true;
+	t->client->gone.pages[t->client->gone.n_pages++] = leaf;
+}
+
+/*
+ * What the hardware gets for the entry of an instance half. VRAM is a window
+ * of the board's; a page that may be neither read nor written is none that
+ * anything reaches.
+ */
+static int translate(const struct rgp_client *c, uint64_t pte, uint64_t len,
+		     uint64_t *ret_pte)
+{
+	uint64_t addr = pte & REFGPU_PTE_ADDR;
+
+	if (!pte) {
+		*ret_pte = 0;
+		return 0;
+	}
+	if (!(pte & REFGPU_PTE_VALID) || pte & ~LEAF_BITS)
+		return -EINVAL;
+	if (!(pte & PROT_BITS)) {
+		*ret_pte = REFGPU_PTE_VALID;
+		return 0;
+	}
+	if (pte & REFGPU_PTE_SYSTEM) {
+		*ret_pte = pte;
+		return 0;
+	}
+	if (addr >= c->vram_size || len > c->vram_size - addr)
+		return -EFAULT;
+	*ret_pte = pte + c->vram_at;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ */
+/* Writing                                                             */
+/* ------------------------------------------------------------------ */
+
+/* Holds the pages of entries that are to be written over @old: runs of them at
+ * once. Either all are held or none is. */
+static int hold(struct rgp_table *t, const uint64_t *ptes, const uint64_t *old,
+		unsigned n)
+{
+	struct vgpu_parent_instance *inst = t->client->inst;
+	unsigned i = 0, k, first = 0;
+	int err = 0;
+
+	while (i < n) {
+		uint64_t pte = ptes[i];
+
+		if (!is_system(pte) || (old && old[i] == pte)) {
+			i++;
+			continue;
+		}
+		for (k = i + 1; k < n && ptes[k] == pte + (k - i) * REFGPU_PAGE;
+		     k++)
+			if (old && old[k] == ptes[k])
+				break;
+		err = vgpu_instance_hold(inst, pte & REFGPU_PTE_ADDR,
+					 (k - i) * REFGPU_PAGE, prot_of(pte));
+		if (err)
+			break;
+		i = k;
+	}
+	if (!err)
+		return 0;
+	/* One by one is as good, and this is not the usual way. */
+	for (; first < i; first++)
+		if (is_system(ptes[first]) &&
+		    !(old && old[first] == ptes[first]))
+			vgpu_instance_release(inst,
+					      ptes[first] & REFGPU_PTE_ADDR,
+					      REFGPU_PAGE);
+	return err;
+}
+
+static bool any_valid(const uint64_t *ptes, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (ptes[i])
+			return true;
+	return false;
+}
+
+/* Is it one huge page? */
+static bool is_huge(const uint64_t *ptes, unsigned n)
+{
+	if (n != HUGE_PAGES || !(ptes[0] & PROT_BITS) ||
+	    ptes[0] & (REFGPU_HUGE - 1) & REFGPU_PTE_ADDR)
+		return false;
+	for (unsigned i = 1; i < n; i++)
+		if (ptes[i] != ptes[0] + i * REFGPU_PAGE)
+			return false;
+	return true;
+}
+
+static int write_huge(struct rgp_table *t, uint64_t *mid, uint64_t va,
+		      uint64_t pte)
+{
+	int err = 0;
+
+	if (*mid_entry(mid, va) == (pte | REFGPU_PTE_HUGE))
+		return 0;
+	if (is_system(pte))
+		err = vgpu_instance_hold(t->client->inst, pte & REFGPU_PTE_ADDR,
+					 REFGPU_HUGE, prot_of(pte));
+	if (!err)
+		clear_block(t, mid, va, pte | REFGPU_PTE_HUGE);
+	return err;
+}
+
+/* @ptes are translated, not more than the block has. */
+static int write_block(struct rgp_table *t, uint64_t va, const uint64_t *ptes,
+		       unsigned n)
+{
+	struct rgp_bank *bank = &t->client->bank;
+	bool any = any_valid(ptes, n);
+	uint64_t *mid = mid_table(t, va, any), *entry, *leaf;
+	uint16_t *used;
+	int err;
+
+	if (!mid)
+		return any ? -ENOSPC : 0;
+	make_room(t);
+	if (is_huge(ptes, n))
+		return write_huge(t, mid, va, ptes[0]);
+	entry = mid_entry(mid, va);
+	if (!any && n == HUGE_PAGES) {
+		clear_block(t, mid, va, 0);
+		return 0;
+	}
+	if (*entry & REFGPU_PTE_HUGE && split(t, entry))
+		return -ENOSPC;
+	leaf = descend(t, entry, any, rgp_bank_used(bank, mid));
+	if (!leaf)
+		return any ? -ENOSPC : 0;
+	used = rgp_bank_used(bank, leaf);
+	leaf += va >> REFGPU_LEAF_SHIFT & (REFGPU_ENTRIES - 1);
+	err = hold(t, ptes, *used ? leaf : NULL, n);
+	for (unsigned i = 0; !err && i < n; i++) {
+		uint64_t old = leaf[i];
+
+		if (old == ptes[i])
+			continue;
+		store(&leaf[i], ptes[i]);
+		*used += (uint16_t)((ptes[i] & REFGPU_PTE_VALID) -
+				    (old & REFGPU_PTE_VALID));
+		if (old & REFGPU_PTE_VALID)
+			note_gone(t, old, REFGPU_PAGE);
+	}
+	if (!*used)
+		clear_block(t, mid, va, 0);
+	return err;
+}
+
+static unsigned in_block(uint64_t va, uint64_t n)
+{
+	uint64_t left = HUGE_PAGES - (va >> REFGPU_LEAF_SHIFT) % HUGE_PAGES;
+
+	return (unsigned)(n < left ? n : left);
+}
+
+int rgp_table_write(struct rgp_table *t, uint64_t va, const uint64_t *ptes,
+		    uint32_t n)
+{
+	uint64_t block[HUGE_PAGES];
+
+	while (n) {
+		unsigned some = in_block(va, n);
+		int err = 0;
+
+		for (unsigned i = 0; i < some && !err; i++)
+			err = translate(t->client, ptes[i], REFGPU_PAGE,
+					&block[i]);
+		if (!err)
+			err = write_block(t, va, block, some);
+		if (err)
+			return err;
+		va += some * REFGPU_PAGE;
+		ptes += some;
+		n -= some;
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------------ */
+/* Runs                                                                */
+/* ------------------------------------------------------------------ */
+
+/* Pages from @va on that have no table, and nothing to be taken away. */
+static uint64_t nothing_there(struct rgp_table *t, uint64_t va)
+{
+	uint64_t *mid = mid_table(t, va, false), size = REFGPU_HUGE;
+
+	if (mid && *mid_entry(mid, va) & REFGPU_PTE_VALID)
+		return 0;
+	if (!mid)
+		size = 1ull << REFGPU_ROOT_SHIFT;
+	return (size - (va & (size - 1))) / REFGPU_PAGE;
+}
+
+static int run_block(struct rgp_table *t, uint64_t va, uint64_t pte, unsigned n)
+{
+	uint64_t block[HUGE_PAGES], first;
+	int err;
+
+	err = translate(t->client, pte, n * REFGPU_PAGE, &first);
+	if (err)
+		return err;
+	for (unsigned i = 0; i < n; i++)
+		block[i] = first & REFGPU_PTE_ADDR || first & PROT_BITS
+				   ? first + i * REFGPU_PAGE
+				   : first;
+	return write_block(t, va, block, n);
+}
+
+int rgp_table_run(struct rgp_table *t, uint64_t *va, uint64_t *n, uint64_t *pte,
+		  uint32_t *work)
+{
+	while (*n) {
+		uint64_t some = *pte ? 0 : nothing_there(t, *va);
+		uint32_t cost = 1;
+		int err;
+
+		if (!*work)
+			return -EAGAIN;
+		if (!some) {
+			some = cost = in_block(*va, *n);
+			err = run_block(t, *va, *pte, (unsigned)some);
+			if (err)
+				return err;
+		}
+		some = some < *n ? some : *n;
+		*va += some * REFGPU_PAGE;
+		*n -= some;
+		if (*pte)
+			*pte += some * REFGPU_PAGE;
+		*work -= cost < *work ? cost : *work;
+	}
+	return 0;
+}
