@@ -11,6 +11,9 @@
 #include "control/json.h"
 #include "instance.h"
 
+/* With one vGPU's process. */
+#define PATIENCE_MS 300
+
 /* Names of requests that are accesses to the vGPU's registers. */
 static const char *const access_names[] = { "region_read", "region_write",
 					    "region_write_multi" };
@@ -28,13 +31,18 @@ static void copy(char *to, size_t size, const char *from)
 	snprintf(to, size, "%s", from);
 }
 
-/* Its own process knows; one that has just gone has no counters. */
+/* Its own process knows; one that has just gone has no counters, and one that
+ * hangs must not make the others' grow old. */
 static void read_stats(struct ctl *ctl, const char *control, struct top_vgpu *v)
 {
+	struct ctl quick = *ctl;
 	struct control_result res;
 	struct json_object *irqs, *dma;
 
-	if (!*control || ctl_try(ctl, control, IO_VGPUD_DEVICE "Stats", &res))
+	if (quick.timeout_ms > PATIENCE_MS)
+		quick.timeout_ms = PATIENCE_MS;
+	if (!*control ||
+	    ctl_try(&quick, control, IO_VGPUD_DEVICE "Stats", &res))
 		return;
 	v->time_ns = now_ns();
 	for (size_t i = 0; i < sizeof(access_names) / sizeof(*access_names);

@@ -8,6 +8,7 @@ import mmap
 import os
 import pty
 import re
+import socket
 import subprocess
 import xml.etree.ElementTree as tree
 
@@ -495,6 +496,16 @@ def test_top_shows_who_has_the_engines(ask, tmp_path):
     with Manager(tmp_path / 'c', {'Stats': {**stats, 'engines': 'many'}}, 'io.vgpud.Device.'):
         done, _ = ask({'List': {'instances': [instance(worker=1, control=str(tmp_path / 'c'))]}}, 'top', '-d', '0.1', '-o', 'json')
         assert json.loads(done.stdout)['vgpus'][0]['engines'] == []
+
+
+def test_top_does_not_wait_for_one_that_hangs(ask, device, tmp_path):
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / 'silent'))
+        silent.listen()
+        hung = instance(uuid='a' * 36, state='active', worker=1, control=str(tmp_path / 'silent'))
+        done, _ = ask({'List': {'instances': [hung, busy(device)]}}, 'top', '-d', '0.1', '-t', '1000')
+    _, first, second = done.stdout.splitlines()
+    assert first.split()[0] == 'desk' and second.split()[3:6] == ['-', '-', '-']
 
 
 def test_top_on_a_terminal(tmp_path, device):
