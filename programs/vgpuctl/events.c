@@ -64,7 +64,7 @@ static int follow(struct ctl *ctl, struct control_client *client,
 {
 	const char *method = IO_VGPUD_MANAGER "Subscribe";
 	struct control_result res = { 0 };
-	bool more = true;
+	bool more = true, begun = false;
 	int err, code = 0;
 
 	err = control_client_call(client, method, params, true, &res);
@@ -78,11 +78,16 @@ static int follow(struct ctl *ctl, struct control_client *client,
 			print_text(event);
 		if (event)
 			code = ctl_flush();
+		begun = true;
 		more = res.continues && !(event && !--count);
 		control_result_release(&res);
 		if (more && !code)
 			err = control_client_next(client, -1, &res);
 	}
+	if (err == -ECONNRESET && begun)
+		return ctl_fail(EXIT_UNREACHABLE,
+				"events: vgpud has ended, or is being "
+				"replaced: no more of them come");
 	if (err)
 		return ctl_say_unreachable(ctl, method, err);
 	if (res.error) {

@@ -231,6 +231,19 @@ def test_events(ask):
     assert done.returncode == 1 and 'too many' in done.stderr
 
 
+def test_events_end_with_vgpud(tmp_path):
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / 's'))
+        listening.listen()
+        ctl = subprocess.Popen([CTL, '--vgpud', tmp_path / 's', 'events'], stderr=subprocess.PIPE, text=True)
+        peer, _ = listening.accept()
+        assert b'Subscribe' in peer.recv(1000)
+        peer.sendall(b'{"parameters":{"sequence":3},"continues":true}\0')
+        peer.close()
+        _, said = ctl.communicate(timeout=20)
+    assert ctl.returncode == 3 and 'vgpud has ended' in said
+
+
 def test_metrics(ask):
     done, _ = ask({'Metrics': {'text': 'vgpu_instances 3\nx 4\n'}}, 'metrics')
     assert done.stdout == 'vgpu_instances 3\nx 4\n'
