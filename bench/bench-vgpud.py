@@ -14,6 +14,7 @@ two cores that do nothing else.
 import argparse
 import os
 import re
+import resource
 import shutil
 import signal
 import statistics
@@ -105,6 +106,12 @@ def measure(daemon, arguments):
     row('define, median (with fsync)', statistics.median(defines), 'ms')
     row(f'List of {arguments.defined}, median', statistics.median(timed(client, 'List')[0] for _ in range(20)), 'ms')
     row('vgpuctl list, median', statistics.median(daemon.ctl('list') for _ in range(20)), 'ms', 50)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    for _ in range(20):
+        daemon.ctl('list')
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    row('... processor time of it', used * 1000 / 20, 'ms')
     row('vgpuctl list -o json, median', statistics.median(daemon.ctl('list', '-o', 'json') for _ in range(20)), 'ms', 50)
 
     everybody = [daemon.process.pid, *pids]
