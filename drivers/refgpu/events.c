@@ -49,7 +49,7 @@ void rg_parent_message(struct vgpu_device *dev, const void *msg, size_t len)
 	s = &rg->slots[n.slot];
 	rg_slot_update(s);
 	/* It may be about the context that was here before. */
-	if (!s->open || !(rg_ctx_of(s)->control & REFGPU_CTX_ENABLE))
+	if (!s->open || n.generation != s->generation)
 		return;
 	switch (n.kind) {
 	case RG_NOTICE_FAULT:

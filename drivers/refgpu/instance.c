@@ -6,16 +6,10 @@
 
 #include "instance.h"
 
-static void close_all(struct rg *rg)
-{
-	for (unsigned i = 0; i < RG_CONTEXTS; i++)
-		rg_slot_close(&rg->slots[i]);
-}
-
 /* Unpinning waits for the parent where it has to. */
 static void let_go(struct rg *rg)
 {
-	close_all(rg);
+	rg_slots_close_all(rg);
 	vgpu_shadow_reap(rg->pool, UINT64_MAX, SIZE_MAX);
 	for (unsigned i = 0; i < rg->n_unmaps; i++)
 		vgpu_dma_unmap_done(&rg->dev, rg->unmaps[i].iova,

@@ -50,7 +50,7 @@
 /* Time and room, so that no guest holds the loop, or needs to wait in it */
 #define RG_PUMP_NS	 1000000u /* work for one slot in one go */
 #define RG_INVALIDATE_NS 4000000u /* compare in a register write, else drop */
-#define RG_PATIENCE_NS	 5000000u /* for the parent, in a register write */
+#define RG_PATIENCE_NS	 200000000u /* for the parent, in a register write */
 #define RG_SYNC_PAGES	 512u	  /* in one piece */
 #define RG_ROOM_SYNC	 (256u << 10) /* free in the ring before a piece */
 #define RG_ROOM_LAST	 (32u << 10) /* of the ring: for RG_CLOSE and the like */
@@ -128,7 +128,8 @@ struct rg_slot {
 	uint32_t fault_code;
 	unsigned same_faults, drops;
 	uint64_t fault_after;	  /* position in the ring before the next try */
-	uint64_t closed_at;	  /* likewise, of RG_CLOSE */
+	uint64_t opened_at;	  /* likewise, before which its status is not its */
+	uint32_t generation;
 	uint64_t time_seen, time; /* the parent's count, ours */
 };
 
@@ -197,7 +198,9 @@ void rg_event(struct rg_slot *s, uint32_t events);
 
 /* slot.c */
 void rg_slot_write_control(struct rg_slot *s, uint32_t value);
+bool rg_slot_end(struct rg_slot *s);
 void rg_slot_close(struct rg_slot *s);
+void rg_slots_close_all(struct rg *rg);
 void rg_slot_resume(struct rg_slot *s);
 void rg_slot_invalidate(struct rg_slot *s, uint64_t va, uint64_t pages);
 void rg_slot_fault(struct rg_slot *s, uint64_t va, uint32_t code);

@@ -86,6 +86,7 @@ static void notice(struct rgp_slot *slot, enum rg_notice_kind kind, uint64_t va,
 		.slot = slot->id,
 		.va = va,
 		.code = code,
+		.generation = slot->generation,
 		.seq = slot->done,
 	};
 

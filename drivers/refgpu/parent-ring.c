@@ -62,6 +62,7 @@ static int do_open(struct rgp_slot *slot, const struct rg_open *r)
 	if (r->r.size < sizeof(*r) || r->engine >= REFGPU_NUM_ENGINES)
 		return -EINVAL;
 	err = rgp_slot_open(slot, r->engine);
+	slot->generation = r->generation;
 	if (err) /* until it is closed */
 		slot->state = RGP_DEAD;
 	return err;

@@ -178,6 +178,7 @@ struct rgp_slot {
 	unsigned id;
 	enum rgp_state state;
 	unsigned engine;
+	uint32_t generation; /* the instance half's */
 	bool has_ctx;
 	unsigned ctx; /* of the hardware */
 	struct vgpu_sched_entity *entity;

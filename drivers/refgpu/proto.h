@@ -44,7 +44,7 @@ struct rg_record {
 struct rg_open {
 	struct rg_record r;
 	uint32_t engine; /* enum refgpu_engine */
-	uint32_t reserved;
+	uint32_t generation; /* comes back in its notices */
 };
 
 /*
@@ -80,7 +80,7 @@ struct rg_job {
 	uint32_t reserved;
 };
 
-/* Written by the parent half (but in reach of both) */
+/* Written by the parent half (but in reach of both), zeroed by it for RG_OPEN */
 struct rg_slot_status {
 	uint64_t done;	 /* jobs that are over: all up to this seq */
 	uint64_t time;	 /* ns on an engine */
@@ -114,7 +114,7 @@ struct rg_notice {
 	uint32_t slot;
 	uint64_t va;
 	uint32_t code; /* of a fault: as REFGPU_CTX_FAULT */
-	uint32_t reserved;
+	uint32_t generation; /* of the RG_OPEN that it is about */
 	uint64_t seq; /* the last job that was over */
 };
 

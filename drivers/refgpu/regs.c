@@ -233,8 +233,7 @@ static uint32_t engines_busy(struct rg *rg)
 
 static void reset(struct rg *rg)
 {
-	for (unsigned i = 0; i < RG_CONTEXTS; i++)
-		rg_slot_close(&rg->slots[i]);
+	rg_slots_close_all(rg);
 	memset(rg->state, 0, sizeof(*rg->state));
 	rg_display_reset(rg);
 }

@@ -52,7 +52,8 @@ void rg_slot_update(struct rg_slot *s)
 {
 	uint64_t done;
 
-	if (!s->open)
+	/* What is there may be of the one before. */
+	if (!s->open || rg_ring_passed(s->rg) < s->opened_at)
 		return;
 	done = __atomic_load_n(&status_of(s)->done, __ATOMIC_ACQUIRE);
 	if (done > s->seq)
@@ -226,26 +227,47 @@ static void clear(struct rg_slot *s)
 	s->time_seen = 0;
 }
 
-/* On return nothing of it runs, unless the parent does not get to it in time:
- * then it still runs in this guest's own memory only, for a moment. */
-void rg_slot_close(struct rg_slot *s)
+/* Tell the parent half. Return: is there anything to wait for? */
+bool rg_slot_end(struct rg_slot *s)
 {
-	struct rg *rg = s->rg;
+	bool was = s->open;
 
 	rg_slot_update(s);
-	if (s->open) {
-		s->open = false;
-		rg_ring_small(rg, s->id, RG_CLOSE);
-		s->closed_at = rg->tail;
+	s->open = false;
+	if (was) {
+		rg_ring_small(s->rg, s->id, RG_CLOSE);
 		vgpu_shadow_free(s->shadow);
 		s->shadow = NULL;
-		if (!rg_ring_wait(rg, s->closed_at, RG_PATIENCE_NS))
-			vgpu_log(&rg->dev, VGPU_LOG_DEBUG,
-				 "context %u: the parent is late to end it",
-				 s->id);
-		rg_space_reap(rg, false);
 	}
 	clear(s);
+	return was;
+}
+
+/* Until nothing of what has been ended runs any more. A parent that takes
+ * longer still runs it in this guest's own memory only, for a moment. */
+static void wait_for_end(struct rg *rg)
+{
+	if (!rg_ring_wait(rg, rg->tail, RG_PATIENCE_NS))
+		vgpu_log(&rg->dev, VGPU_LOG_WARNING,
+			 "the parent is late to end a context: is the host "
+			 "overloaded?");
+	rg_space_reap(rg, false);
+}
+
+void rg_slot_close(struct rg_slot *s)
+{
+	if (rg_slot_end(s))
+		wait_for_end(s->rg);
+}
+
+void rg_slots_close_all(struct rg *rg)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < RG_CONTEXTS; i++)
+		any |= rg_slot_end(&rg->slots[i]);
+	if (any)
+		wait_for_end(rg);
 }
 
 static unsigned check(const struct rg_ctx *c)
@@ -272,8 +294,6 @@ static int open_slot(struct rg_slot *s)
 
 	if (!rg->shared || !rg->has_memory)
 		return -ENODEV;
-	if (!rg_ring_wait(rg, s->closed_at, RG_PATIENCE_NS))
-		return -EBUSY;
 	err = vgpu_shadow_new(rg->pool, c->root, s, &s->shadow);
 	if (err)
 		return err;
@@ -283,16 +303,13 @@ static int open_slot(struct rg_slot *s)
 		s->shadow = NULL;
 		return -EBUSY;
 	}
-	/* Of the one before, whose end the parent half has seen */
-	__atomic_store_n(&rg->shared->slots[s->id].done, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&rg->shared->slots[s->id].time, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&rg->shared->slots[s->id].events, 0, __ATOMIC_RELAXED);
 	r->r.kind = RG_OPEN;
 	r->r.slot = (uint16_t)s->id;
 	r->engine = c->control >> REFGPU_CTX_ENGINE_SHIFT & 15;
-	r->reserved = 0;
+	r->generation = ++s->generation;
 	rg_ring_commit(rg);
 	rg_ring_kick(rg);
+	s->opened_at = rg->tail;
 	s->open = true;
 	return 0;
 }

@@ -274,6 +274,12 @@ static enum end command(struct rg_slot *s, struct job *j)
 	case REFGPU_OP_INVALIDATE:
 		end = invalidate(s, j, cmd);
 		break;
+	case REFGPU_OP_IRQ:
+		/* Whoever it wakes finds head behind what was before. */
+		if (s->stream.unstored)
+			store_head(s, j);
+		append(s->rg, j, cmd, len);
+		break;
 	default:
 		append(s->rg, j, cmd, len);
 	}
@@ -284,7 +290,7 @@ static enum end command(struct rg_slot *s, struct job *j)
 }
 
 /* Room that a command and what may follow it take */
-#define RESERVE (RG_COMMAND_MAX + 2 * FENCE_LEN)
+#define RESERVE (RG_COMMAND_MAX + 3 * FENCE_LEN)
 
 /* Commands that make no job are no reason to go on for ever: NOPs, calls. */
 #define MAX_STEPS 65536u

@@ -310,7 +310,8 @@ static void take_job(struct vgpu_core *core, const struct rg_job *j)
 		realloc(core->jobs, (core->n_jobs + 1) * sizeof(*core->jobs));
 	REQUIRE(core->jobs);
 	kept = &core->jobs[core->n_jobs++];
-	*kept = (struct rig_job){ j->seq, j->r.slot, j->n, 0, malloc(j->n * 4) };
+	*kept = (struct rig_job){ j->seq, j->r.slot, j->n, 0,
+				  malloc(j->n * 4) };
 	REQUIRE(kept->dwords);
 	memcpy(kept->dwords, j + 1, j->n * 4);
 }
@@ -344,8 +345,10 @@ static void take(struct vgpu_core *core, const struct rg_record *r)
 		*s = (struct rig_slot){
 			.open = true,
 			.engine = ((const struct rg_open *)r)->engine,
+			.generation = ((const struct rg_open *)r)->generation,
 			.pte = calloc(HW_VA, 8),
 		};
+		core->shared->slots[r->slot] = (struct rg_slot_status){ 0 };
 		REQUIRE(s->pte && s->engine < REFGPU_NUM_ENGINES);
 		break;
 	case RG_CLOSE:
@@ -478,6 +481,7 @@ void rig_fault(struct vgpu_core *core, unsigned slot, uint64_t va, bool write)
 		.va = va & ~(PAGE - 1),
 		.code = REFGPU_FAULT_INVALID | (write ? 1u << 8 : 0),
 		.seq = core->shared->slots[slot].done,
+		.generation = core->slots[slot].generation,
 	};
 
 	core->n_faults++;

@@ -67,6 +67,7 @@ struct vgpu_core {
 	struct rig_slot {
 		bool open, stands;
 		unsigned resumes, stops, engine;
+		uint32_t generation;
 		uint64_t *pte; /* HW_VA of them */
 		uint64_t last_seq;
 	} slots[RG_MAX_SLOTS];

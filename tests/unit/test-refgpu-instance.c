@@ -170,8 +170,8 @@ static void a_job_runs(void **state)
 	EMIT(g, REFGPU_CMD(REFGPU_OP_IRQ, 2), 77);
 	ring(g);
 	assert_int_equal(g->core->n_jobs, 1);
-	/* Two commands, and head */
-	assert_int_equal(g->core->jobs[0].n, 12);
+	/* Two commands, and head before and behind the interrupt */
+	assert_int_equal(g->core->jobs[0].n, 17);
 	assert_int_equal(ctx(g, REFGPU_CTX_HEAD), 0);
 	assert_int_equal(ctx(g, REFGPU_CTX_STATE), REFGPU_STATE_READY);
 	rig_finish(g->core);
@@ -630,6 +630,10 @@ static void what_the_parent_says(void **state)
 	n.slot = 0;
 	fence(g, DATA_VA, 1);
 	ring(g);
+	n.generation = g->core->slots[0].generation - 1;
+	g->core->ops->parent_message(g->core->dev, &n, sizeof(n));
+	assert_int_equal(ctx(g, REFGPU_CTX_STATE), REFGPU_STATE_READY);
+	n.generation++;
 	g->core->shared->slots[0].state = REFGPU_STATE_ERROR;
 	g->core->ops->parent_message(g->core->dev, &n, sizeof(n));
 	assert_int_equal(ctx(g, REFGPU_CTX_STATE), REFGPU_STATE_ERROR);
