@@ -9,6 +9,8 @@ from lib.linux import LinuxGuest
 # At least those of Debian 12, 13 and its backports: a lab without one of them
 # is a failure, not a shorter list.
 KERNELS = ['6.1', '6.12', 'newest']
+# As vgpud starts it: with the rights that serving needs, and no others.
+AS_A_WORKER = ('--sandbox', 'auto')
 REGION_MESSAGES = ('region_read', 'region_write', 'region_write_multi')
 
 
@@ -37,7 +39,7 @@ def test_lab_has_three_kernels():
 
 @pytest.mark.parametrize('kernel', KERNELS)
 def test_kernel(folder, server, kernel):
-    device = server()
+    device = server(arguments=AS_A_WORKER)
     with boot(folder, kernel, device) as guest:
         guest.ready()
         bound = guest.run('readlink /sys/bus/pci/devices/*/driver')
@@ -74,7 +76,7 @@ def test_kernel(folder, server, kernel):
 
 @pytest.mark.parametrize('kernel', ['6.12'])
 def test_reboot(folder, server, kernel):
-    device = server()
+    device = server(arguments=AS_A_WORKER)
     with boot(folder, kernel, device) as guest:
         guest.ready()
         check_screen(folder, device, guest.show_card('--frame 1'))
@@ -86,7 +88,7 @@ def test_reboot(folder, server, kernel):
 @pytest.mark.parametrize('kernel', ['newest'])
 def test_killed_vmm(folder, server, kernel):
     """QEMU dies while a picture is shown; the next one starts on the same vGPU."""
-    device = server()
+    device = server(arguments=AS_A_WORKER)
     for frame in (1, 2):
         own = folder / str(frame)
         own.mkdir()
@@ -99,7 +101,7 @@ def test_killed_vmm(folder, server, kernel):
 
 def test_unbind_and_bind(folder, server):
     """The guest takes its driver off the device and puts it on again."""
-    device = server()
+    device = server(arguments=AS_A_WORKER)
     with boot(folder, '6.12', device) as guest:
         guest.ready()
         check_screen(folder, device, guest.show_card('--frame 1'))
