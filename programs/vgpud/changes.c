@@ -241,7 +241,7 @@ static bool restart_later(struct instance *instance)
 /* A worker died that nobody wanted to end. */
 static void died(struct instance *instance, const char *why)
 {
-	char message[512];
+	char message[1024];
 
 	/*
 	 * The place of the successor: a keeper that holds the dead worker's
@@ -282,7 +282,7 @@ static void died(struct instance *instance, const char *why)
 
 void instance_failed(struct instance *instance, const char *why)
 {
-	char message[512];
+	char message[1024];
 
 	if (instance->storing)
 		return;

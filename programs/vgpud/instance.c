@@ -161,11 +161,14 @@ static void on_worker_ended(struct worker *worker, const char *why, void *user)
 	bool wanted = instance->change == CHANGE_STOP ||
 		      instance->change == CHANGE_REMOVE;
 	uid_t uid = instance->client_uid;
-	char text[128];
+	char text[512], said[256] = "";
 
 	sharers_check(m);
 	doom = steal_ptr(instance->doom);
-	snprintf(text, sizeof(text), "its worker %s", why);
+	if (!ready) /* no guest has been heard: these are its own words */
+		worker_last_line(worker, said, sizeof(said));
+	snprintf(text, sizeof(text), "its worker %s%s%s", why,
+		 *said ? ", and said: " : "", said);
 	log_line(wanted ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, instance->def.uuid,
 		 "worker %d %s", (int)worker_pid(worker), why);
 	if (!wanted)

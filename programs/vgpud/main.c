@@ -303,6 +303,26 @@ static int make_folder(const char *path, mode_t mode)
 	return err;
 }
 
+/* Who owns the folder could put other sockets into it. */
+static int check_owner(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0) {
+		log_error(path, "cannot be looked at: %s", strerror(errno));
+		return -errno;
+	}
+	if (S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+	    !(st.st_mode & S_IWOTH))
+		return 0;
+	log_error(path,
+		  "has to be a folder that belongs to uid %u, and in which not "
+		  "everybody may write: remove it, or choose another one by "
+		  "--runtime-dir",
+		  (unsigned)geteuid());
+	return -EPERM;
+}
+
 static int take_lock(struct daemon *d)
 {
 	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };
@@ -348,7 +368,8 @@ static int start(struct daemon *d)
 	mode_t mode = geteuid() ? 0700 : 0755;
 	int err, code;
 
-	if (make_folder(p->runtime_dir, mode) || make_folder(p->state_dir, mode))
+	if (make_folder(p->runtime_dir, mode) ||
+	    make_folder(p->state_dir, mode) || check_owner(p->runtime_dir))
 		return EXIT_RUNTIME;
 	code = take_lock(d);
 	if (code)

@@ -204,7 +204,7 @@ static void describe_end(const struct sharer *s, const char *why, char *buf,
 static void doom_users(struct sharer *s, const char *why)
 {
 	struct manager *m = s->manager;
-	char message[256];
+	char message[640];
 
 	describe_end(s, why, message, sizeof(message));
 	for (size_t i = 0; i < m->n_instances; i++)
@@ -238,18 +238,22 @@ static void on_ended(struct worker *process, const char *why, void *user)
 {
 	struct sharer *s = user;
 	bool wanted = s->stopping;
-	char message[256];
+	char message[640], end[384], said[256] = "";
 
+	if (!worker_is_ready(process))
+		worker_last_line(process, said, sizeof(said));
+	snprintf(end, sizeof(end), "%s%s%s", why, *said ? ", and said: " : "",
+		 said);
 	log_line(wanted ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, s->label,
 		 "vgpu-parent %d %s", (int)worker_pid(process), why);
 	if (!wanted)
 		worker_log_last_words(process);
 	s->process = NULL;
 	worker_free(process);
-	describe_end(s, why, message, sizeof(message));
+	describe_end(s, end, message, sizeof(message));
 	event(s, wanted ? "parent-ended" : "parent-failed",
 	      wanted ? NULL : message);
-	doom_users(s, why);
+	doom_users(s, end);
 	if (wanted)
 		worker_clean(s->dir);
 	if (wanted && !s->dropped) {

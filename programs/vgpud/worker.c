@@ -199,6 +199,19 @@ static char *last_words(const struct worker *w)
 	return text;
 }
 
+void worker_last_line(const struct worker *w, char *buf, size_t size)
+{
+	cleanup_free char *text = last_words(w);
+	size_t len = text ? strlen(text) : 0;
+	char *from;
+
+	while (len && text[len - 1] == '\n')
+		text[--len] = '\0';
+	from = len ? strrchr(text, '\n') : NULL;
+	snprintf(buf, size, "%s", from ? from + 1 : len ? text : "");
+	text_make_printable(buf);
+}
+
 void worker_log_last_words(const struct worker *w)
 {
 	cleanup_free char *text = last_words(w);

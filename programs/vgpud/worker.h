@@ -96,6 +96,8 @@ void worker_free(struct worker *worker);
 pid_t worker_pid(const struct worker *worker);
 bool worker_is_ready(const struct worker *worker);
 
+/* The last line of its own log since it started; "" if there is none. */
+void worker_last_line(const struct worker *worker, char *buf, size_t size);
 /* Log the last lines of its own log since it started: they may hold a back
  * trace, and why it gave up. */
 void worker_log_last_words(const struct worker *worker);

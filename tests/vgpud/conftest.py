@@ -58,8 +58,8 @@ class Daemon:
     def configure(self, text, name='test.conf'):
         (self.config / name).write_text(text)
 
-    def launch(self, *arguments, env=None, **options):
-        command = [VGPUD, '--config-dir', self.config, '--state-dir', self.state, '--runtime-dir', self.runtime]
+    def launch(self, *arguments, env=None, prefix=(), **options):
+        command = [*prefix, VGPUD, '--config-dir', self.config, '--state-dir', self.state, '--runtime-dir', self.runtime]
         environment = {k: v for k, v in os.environ.items()
                        if not k.startswith(('VGPUD_', 'LISTEN_', 'NOTIFY_', 'RUNTIME_D'))}
         with open(self.log_path, 'ab') as log:

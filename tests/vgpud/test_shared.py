@@ -66,11 +66,13 @@ def test_it_comes_with_the_first_and_goes_after_the_last(shared):
     assert (known[two['uuid']]['weight'], known[two['uuid']]['cap']) == (7, 40)
     users = [client(shared, i, n + 1, 20) for n, i in enumerate((one, two))]
     assert [u.wait(PATIENCE) for u in users] == [0, 0], shared.log()
+    shared.wait_state(SOME, 'active')
     with open(f'/proc/{process(shared)}/status') as status:
         assert 'NoNewPrivs:\t1' in status.read() or 'Sanitizer' in shared.log() or 'asan' in str(BUILD)
     shared.call('Remove', name=SOME)
     eventually(lambda: list(seen(shared)) == [two['uuid']])
     work(shared, two)
+    shared.wait_state(two['uuid'], 'active')
     shared.call('Remove', name=two['uuid'])
     eventually(lambda: process(shared) is None)
     assert shared.parents() == [] and not (shared.runtime / 'parents' / 'hw').exists()
@@ -243,6 +245,7 @@ def test_another_configuration_waits_for_the_last_vgpu(shared):
     assert 'another configuration' in shared.refused('Create', type='edu')[1]['message']
     shared.wait_state(SOME, 'active')
     work(shared, one)
+    shared.wait_state(SOME, 'active')
     shared.call('Stop', name=SOME)
     eventually(lambda: process(shared) is None)
     assert shared.call('Start', name=SOME)['instance']['state'] == 'active'
@@ -278,6 +281,7 @@ def test_hardware_that_is_not_there(idle, config, said):
     idle.start()
     error, parameters = idle.refused('Create', type='edu')
     assert error == 'Failed' and "its parent 'hw' has failed: vgpu-parent exited with status 1" in parameters['message']
+    assert 'and said: ' in parameters['message']
     assert said in idle.log().partition('parent said:')[2]
     assert idle.list() == [] and list(idle.state.iterdir()) == [] and idle.parents() == []
     assert idle.create('bochs-16m')['state'] == 'active'
