@@ -181,8 +181,9 @@ static int print_qmp(struct ctl *ctl, struct json_object *devices)
 		if (ctl->json) {
 			code = ctl_print_json(command);
 		} else {
-			puts(json_text(command));
-			code = ctl_flush();
+			code = ctl_print_json_line(command);
+			if (!code)
+				code = ctl_flush();
 		}
 		json_object_put(command);
 	}

@@ -102,16 +102,34 @@ int ctl_try(const struct ctl *ctl, const char *path, const char *method,
 	return err;
 }
 
-int ctl_print_json(struct json_object *obj)
+/* JSON is text, too: what could steer a terminal is escaped. */
+static int put_json(struct json_object *obj, int flags)
 {
 	const char *text = json_object_to_json_string_ext(
-		obj, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-			     JSON_C_TO_STRING_NOSLASHESCAPE);
+		obj, flags | JSON_C_TO_STRING_NOSLASHESCAPE);
+	cleanup_free char *ascii = NULL;
+	size_t len;
+	int err = -ENOMEM;
 
-	if (!text)
-		return ctl_fail(EXIT_FAILED, "%s", strerror(ENOMEM));
-	puts(text);
-	return ctl_flush();
+	if (text)
+		err = text_json_to_ascii(text, strlen(text), &ascii, &len);
+	if (err)
+		return ctl_fail(EXIT_FAILED, "%s", strerror(-err));
+	puts(ascii);
+	return 0;
+}
+
+int ctl_print_json(struct json_object *obj)
+{
+	int code = put_json(obj,
+			    JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED);
+
+	return code ? code : ctl_flush();
+}
+
+int ctl_print_json_line(struct json_object *obj)
+{
+	return put_json(obj, JSON_C_TO_STRING_PLAIN);
 }
 
 int ctl_flush(void)

@@ -40,6 +40,9 @@ __attribute__((format(printf, 2, 3))) int ctl_fail(int code, const char *fmt,
 /* Print an object as JSON. Return: an exit code. */
 int ctl_print_json(struct json_object *obj);
 
+/* The same on one line, which is not flushed: for many of them. */
+int ctl_print_json_line(struct json_object *obj);
+
 /* Print a line. Control characters are replaced: who knows who has chosen
  * what is in it. */
 __attribute__((format(printf, 1, 2))) void ctl_print_line(const char *fmt, ...);

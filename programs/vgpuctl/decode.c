@@ -39,7 +39,7 @@ static void print_json(const struct recording_message *m, const char *line)
 	json_object_object_add(o, "size", json_object_new_int64(f->size));
 	json_object_object_add(o, "fds", json_object_new_int(f->n_fds));
 	json_object_object_add(o, "message", json_object_new_string(line));
-	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+	ctl_print_json_line(o);
 	json_object_put(o);
 }
 

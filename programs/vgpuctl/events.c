@@ -17,14 +17,6 @@ static const struct verb_option options[N_OPTIONS] = {
 	[OPT_COUNT] = { 'n', "count", "N", "end after N events" },
 };
 
-/* One object a line. */
-static void print_json(struct json_object *event)
-{
-	puts(json_object_to_json_string_ext(
-		event,
-		JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-}
-
 static void print_text(struct json_object *event)
 {
 	int64_t us = json_get_int(event, "time", 0);
@@ -73,10 +65,10 @@ static int follow(struct ctl *ctl, struct control_client *client,
 			json_member(res.parameters, "event");
 
 		if (event && ctl->json)
-			print_json(event);
+			code = ctl_print_json_line(event);
 		else if (event)
 			print_text(event);
-		if (event)
+		if (event && !code)
 			code = ctl_flush();
 		begun = true;
 		more = res.continues && !(event && !--count);

@@ -39,8 +39,7 @@ static void print_line(const struct ctl *ctl, char *line)
 	}
 	obj = json_object_new_object();
 	json_set_string(&obj, "line", line);
-	puts(json_object_to_json_string_ext(
-		obj, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	ctl_print_json_line(obj);
 	json_object_put(obj);
 }
 

@@ -208,6 +208,9 @@ def test_nothing_is_printed_raw(ask):
         done, _ = ask({method: answer}, *words)
         assert done.returncode == 0 and 'a?' in done.stdout
         assert not set(done.stdout) & set('\x1b\x07\u009b\u202e')
+        done, _ = ask({method: answer}, *words, '-o', 'json')
+        assert not set(done.stdout) & set('\x1b\x07\u009b\u202e')
+        assert json.dumps(name)[1:-1] in done.stdout.lower(), 'nothing is lost, either'
 
 
 @pytest.mark.parametrize('answer', [{}, {'instances': 7}, {'instances': [7, None, {}, {'client': 3, 'uuid': []}]}])
