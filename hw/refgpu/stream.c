@@ -71,10 +71,11 @@ static enum step read_ring(struct engine *e, struct context *c, uint32_t at,
 static enum step read_dwords(struct engine *e, struct context *c, uint32_t skip,
 			     uint32_t *to, uint32_t n)
 {
-	const struct level *l = &c->s.level[c->s.depth - 1];
+	const struct level *l;
 
 	if (!c->s.depth)
 		return read_ring(e, c, atomic_load(&c->head) + skip * 4, to, n);
+	l = &c->s.level[c->s.depth - 1];
 	return mmu_read(e, l->va + (l->pos + skip) * 4ull, to, n * 4ull);
 }
 
