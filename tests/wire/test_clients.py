@@ -2,6 +2,8 @@
 """Every habit of every known client, by name. The profiles are in vuser/profiles.py."""
 import errno
 import os
+import re
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,18 @@ from vuser.proto import Cmd
 
 MIB = 1 << 20
 EVENTFD_TRIGGER = proto.DATA_EVENTFD | proto.ACTION_TRIGGER
+
+
+def test_every_quirk_has_a_test():
+    """quirks.h names for each of its entries the tests, and they are here."""
+    here = Path(__file__).parent
+    tests = set(re.findall(r"^def (test_\w+)", "".join(f.read_text() for f in here.glob("test_*.py")), re.M))
+    entries = re.findall(r"/\*(.*?)\*/", (here.parents[1] / "src/vfio-user/quirks.h").read_text(), re.S)[2:]
+    assert len(entries) > 10
+    for entry in entries:
+        named = re.findall(r"test_\w+", entry.partition("Tests:")[2])
+        assert named, f"no test is named in {entry}"
+        assert set(named) <= tests, set(named) - tests
 
 
 # -- QEMU 11.1 ---------------------------------------------------------------------

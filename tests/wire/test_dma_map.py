@@ -253,7 +253,7 @@ def test_as_many_as_advertised(client, refused):
     client.dma_map(limit * 2 * PAGE, PAGE)
 
 
-def test_before_anything_is_known_of_the_device(client, memfd):
+def test_qemu_maps_memory_before_it_asks_anything(client, memfd):
     """QEMU pipelines its maps behind VERSION and asks what the device is afterwards."""
     first = client.submit(Cmd.DMA_MAP, request(), (memfd(MIB),))
     second = client.submit(Cmd.DMA_MAP, request(0xFFFC0000, 0x40000, flags=1))
@@ -279,7 +279,7 @@ def test_client_that_leaves_without_unmapping(bochs, memfd):
         assert "wire-guest-ram" not in bochs.maps()
 
 
-def test_bar_that_the_client_mapped_comes_back(client, keep):
+def test_qemu_maps_a_bar_back_without_an_fd(client, keep):
     """QEMU maps a BAR's guest address without an fd once memory decode is on, one map per sparse area."""
     info, fd = client.region_info(proto.BAR0)
     keep(fd)

@@ -145,8 +145,8 @@ def test_same_range_can_be_mapped_again_only_after_the_answer(tclient, engine, r
     tclient.dma_map(0, MIB)
 
 
-def test_driver_that_never_lets_go(tclient, engine, memfd):
-    """Its context is reset, and the client is answered before QEMU's patience ends."""
+def test_qemu_s_patience_is_not_used_up(tclient, engine, memfd):
+    """A driver never lets go: its context is reset, and the client is answered in time."""
     tclient.dma_map(0, MIB, memfd(MIB))
     assert engine.run(GET, 0, PAGE) == 0
     engine.keep(1)

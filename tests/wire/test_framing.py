@@ -90,7 +90,7 @@ def test_reply_taken_in_small_pieces(bochs, channel):
 
 # -- batches ----------------------------------------------------------------------
 
-def test_no_header_straddles_two_sends(channel):
+def test_qemu_sees_no_header_in_two_pieces(channel):
     """QEMU reads 16 bytes and gives up on fewer. recv() insists on it; the slow reader makes the server stop midway."""
     count = 6000
     data = b"".join(read_request(n, 1 + n % 251) for n in range(count))

@@ -12,7 +12,7 @@ from vuser.profiles import QEMU_JSON
 from vuser.proto import Cmd
 
 
-def test_refused_by_a_version_error_then_closed(bochs, client):
+def test_qemu_second_is_refused_by_a_version_error(bochs, client):
     """Left in the backlog it would stall QEMU's device_add for 5 s."""
     with Client(bochs.path) as second:
         with pytest.raises(WireError) as caught:

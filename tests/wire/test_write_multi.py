@@ -20,7 +20,7 @@ def test_writes_happen_in_order(tclient):
     assert tclient.read(proto.BAR0, SCRATCH, 4) == 3
 
 
-def test_as_many_as_qemu_sends(tclient):
+def test_qemu_bundles_200_writes(tclient):
     before = tclient.read(proto.BAR0, COUNT, 4)
     assert tclient.write_multi([(proto.BAR0, VECTOR, bytes(4))] * 200) == 200
     assert tclient.read(proto.BAR0, COUNT, 4) == before + 200
