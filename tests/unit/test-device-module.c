@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <vgpu/parent.h>
+
 #include "device/module.h"
 #include "device/sized.h"
 #include "util/log.h"
@@ -34,7 +36,8 @@ static int no_create(const struct vgpu_create_args *args,
 }
 
 static struct vgpu_type type = { .struct_size = sizeof(type),
-				 .name = "test-1", .description = "a test" };
+				 .name = "test-1",
+				 .description = "a test" };
 static const struct vgpu_type *types[] = { &type };
 
 static struct vgpu_driver good(void)
@@ -42,8 +45,12 @@ static struct vgpu_driver good(void)
 	return (struct vgpu_driver){
 		.struct_size = sizeof(struct vgpu_driver),
 		.abi_version = VGPU_DRIVER_ABI,
-		.name = "test", .version = "1", .description = "test",
-		.types = types, .n_types = 1, .create = no_create,
+		.name = "test",
+		.version = "1",
+		.description = "test",
+		.types = types,
+		.n_types = 1,
+		.create = no_create,
 	};
 }
 
@@ -87,6 +94,9 @@ static void misfits_are_refused_with_a_reason(void **state)
 	d.name = "Not A Name";
 	refused(&d, -EINVAL, "name");
 	d = good();
+	d.name = NULL;
+	refused(&d, -EINVAL, "name");
+	d = good();
 	d.create = NULL;
 	refused(&d, -EINVAL, "create");
 	d = good();
@@ -101,11 +111,97 @@ static void misfits_are_refused_with_a_reason(void **state)
 	type.struct_size = sizeof(type);
 }
 
+static int p_open(const struct vgpu_parent_args *args,
+		  struct vgpu_parent **ret_parent)
+{
+	(void)args;
+	(void)ret_parent;
+	return -ENODEV;
+}
+
+static void p_stop(struct vgpu_parent *parent)
+{
+	(void)parent;
+}
+
+static int p_new(struct vgpu_parent *parent, struct vgpu_parent_instance *inst)
+{
+	(void)parent;
+	(void)inst;
+	return -ENODEV;
+}
+
+static void p_gone(struct vgpu_parent *parent,
+		   struct vgpu_parent_instance *inst)
+{
+	(void)parent;
+	(void)inst;
+}
+
+static int p_message(struct vgpu_parent *parent,
+		     struct vgpu_parent_instance *inst, const void *msg,
+		     size_t len)
+{
+	(void)parent;
+	(void)inst;
+	(void)msg;
+	(void)len;
+	return -EPROTO;
+}
+
+static int p_memory(struct vgpu_parent *parent,
+		    struct vgpu_parent_instance *inst, unsigned id, void *ptr,
+		    uint64_t size)
+{
+	(void)parent;
+	(void)inst;
+	(void)id;
+	(void)ptr;
+	(void)size;
+	return -ENODEV;
+}
+
+static void parent_halves_that_do_not_fit(void **state)
+{
+	const struct vgpu_parent_ops whole = {
+		.struct_size = sizeof(whole),
+		.open = p_open,
+		.stop = p_stop,
+		.close = p_stop,
+		.instance_new = p_new,
+		.instance_gone = p_gone,
+		.message = p_message,
+	};
+	struct vgpu_parent_ops ops = whole;
+	struct vgpu_driver d = good();
+	struct module *m;
+
+	(void)state;
+	d.parent = &ops;
+	assert_int_equal(module_from_driver(&d, &m), 0);
+	assert_non_null(module_driver(m)->parent);
+	module_close(m);
+	ops.struct_size = 8;
+	refused(&d, -EPROTO, "parent half's struct_size");
+	ops = whole;
+	ops.message = NULL;
+	refused(&d, -EINVAL, "lacks an op");
+	ops = whole;
+	ops.memory = p_memory;
+	refused(&d, -EINVAL, "memory_gone");
+}
+
 static void other_sizes_of_a_structure(void **state)
 {
-	struct { uint32_t size, a, b; } ours;
-	struct { uint32_t size, a; } older = { sizeof(older), 7 };
-	struct { uint32_t size, a, b, c; } newer = { sizeof(newer), 7, 8, 0 };
+	struct {
+		uint32_t size, a, b;
+	} ours;
+	struct {
+		uint32_t size, a;
+	} older = { sizeof(older), 7 };
+	struct {
+		uint32_t size, a, b, c;
+	} newer = { sizeof(newer), 7, 8, 0 };
 
 	(void)state;
 	assert_int_equal(sized_copy(&ours, sizeof(ours), &older, 8), 0);
@@ -148,7 +244,8 @@ static void files_that_are_no_drivers(void **state)
 	assert_non_null(strstr(last_line, "can't be loaded"));
 	assert_int_equal(module_scan(dir, count_modules, &n), 0);
 	assert_int_equal(n, 0);
-	assert_int_equal(module_scan("/nonexistent", count_modules, &n), -ENOENT);
+	assert_int_equal(module_scan("/nonexistent", count_modules, &n),
+			 -ENOENT);
 	unlink(path);
 	rmdir(dir);
 }
@@ -158,6 +255,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_one_is_taken),
 		cmocka_unit_test(misfits_are_refused_with_a_reason),
+		cmocka_unit_test(parent_halves_that_do_not_fit),
 		cmocka_unit_test(other_sizes_of_a_structure),
 		cmocka_unit_test(files_that_are_no_drivers),
 	};
