@@ -49,6 +49,8 @@ static size_t whole(const uint32_t *dwords, size_t n, size_t room)
 static int put_stream(struct vgpu_rg_context *ctx, const uint32_t *dwords,
 		      size_t n)
 {
+	/* Whoever waits for room is woken by it. */
+	static const uint32_t irq[2] = { REFGPU_CMD(REFGPU_OP_IRQ, 2) };
 	size_t most = ctx->ring_size / 4 - 1 - CLOSING_DWORDS;
 	int err;
 
@@ -57,10 +59,11 @@ static int put_stream(struct vgpu_rg_context *ctx, const uint32_t *dwords,
 
 		if (k > most)
 			return -E2BIG;
-		err = rg_wait_room(ctx, (uint32_t)k * 4);
+		err = rg_wait_room(ctx, (uint32_t)(k + ARRAY_SIZE(irq)) * 4);
 		if (err)
 			return err;
 		put(ctx, dwords, k);
+		put(ctx, irq, ARRAY_SIZE(irq));
 		err = ring(ctx);
 		if (err)
 			return err;
