@@ -284,7 +284,7 @@ static void compare(struct pair *p, uint64_t seed, unsigned n)
 	if (p->side[0].err != p->side[1].err || a->state != b->state ||
 	    a->error != b->error || a->fault != b->fault ||
 	    a->fault_va != b->fault_va || a->write != b->write ||
-	    (p->side[0].err && a->head != b->head))
+	    (a->error && a->head != b->head))
 		FAIL("seed %llu, stream %u: the vGPU ends with %d (state %u, "
 		     "error %u, fault %u at 0x%llx, head %u), the model with "
 		     "%d (state %u, error %u, fault %u at 0x%llx, head %u)",
