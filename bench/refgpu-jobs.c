@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "refgpu.h"
+
+#define SGEMM_N	   256u
+#define MANDEL	   160u
+#define ITERATIONS 500u
+#define COPY_BYTES (16ull << 20)
+#define HOUR_NS	   3600000000000ull
+#define RW	   (VGPU_RG_READ | VGPU_RG_WRITE)
+
+/* More than one job is under way, as in a program that renders; how many, by
+ * how long they take. */
+#define AHEAD_LONG 16u
+#define AHEAD_SHORT 24u
+
+static void buffer(struct load *l, unsigned i, uint64_t size, unsigned where,
+		   unsigned flags)
+{
+	must(vgpu_rg_buffer_new(l->dev, size, where, &l->buffers[i]), "buffer");
+	must(vgpu_rg_map(l->ctx, l->buffers[i], RW | flags, &l->va[i]), "map");
+}
+
+static void build_sgemm(struct load *l)
+{
+	for (unsigned i = 0; i < 3; i++)
+		buffer(l, i, 4 * SGEMM_N * SGEMM_N, VGPU_RG_VRAM, 0);
+	vgpu_rg_sgemm(&l->stream, &(struct vgpu_rg_sgemm){ .m = SGEMM_N,
+							   .n = SGEMM_N,
+							   .k = SGEMM_N,
+							   .lda = SGEMM_N,
+							   .ldb = SGEMM_N,
+							   .ldc = SGEMM_N,
+							   .alpha = 1,
+							   .a = l->va[0],
+							   .b = l->va[1],
+							   .c = l->va[2] });
+}
+
+static void build_mandelbrot(struct load *l)
+{
+	buffer(l, 0, 4 * MANDEL * MANDEL, VGPU_RG_VRAM, 0);
+	vgpu_rg_mandelbrot(&l->stream, &(struct vgpu_rg_mandelbrot){
+					       .va = l->va[0],
+					       .stride = 4 * MANDEL,
+					       .width = MANDEL,
+					       .height = MANDEL,
+					       .iterations = ITERATIONS,
+					       .x0 = -2,
+					       .y0 = -1.25,
+					       .dx = 2.5 / MANDEL,
+					       .dy = 2.5 / MANDEL });
+}
+
+static void build_table(struct load *l)
+{
+	/* Twice as many pages as a job sees at a time, and a window on them */
+	buffer(l, 0, 2 * TABLE_ENTRIES * REFGPU_PAGE, VGPU_RG_SYSTEM,
+	       VGPU_RG_SMALL);
+	memset(vgpu_rg_buffer_ptr(l->buffers[0]), 1,
+	       2 * TABLE_ENTRIES * REFGPU_PAGE);
+	buffer(l, 1, TABLE_ENTRIES * REFGPU_PAGE, VGPU_RG_VRAM, 0);
+	must(vgpu_rg_map_at(l->ctx, VGPU_RG_VA_USER, l->buffers[0], 0,
+			    TABLE_ENTRIES * REFGPU_PAGE, RW | VGPU_RG_SMALL),
+	     "window");
+	vgpu_rg_inv(&l->stream, VGPU_RG_VA_USER, TABLE_ENTRIES);
+	vgpu_rg_copy(&l->stream, l->va[1], VGPU_RG_VA_USER,
+		     TABLE_ENTRIES * REFGPU_PAGE);
+}
+
+/* Each page becomes another one: those of the other half. */
+static void change_table(struct load *l)
+{
+	uint64_t base = vgpu_rg_buffer_addr(l->buffers[0]);
+
+	l->turn = !l->turn;
+	for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
+		uint64_t *entry = vgpu_rg_entry(
+			l->ctx, VGPU_RG_VA_USER + i * REFGPU_PAGE);
+		uint64_t page = i + (l->turn ? TABLE_ENTRIES : 0);
+
+		__atomic_store_n(entry,
+				 (*entry & ~REFGPU_PTE_ADDR) |
+					 (base + page * REFGPU_PAGE),
+				 __ATOMIC_RELEASE);
+	}
+}
+
+void load_init(struct load *l, struct vgpu_rg_device *dev, enum kind kind,
+	       unsigned n)
+{
+	*l = (struct load){
+		.dev = dev, .kind = kind, .n = n, .ahead = AHEAD_LONG
+	};
+	must(vgpu_rg_context_new(dev, NULL, &l->ctx), "context");
+	switch (kind) {
+	case JOB_SGEMM:
+		build_sgemm(l);
+		break;
+	case JOB_MANDELBROT:
+		build_mandelbrot(l);
+		break;
+	case JOB_COPY:
+		buffer(l, 0, COPY_BYTES, VGPU_RG_VRAM, 0);
+		buffer(l, 1, COPY_BYTES, VGPU_RG_VRAM, 0);
+		vgpu_rg_copy(&l->stream, l->va[0], l->va[1], COPY_BYTES);
+		break;
+	case JOB_SHORT:
+		l->ahead = AHEAD_SHORT;
+		buffer(l, 0, 4ull * n, VGPU_RG_VRAM, 0);
+		buffer(l, 1, 4ull * n, VGPU_RG_VRAM, 0);
+		vgpu_rg_saxpy(&l->stream, n, 1, l->va[0], l->va[1]);
+		break;
+	case JOB_TABLE:
+		l->ahead = 1; /* it changes what the last one uses */
+		build_table(l);
+		break;
+	case JOB_EMPTY:
+		l->ahead = 1;
+		break;
+	case JOB_SPIN:
+		vgpu_rg_spin(&l->stream, 1, HOUR_NS);
+		break;
+	}
+	must(l->stream.err, "stream");
+}
+
+void load_fini(struct load *l)
+{
+	vgpu_rg_context_free(l->ctx);
+	for (unsigned i = 0; i < 3; i++)
+		vgpu_rg_buffer_free(l->buffers[i]);
+	vgpu_rg_stream_free(&l->stream);
+}
+
+static void submit(struct load *l, uint64_t i)
+{
+	if (l->kind == JOB_TABLE)
+		change_table(l);
+	must(vgpu_rg_submit(l->ctx, &l->stream, &l->fences[i % l->ahead]),
+	     "submit");
+}
+
+static void finish(struct load *l, uint64_t i)
+{
+	int err =
+		vgpu_rg_wait(l->ctx, l->fences[i % l->ahead], VGPU_RG_FOR_EVER);
+	char why[200];
+
+	if (!err)
+		return;
+	vgpu_rg_context_explain(l->ctx, why, sizeof(why));
+	must(err, why);
+}
+
+/* Until @stop or for @ns; @done is counted up. Return: how long it took. */
+static uint64_t run(struct load *l, uint64_t ns, const bool *stop,
+		    uint64_t *done)
+{
+	uint64_t begin = now_ns(), out = 0, in = 0;
+
+	for (;;) {
+		bool more = stop ? !__atomic_load_n(stop, __ATOMIC_RELAXED)
+				 : now_ns() - begin < ns;
+
+		if (more)
+			submit(l, out++);
+		else if (in == out)
+			return now_ns() - begin;
+		if (!more || out - in == l->ahead) {
+			finish(l, in++);
+			__atomic_store_n(done, in, __ATOMIC_RELAXED);
+		}
+	}
+}
+
+double load_rate(struct load *l, uint64_t ns)
+{
+	uint64_t done = 0, took = run(l, ns, NULL, &done);
+
+	return (double)done * 1e9 / (double)took;
+}
+
+struct runner {
+	struct load *load;
+	pthread_t thread;
+	uint64_t done;
+	bool stop;
+};
+
+static void *runner_main(void *arg)
+{
+	struct runner *r = arg;
+
+	run(r->load, 0, &r->stop, &r->done);
+	return NULL;
+}
+
+struct runner *runner_start(struct load *l)
+{
+	struct runner *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		exit(1);
+	r->load = l;
+	if (pthread_create(&r->thread, NULL, runner_main, r))
+		exit(1);
+	return r;
+}
+
+uint64_t runner_done(const struct runner *r)
+{
+	return __atomic_load_n(&r->done, __ATOMIC_RELAXED);
+}
+
+void runner_stop(struct runner *r)
+{
+	__atomic_store_n(&r->stop, true, __ATOMIC_RELAXED);
+	pthread_join(r->thread, NULL);
+	free(r);
+}
