@@ -12,7 +12,7 @@
 #include "util/loop.h"
 
 /** AHEAD - pieces that are submitted before the first of them is done */
-#define AHEAD 4u
+#define AHEAD 16u
 
 /** PATIENCE_NS - with a piece, which takes some ms on an idle GPU */
 #define PATIENCE_NS 60000000000ull
