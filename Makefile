@@ -15,6 +15,12 @@ demo:
 	@scripts/lab --quiet
 	@ACCEL=$(ACCEL) scripts/demo
 
+demo-gpu:
+	@scripts/setup demo
+	@scripts/build release
+	@scripts/lab --quiet
+	@scripts/demo-gpu
+
 test:
 	@scripts/setup build test lab
 	@scripts/build release
@@ -62,6 +68,7 @@ clean:
 help:
 	@echo 'make          build into build/release, installing missing packages first'
 	@echo 'make demo     boot a guest on a vGPU and save a picture of its screen (ACCEL=kvm: faster)'
+	@echo 'make demo-gpu four programs and a VM share a GPU by weights: a table, a plot'
 	@echo 'make test     all tests'
 	@echo 'make bench    measure'
 	@echo 'make fuzz     fuzz what reads the wire'
@@ -74,4 +81,4 @@ help:
 	@echo 'make deb      Debian packages, into build/deb'
 	@echo 'make clean    removes builds; build/lab with QEMU and kernels stays'
 
-.PHONY: all demo test bench fuzz coverage asan tsan format lint install deb clean help
+.PHONY: all demo demo-gpu test bench fuzz coverage asan tsan format lint install deb clean help
