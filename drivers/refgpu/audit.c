@@ -86,7 +86,8 @@ static unsigned check_rects(const uint32_t *cmd, uint32_t len)
 /* Kernels                                                             */
 /* ------------------------------------------------------------------ */
 
-/* Dword @max_at of the arguments is @max at most. */
+/* Dword @max_at of the arguments is @max at most; those of @align4 are
+ * addresses and strides. */
 struct kernel {
 	uint8_t n_args;
 	uint8_t max_at;
@@ -100,7 +101,7 @@ static const struct kernel kernels[] = {
 	[REFGPU_KERNEL_SAXPY] = { 6, .align4 = AT(2) | AT(4), NO_MAX },
 	[REFGPU_KERNEL_SGEMM] = { 14, .align4 = AT(8) | AT(10) | AT(12),
 				  .max_at = 2, .max = REFGPU_SGEMM_MAX_K },
-	[REFGPU_KERNEL_MANDELBROT] = { 14, .align4 = AT(0), .max_at = 5,
+	[REFGPU_KERNEL_MANDELBROT] = { 14, .align4 = AT(0) | AT(2), .max_at = 5,
 				       .max = REFGPU_MANDEL_MAX },
 	[REFGPU_KERNEL_REDUCE] = { 6, .align4 = AT(2) | AT(4), NO_MAX },
 	[REFGPU_KERNEL_HISTOGRAM] = { 6, .align4 = AT(2) | AT(4), NO_MAX },

@@ -113,7 +113,6 @@ int vgpu_shadow_fault(struct vgpu_shadow *s, uint64_t va, unsigned prot,
 	struct vgpu_shadow_pool *p = s->pool;
 	const struct vgpu_shadow_format *f = p->format;
 	enum vgpu_shadow_fault fault;
-	unsigned n_tables = s->n_tables;
 	int err;
 
 	p->stats.faults++;
@@ -140,7 +139,7 @@ int vgpu_shadow_fault(struct vgpu_shadow *s, uint64_t va, unsigned prot,
 	err = s->short_of;
 	s->lazy = true;
 	/* Room can be made if this shadow has any. */
-	if (!s->root || s->root->n_pages || n_tables > f->n_levels) {
+	if (!s->root || s->root->n_pages || s->n_tables > f->n_levels) {
 		p->stats.drops++;
 		vgpu_shadow_clear(s);
 		err = -EAGAIN;

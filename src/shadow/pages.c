@@ -137,14 +137,15 @@ void page_note(struct table *t, unsigned i,
 
 	p->batch[p->n_batch++] = (struct batch_page){
 		.t = t,
+		.addr = now->addr,
 		.i = (uint16_t)i,
 		.prot = now->prot,
+		.local = now->local,
 		.was = was,
 	};
 }
 
-static void add(struct batch_page *b, const struct vgpu_shadow_target *page,
-		uint64_t addr)
+static void add(struct batch_page *b, uint64_t addr)
 {
 	struct table *t = b->t;
 	uint64_t bit = 1ull << b->i % 64;
@@ -153,12 +154,12 @@ static void add(struct batch_page *b, const struct vgpu_shadow_target *page,
 		t->can_read[b->i / 64] |= bit;
 	if (b->prot & VGPU_DMA_WRITE)
 		t->can_write[b->i / 64] |= bit;
-	if (!page->local)
-		t->filter |= 1ull << (page->addr >> FILTER_SHIFT) % 64;
+	if (!b->local)
+		t->filter |= 1ull << (b->addr >> FILTER_SHIFT) % 64;
 	for (struct table *up = t; up; up = up->parent)
 		up->n_pages++;
 	t->shadow->pool->stats.pages++;
-	put(t->shadow, t->va + b->i * PAGE, 1, addr, page->local, b->prot);
+	put(t->shadow, t->va + b->i * PAGE, 1, addr, b->local, b->prot);
 }
 
 static void leave_out(struct batch_page *b)
@@ -170,15 +171,15 @@ static void leave_out(struct batch_page *b)
 
 /* What the page can be used for, of what its entry allows */
 static unsigned prot_in_reach(const struct vgpu_shadow_pool *p,
-			      const struct vgpu_shadow_target *page)
+			      const struct batch_page *b)
 {
-	if (reach(p, page->addr, page->local, PAGE, page->prot))
-		return page->prot;
-	if (page->local || page->prot != PROT)
+	if (reach(p, b->addr, b->local, PAGE, b->prot))
+		return b->prot;
+	if (b->local || b->prot != PROT)
 		return 0;
-	if (reach(p, page->addr, false, PAGE, VGPU_DMA_READ))
+	if (reach(p, b->addr, false, PAGE, VGPU_DMA_READ))
 		return VGPU_DMA_READ;
-	if (reach(p, page->addr, false, PAGE, VGPU_DMA_WRITE))
+	if (reach(p, b->addr, false, PAGE, VGPU_DMA_WRITE))
 		return VGPU_DMA_WRITE;
 	return 0;
 }
@@ -186,21 +187,19 @@ static unsigned prot_in_reach(const struct vgpu_shadow_pool *p,
 /* Leaves what is to be pinned with its prot set. */
 static void look(struct vgpu_shadow_pool *p)
 {
-	struct vgpu_shadow_target page;
-
 	enter(p);
 	for (unsigned k = 0; k < p->n_batch; k++) {
 		struct batch_page *b = &p->batch[k];
 
-		b->prot = 0;
-		if (b->t->dead)
-			continue; /* all of it was taken away */
-		target_of(b->t, b->i, &page);
-		b->prot = (uint8_t)prot_in_reach(p, &page);
+		if (b->t->dead) { /* all of it was taken away */
+			b->prot = 0;
+			continue;
+		}
+		b->prot = (uint8_t)prot_in_reach(p, b);
 		if (!b->prot) {
 			leave_out(b);
-		} else if (page.local) {
-			add(b, &page, page.addr);
+		} else if (b->local) {
+			add(b, b->addr);
 			b->prot = 0;
 		}
 	}
@@ -217,7 +216,6 @@ static bool is_limit(int err)
 static void pin(struct vgpu_shadow *s, unsigned at, unsigned n, unsigned prot)
 {
 	struct vgpu_shadow_pool *p = s->pool;
-	struct vgpu_shadow_target page;
 	int err = s->short_of;
 
 	if (!err)
@@ -237,8 +235,7 @@ static void pin(struct vgpu_shadow *s, unsigned at, unsigned n, unsigned prot)
 			leave_out(b);
 			continue;
 		}
-		target_of(b->t, b->i, &page);
-		add(b, &page, p->addrs[k]);
+		add(b, p->addrs[k]);
 	}
 }
 
@@ -246,7 +243,6 @@ static void pin(struct vgpu_shadow *s, unsigned at, unsigned n, unsigned prot)
 void pages_flush(struct vgpu_shadow *s)
 {
 	struct vgpu_shadow_pool *p = s->pool;
-	struct vgpu_shadow_target page;
 
 	if (!p->n_batch)
 		return;
@@ -257,9 +253,8 @@ void pages_flush(struct vgpu_shadow *s)
 		for (unsigned k = 0; k < p->n_batch; k++) {
 			if (p->batch[k].prot != prot)
 				continue;
-			target_of(p->batch[k].t, p->batch[k].i, &page);
 			p->chosen[n] = (uint16_t)k;
-			p->iovas[n++] = page.addr;
+			p->iovas[n++] = p->batch[k].addr;
 		}
 		if (n)
 			pin(s, 0, n, prot);

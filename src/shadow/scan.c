@@ -33,7 +33,7 @@ static void branch_changed(struct table *t, unsigned i)
 			pages_gone(t->shadow, child->va, entry_size(t) / PAGE);
 		table_kill(child);
 	}
-	if (now.kind != VGPU_SHADOW_NONE)
+	if (now.kind != VGPU_SHADOW_NONE && !t->shadow->lazy)
 		table_new(t->shadow, t, i, &now);
 }
 
@@ -134,9 +134,11 @@ static void scan_large(struct table *t)
 
 	for (unsigned i = 0; i < n_entries(t); i++) {
 		target_of(t, i, &piece);
+		if (t->shadow->lazy)
+			break;
 		if (t->children)
 			table_new(t->shadow, t, i, &piece);
-		else if (!t->shadow->lazy)
+		else
 			page_note(t, i, &piece, false);
 	}
 	t->shadow->pool->n_changed += n_entries(t);

@@ -52,8 +52,10 @@ struct table {
 /* Pages of the last level that are to be pinned */
 struct batch_page {
 	struct table *t;
+	uint64_t addr; /* the guest's */
 	uint16_t i;
 	uint8_t prot;
+	bool local;
 	bool was; /* the hardware has something else there */
 };
 
