@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -77,4 +78,13 @@ void notify_manager(const char *state)
 			    "cannot tell the service manager '%s' on "
 			    "NOTIFY_SOCKET=%s: %s",
 			    state, path, strerror(-err));
+}
+
+void notify_ready(int fd, const char *status)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "READY=1%s%s", *status ? "\nSTATUS=" : "",
+		 status);
+	notify_send(fd, text);
 }

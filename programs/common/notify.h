@@ -14,4 +14,7 @@ int notify_open(void);
 /* Likewise by @fd, or as notify_manager() does if it is -1 or dead. */
 void notify_send(int fd, const char *state);
 
+/* Ready; @status: what an operator ought to know, or "". */
+void notify_ready(int fd, const char *status);
+
 #endif

@@ -130,13 +130,14 @@ static const struct {
 	{ "system call filter", filter_calls },
 };
 
-int sandbox_enter(const struct sandbox_config *config)
+int sandbox_enter(const struct sandbox_config *config, char *ret_missing)
 {
 	bool strict = config->mode == SANDBOX_STRICT;
 	struct sandbox_plan plan = { .config = config };
 	char missing[256] = "";
 	size_t at = 0;
 
+	*ret_missing = '\0';
 	if (config->mode == SANDBOX_NONE)
 		return 0;
 	/* The leak checker ptrace()s its own process at the end. */
@@ -158,15 +159,16 @@ int sandbox_enter(const struct sandbox_config *config)
 			return err;
 		}
 		if (at < sizeof(missing))
-			at += (size_t)snprintf(missing + at,
-					       sizeof(missing) - at,
-					       "%s%s (%s)", at ? ", " : "",
-					       parts[i].name, why(err));
+			at += (size_t)snprintf(
+				missing + at, sizeof(missing) - at, "%s%s (%s)",
+				at ? ", " : "", parts[i].name, why(err));
 	}
-	if (at)
-		log_warning(NULL, "the sandbox is degraded; missing: %s",
-			    missing);
-	else
+	if (at) {
+		snprintf(ret_missing, SANDBOX_MISSING_MAX,
+			 "the sandbox is degraded; missing: %s", missing);
+		log_warning(NULL, "%s", ret_missing);
+	} else {
 		log_debug(NULL, "sandbox: complete");
+	}
 	return 0;
 }

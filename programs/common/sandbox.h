@@ -35,6 +35,9 @@ struct sandbox_config {
 	bool devices;
 };
 
+/* Bytes for a sentence about what is missing. */
+#define SANDBOX_MISSING_MAX 320
+
 /* Return: 0; -EINVAL: no mode is called so. */
 int sandbox_mode_parse(const char *name, enum sandbox_mode *ret_mode);
 
@@ -43,20 +46,25 @@ int sandbox_mode_parse(const char *name, enum sandbox_mode *ret_mode);
  *
  * Call it when all files are open and all modules loaded, before there are
  * other threads: capabilities and Landlock go by thread, and a thread that is
- * there already (a driver's) counts as missing. What is refused from here on fails with EPERM (a system call, logged by the kernel where
- * it audits) or EACCES (a file).
+ * there already (a driver's) counts as missing. What is refused from here on
+ *fails with EPERM (a system call, logged by the kernel where it audits) or
+ *EACCES (a file).
+ *
+ * @ret_missing: what is missing, as was logged, of SANDBOX_MISSING_MAX bytes;
+ *	"" if nothing is that was asked for
  *
  * Return: 0: done as far as @config wants it; negative errno: it was logged,
  * and some of it may be in effect.
  */
-int sandbox_enter(const struct sandbox_config *config);
+int sandbox_enter(const struct sandbox_config *config, char *ret_missing);
 
 /* ---- the parts, private to sandbox*.c ------------------------------- */
 
 /* Devices that can be open when the filter is made; more is an error. */
 #define SANDBOX_MAX_DEVICES 64
 
-/* What of the process's state the parts need; found before the first of them. */
+/* What of the process's state the parts need; found before the first of them.
+ */
 struct sandbox_plan {
 	const struct sandbox_config *config;
 	int devices[SANDBOX_MAX_DEVICES]; /* descriptors */

@@ -55,6 +55,7 @@ struct server {
 	bool connected_fd;
 	bool stopping;
 	bool parent_gone;
+	char missing[SANDBOX_MISSING_MAX]; /* of the sandbox */
 };
 
 /* ---- clients -------------------------------------------------------- */
@@ -349,7 +350,7 @@ static int finish(struct server *s)
 }
 
 /* Everything is open now, and nobody has been listened to. */
-static int enter_sandbox(const struct server *s)
+static int enter_sandbox(struct server *s)
 {
 	const char *const sockets[] = {
 		s->options->socket_path,
@@ -362,7 +363,7 @@ static int enter_sandbox(const struct server *s)
 	};
 
 	tzset(); /* reads a file, which log lines would do later */
-	return sandbox_enter(&config) ? EXIT_RUNTIME : 0;
+	return sandbox_enter(&config, s->missing) ? EXIT_RUNTIME : 0;
 }
 
 static void announce(const struct server *s)
@@ -396,7 +397,7 @@ static int serve(const struct options *options)
 		code = enter_sandbox(&s);
 	if (!code) {
 		announce(&s);
-		notify_send(s.notify_fd, "READY=1");
+		notify_ready(s.notify_fd, s.missing);
 		err = loop_run(s.loop);
 		if (err) {
 			log_error(s.core->name, "the event loop failed: %s",

@@ -238,8 +238,10 @@ static void set_log_level(struct control_call *call, struct json_object *params,
 /* ---- life ----------------------------------------------------------- */
 
 static const struct control_handler handlers[] = {
-	{ "GetInfo", get_info },   { "Introduce", introduce },
-	{ "Change", change },	   { "Subscribe", subscribe },
+	{ "GetInfo", get_info },
+	{ "Introduce", introduce },
+	{ "Change", change },
+	{ "Subscribe", subscribe },
 	{ "SetLogLevel", set_log_level },
 };
 
@@ -263,8 +265,9 @@ int parent_control_new(struct loop *loop, const struct options *options,
 	list_init(&c->watchers);
 	err = control_server_new(loop, &config, &c->server);
 	if (!err)
-		err = control_server_add(c->server, &control_def_io_vgpud_Parent,
-					 handlers, ARRAY_SIZE(handlers), c);
+		err = control_server_add(c->server,
+					 &control_def_io_vgpud_Parent, handlers,
+					 ARRAY_SIZE(handlers), c);
 	if (err) {
 		parent_control_free(c);
 		return err;

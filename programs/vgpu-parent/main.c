@@ -36,6 +36,7 @@ struct server {
 	struct listener *listener, *control_listener; /* NULL: not wanted */
 	struct parent_control *control;
 	int notify_fd; /* -1: nobody wants to know */
+	char missing[SANDBOX_MISSING_MAX]; /* of the sandbox */
 	struct loop_source *sigterm, *sigint;
 };
 
@@ -121,7 +122,7 @@ static int start_listening(struct server *s)
 }
 
 /* The hardware is open, and nobody has been listened to. */
-static int enter_sandbox(const struct server *s)
+static int enter_sandbox(struct server *s)
 {
 	const char *const sockets[] = {
 		s->options->socket_path,
@@ -135,7 +136,7 @@ static int enter_sandbox(const struct server *s)
 	};
 
 	tzset(); /* reads a file, which log lines would do later */
-	return sandbox_enter(&config) ? EXIT_RUNTIME : 0;
+	return sandbox_enter(&config, s->missing) ? EXIT_RUNTIME : 0;
 }
 
 /* The kernel counts what hardware reaches against the limit of locked memory,
@@ -193,7 +194,7 @@ static void announce(const struct server *s)
 		 o->socket_path ? o->socket_path : "",
 		 o->control_path ? ", control socket " : "",
 		 o->control_path ? o->control_path : "");
-	notify_send(s->notify_fd, "READY=1");
+	notify_ready(s->notify_fd, s->missing);
 }
 
 int main(int argc, char **argv)

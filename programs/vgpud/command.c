@@ -91,14 +91,14 @@ int command_device(const struct instance *instance, const char *dir,
 	} else if (parent) {
 		add_option(c, "--parent-socket", parent->parent_socket);
 	}
-	add_option(c, "--driver", instance->type ? instance->type->module
-						 : NULL);
+	add_option(c, "--driver",
+		   instance->type ? instance->type->module : NULL);
 	add_option(c, "--driver-dir", m->paths->driver_dir);
 	return 0;
 }
 
-void command_parent(const char *program, const char *module,
-		   const char *config, const char *control, struct command *c)
+void command_parent(const char *program, const char *module, const char *config,
+		    const char *control, struct command *c)
 {
 	*c = (struct command){ 0 };
 	add(c, program);

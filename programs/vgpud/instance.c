@@ -25,8 +25,8 @@
 const char *state_name(enum state state)
 {
 	static const char *const names[] = {
-		[STATE_DEFINED] = "defined",   [STATE_STARTING] = "starting",
-		[STATE_ACTIVE] = "active",     [STATE_ATTACHED] = "attached",
+		[STATE_DEFINED] = "defined", [STATE_STARTING] = "starting",
+		[STATE_ACTIVE] = "active",   [STATE_ATTACHED] = "attached",
 		[STATE_FAILED] = "failed",
 	};
 

@@ -72,7 +72,7 @@ static void on_notify(struct loop_source *src, uint32_t events, void *user)
 			struct cmsghdr align;
 			char buf[CMSG_SPACE(sizeof(struct ucred))];
 		} control;
-		char text[256];
+		char text[512], *status;
 		struct iovec iov = { text, sizeof(text) - 1 };
 		struct msghdr msg = { .msg_iov = &iov,
 				      .msg_iovlen = 1,
@@ -92,7 +92,9 @@ static void on_notify(struct loop_source *src, uint32_t events, void *user)
 		    !strstr(text, "READY=1"))
 			continue;
 		memcpy(&cred, CMSG_DATA(c), sizeof(cred));
-		manager_notified(d->manager, cred.pid);
+		status = strstr(text, "\nSTATUS=");
+		manager_notified(d->manager, cred.pid,
+				 status ? status + strlen("\nSTATUS=") : NULL);
 	}
 }
 

@@ -193,14 +193,37 @@ void manager_set_config(struct manager *m, struct config *config,
 
 /* ---- life ----------------------------------------------------------- */
 
-void manager_notified(struct manager *m, pid_t pid)
+/* Every worker of this host may say the same: 'vgpuctl doctor' does once. */
+static void heed(struct manager *m, const char *name, const char *status)
 {
-	if (sharers_notified(m, pid))
+	cleanup_free char *text = NULL;
+
+	if (!status)
 		return;
+	if (asprintf(&text, "processes of vGPUs say: %s", status) < 0) {
+		text = NULL;
+		return;
+	}
+	text_make_printable(text);
+	for (size_t i = 0; i < m->n_problems; i++)
+		if (!strcmp(m->problems[i], text)) {
+			log_warning(name, "%s", text);
+			return;
+		}
+	manager_problem(m, "%s", text);
+}
+
+void manager_notified(struct manager *m, pid_t pid, const char *status)
+{
+	if (sharers_notified(m, pid)) {
+		heed(m, NULL, status);
+		return;
+	}
 	for (size_t i = 0; i < m->n_instances; i++) {
 		struct worker *worker = m->instances[i]->worker;
 
 		if (worker && worker_pid(worker) == pid) {
+			heed(m, m->instances[i]->def.uuid, status);
 			worker_notified(worker);
 			return;
 		}

@@ -126,7 +126,7 @@ struct manager {
 	unsigned starting;
 	char *notify_path;
 	uint64_t started_ns;
-	char **problems; /* of what lies on disk */
+	char **problems; /* of what lies on disk, or was said by workers */
 	size_t n_problems;
 };
 
@@ -140,8 +140,9 @@ void manager_set_config(struct manager *manager, struct config *config,
 			struct registry *registry);
 /* Find what is defined and what runs. Once, after the first configuration. */
 int manager_reconcile(struct manager *manager);
-/* The process @pid says that it is ready. */
-void manager_notified(struct manager *manager, pid_t pid);
+/* The process @pid says that it is ready; @status: and something that is not as
+ * it ought to be, or NULL. */
+void manager_notified(struct manager *manager, pid_t pid, const char *status);
 
 /**
  * manager_find() - by UUID, a unique beginning of it, or label

@@ -151,8 +151,8 @@ static void on_ready(struct worker *process, void *user)
 		event(s, "parent-started", NULL);
 	fault_point_of("parent", "ready");
 	while (!list_empty(&s->waiting)) {
-		struct instance *next = list_entry(s->waiting.next,
-						   struct instance, awaiting);
+		struct instance *next =
+			list_entry(s->waiting.next, struct instance, awaiting);
 
 		list_remove(&next->awaiting);
 		instance_launch(next);
@@ -170,8 +170,8 @@ static void fail_waiting(struct sharer *s, const char *why)
 	struct manager *m = s->manager;
 
 	while (!list_empty(&s->waiting)) {
-		struct instance *next = list_entry(s->waiting.next,
-						   struct instance, awaiting);
+		struct instance *next =
+			list_entry(s->waiting.next, struct instance, awaiting);
 
 		list_remove(&next->awaiting);
 		instance_failed(next, why);
@@ -184,7 +184,8 @@ static void fail_waiting(struct sharer *s, const char *why)
 		sharer_forget(instance);
 		instance_unqueue(instance);
 		instance_failed(instance, why);
-		i = (size_t)-1; /* from the beginning: the array may be another */
+		i = (size_t)-1; /* from the beginning: the array may be another
+				 */
 	}
 }
 
@@ -226,8 +227,8 @@ static void start_again(struct sharer *s)
 	}
 	sharer_free(s);
 	while (!list_empty(&waiting)) {
-		struct instance *next = list_entry(waiting.next,
-						   struct instance, awaiting);
+		struct instance *next =
+			list_entry(waiting.next, struct instance, awaiting);
 
 		list_remove(&next->awaiting);
 		instance_launch(next);
@@ -503,8 +504,9 @@ void sharers_configure(struct manager *m)
 			stale = strcmp(p->config, s->config) ||
 				strcmp(module, s->module);
 		if (stale && !s->stale)
-			log_warning(s->label, "runs on with '%s' until no vGPU "
-					      "uses it any more",
+			log_warning(s->label,
+				    "runs on with '%s' until no vGPU "
+				    "uses it any more",
 				    s->config);
 		s->stale = stale;
 	}
@@ -528,20 +530,22 @@ static void look_at(struct manager *m, const char *name)
 		config = process_config(s, NULL);
 		err = worker_adopt(&config, &ops, s, &s->process);
 		if (!err) {
-			log_info(s->label, "its vgpu-parent %d runs: found "
-					   "again",
+			log_info(s->label,
+				 "its vgpu-parent %d runs: found "
+				 "again",
 				 (int)worker_pid(s->process));
 			s->adopted = true;
-			s->stale = !record_names(worker_pid(s->process),
-						 s->config) ||
-				   (module &&
-				    !record_names(worker_pid(s->process),
-						  module));
+			s->stale =
+				!record_names(worker_pid(s->process),
+					      s->config) ||
+				(module &&
+				 !record_names(worker_pid(s->process), module));
 			return;
 		}
 		if (err != -ESRCH)
-			manager_problem(m, "parent %s: its vgpu-parent can't "
-					   "be looked for: %s",
+			manager_problem(m,
+					"parent %s: its vgpu-parent can't "
+					"be looked for: %s",
 					name, strerror(-err));
 	} else {
 		worker_end_orphan(s->dir, s->control, s->label);

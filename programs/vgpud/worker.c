@@ -70,8 +70,10 @@ static void on_watch_state(struct devwatch *watch, const char *key,
 	struct worker *w = user;
 
 	if (strcmp(key, w->key) || devwatch_peer(watch) != w->pid) {
-		log_error(w->name, "on its control socket answers another "
-				   "process than its %s", w->kind);
+		log_error(w->name,
+			  "on its control socket answers another "
+			  "process than its %s",
+			  w->kind);
 		devwatch_free(w->watch);
 		w->watch = NULL;
 		return;
@@ -99,7 +101,8 @@ static void on_watch_closed(struct devwatch *watch, void *user)
 
 static void look(struct worker *w)
 {
-	static const struct devwatch_ops ops = { on_watch_state, on_watch_closed };
+	static const struct devwatch_ops ops = { on_watch_state,
+						 on_watch_closed };
 	int err;
 
 	if (w->watch)
@@ -320,8 +323,8 @@ static int worker_new(const struct worker_config *c,
 
 static int supervise(struct worker *w)
 {
-	int err = loop_add_fd(w->loop, w->pidfd, EPOLLIN, on_ended, w,
-			      &w->ended);
+	int err =
+		loop_add_fd(w->loop, w->pidfd, EPOLLIN, on_ended, w, &w->ended);
 
 	if (!err)
 		err = loop_add_timer(w->loop, on_timer, w, &w->timer);

@@ -30,7 +30,7 @@ struct worker;
 /* How long one may take to end after SIGTERM, before SIGKILL. */
 #define WORKER_STOP_NS (5ull * 1000000000ull)
 /* Between looks at a control socket that does not answer. */
-#define WORKER_LOOK_NS (20ull * 1000000ull)
+#define WORKER_LOOK_NS	   (20ull * 1000000ull)
 #define WORKER_LOOK_MAX_NS (1000ull * 1000000ull)
 /* A log that is longer is put aside when the next worker starts, bytes. */
 #define WORKER_LOG_MAX (256u << 10)

@@ -7,6 +7,7 @@ import socket
 
 import pytest
 from conftest import BUILD, DEVICE, PATIENCE, Device, Screen, run
+from vuser.channel import Closed
 
 CULPRIT = BUILD / 'tests' / 'programs' / 'drivers' / 'culprit.so'
 DEEDS = ['execve', 'inet socket', 'unix socket', 'read passwd', 'write tmp', 'fork', 'code', 'ptrace', 'signal',
@@ -88,3 +89,14 @@ def test_without_it_the_same_works(tmp_path, name):
 def test_a_mode_that_is_none(tmp_path):
     done = run(DEVICE, '--type', 'bochs-16m', '--socket-path', tmp_path / 's', '--sandbox', 'tight')
     assert done.returncode == 2 and 'none, auto, strict' in done.stderr
+
+
+def test_a_crash_in_it_leaves_a_back_trace(tmp_path):
+    with strict(tmp_path, '--driver', CULPRIT, '--type', 'culprit') as device:
+        client = device.attach()
+        with pytest.raises((Closed, OSError)):
+            client.write(0, 0, 4, len(DEEDS) + 1)
+        client.close()
+        assert device.process.wait(PATIENCE) != 0
+        if 'Sanitizer' not in device.log():  # it has a back trace of its own
+            assert 'vgpu-device: crashed: SIGABRT' in device.log() and 'culprit.so(' in device.log()

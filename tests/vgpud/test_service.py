@@ -10,7 +10,7 @@ import time
 
 import exposition
 import pytest
-from conftest import IO, PATIENCE, TOP, VGPUD, eventually
+from conftest import BUILD, IO, PATIENCE, TOP, VGPUD, eventually
 from varlink import Client
 
 SOME = '6f1c20d2-8a3b-4c5d-9e7f-001122334455'
@@ -285,3 +285,16 @@ def test_budgets_are_leased(idle):
             idle.wait_state(two['uuid'], 'attached')
             assert idle.call('Budgets')['budgets'] == [wanted]
     assert "can't be told" not in idle.log()
+
+
+@pytest.mark.skipif('asan' in str(BUILD) or 'tsan' in str(BUILD), reason='programs with a sanitizer make no sandbox')
+def test_a_degraded_sandbox_is_said_aloud(idle):
+    """In the daemon's log for each, and once by Diagnose."""
+    idle.configure(f'[parent t]\ndriver = {BUILD}/tests/programs/drivers/threaded.so\n[parent soft]\ndriver = bochs\n')
+    idle.start()
+    idle.create()
+    assert 'degraded' not in idle.log() and idle.call('Diagnose')['problems'] == []
+    ones = [idle.create('threaded') for _ in range(2)]
+    problem, = idle.call('Diagnose')['problems']
+    assert 'the sandbox is degraded' in problem and 'the driver has started threads of its own' in problem
+    assert idle.log().count('the sandbox is degraded') == 2 and ones[1]['state'] == 'active'

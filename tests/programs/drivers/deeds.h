@@ -15,7 +15,7 @@ enum deed {
 	DEED_SIGNAL,
 	DEED_RAISE_LIMIT,
 	DEED_CHMOD,
-	DEED_HARMLESS, /* what serving needs: has to work */
+	DEED_HARMLESS,	   /* what serving needs: has to work */
 	DEED_OTHER_IOCTL,  /* on a file of a client, so to speak */
 	DEED_DEVICE_IOCTL, /* on a device that was open before */
 	DEED_CRASH,
