@@ -5,6 +5,8 @@ The test device's engine copies between IOVAs and the plain memory of its BAR4.
 """
 import errno
 import os
+import select
+import time
 
 import pytest
 
@@ -132,6 +134,34 @@ def test_unmap_is_answered_when_the_driver_has_let_go(testdev, tclient, engine, 
     engine.start(PUT, 0, 0)
     assert tclient.wait(held, Cmd.DMA_UNMAP).payload == request
     assert "wire-held" not in testdev.maps()
+
+
+def test_held_answer_waits_for_room(tclient, engine, memfd):
+    """The client reads nothing when its memory is free at last: the answer is not lost, and comes once."""
+    tclient.dma_map(0, MIB, memfd(MIB))
+    assert engine.run(GET, 0, PAGE) == 0
+    engine.keep(1)
+    held = tclient.submit(Cmd.DMA_UNMAP, proto.DMA_UNMAP.pack(24, 0, 0, MIB))
+    # Reads of a byte, until not even an answer as small as theirs has room.
+    read, asked = proto.message(0xFFFF, Cmd.REGION_READ, proto.REGION_ACCESS.pack(0, proto.CONFIG, 1)), 0
+    while True:
+        try:
+            asked += tclient.channel.sock.send(read * 256)
+        except BlockingIOError:
+            time.sleep(0.05)
+            if not select.select([], [tclient.channel.sock], [], 0)[1]:
+                break
+    time.sleep(2.2)  # the driver's time is up: its context is reset, and the unmap done
+    answers = []
+    while len(answers) <= asked // len(read):
+        answers.append(tclient.channel.recv())
+    assert [a.id for a in answers].count(held) == 1
+    assert not any(a.is_error for a in answers)
+    rest = asked % len(read)
+    if rest:
+        tclient.channel.send(read[rest:])
+        assert tclient.channel.recv().id == 0xFFFF
+    assert engine.held == 0
 
 
 def test_same_range_can_be_mapped_again_only_after_the_answer(tclient, engine, refused, memfd):
