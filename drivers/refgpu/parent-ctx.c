@@ -99,13 +99,14 @@ static void notice(struct rgp_slot *slot, enum rg_notice_kind kind, uint64_t va,
 /* Start and stop                                                      */
 /* ------------------------------------------------------------------ */
 
-/* Each vGPU has some contexts for sure; more, if they are nobody's. */
+/* Each vGPU has some contexts for sure, and those who are yet to come, too; one
+ * half of all is for whoever is first. */
 static int take_ctx(struct rgp_slot *slot)
 {
 	struct rgp_client *c = slot->client;
 	struct rgp_parent *p = c->parent;
 	unsigned free = p->config.contexts - p->n_ctx, i = 0;
-	bool own = c->n_ctx < rgp_fair(p);
+	bool own = c->n_ctx < c->fair;
 
 	if (!free || (!own && free <= p->promised))
 		return -ENOSPC;
@@ -130,8 +131,7 @@ static void put_ctx(struct rgp_slot *slot)
 	p->owners[slot->ctx] = NULL;
 	p->n_ctx--;
 	c->n_ctx--;
-	if (!c->dying)
-		p->promised += c->n_ctx < rgp_fair(p);
+	p->promised += c->n_ctx < c->fair;
 	slot->has_ctx = false;
 }
 

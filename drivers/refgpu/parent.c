@@ -74,6 +74,11 @@ static int power_on(struct rgp_parent *p)
 /* vGPUs                                                               */
 /* ------------------------------------------------------------------ */
 
+static unsigned fair_contexts(const struct rgp_parent *p)
+{
+	return p->config.contexts / 2 / RGP_FAIR_CLIENTS;
+}
+
 static void client_free(struct rgp_client *c)
 {
 	struct rgp_parent *p = c->parent;
@@ -83,6 +88,7 @@ static void client_free(struct rgp_client *c)
 	rgp_bank_fini(&c->bank);
 	vgpu_sched_group_free(c->group);
 	p->vram_left += c->vram_size;
+	p->n_fair -= c->fair > 0;
 	p->clients[c->index] = NULL;
 	free(c->slots);
 	free(c);
@@ -145,6 +151,10 @@ static int rgp_instance_new(struct vgpu_parent *parent,
 	c->index = i;
 	c->vram_at = i * p->window;
 	c->vram_size = vram;
+	if (p->n_fair < RGP_FAIR_CLIENTS) {
+		p->n_fair++;
+		c->fair = fair_contexts(p);
+	}
 	p->vram_left -= vram;
 	p->clients[i] = c;
 	err = client_init(c);
@@ -152,7 +162,6 @@ static int rgp_instance_new(struct vgpu_parent *parent,
 		client_free(c);
 		return err;
 	}
-	p->promised += rgp_fair(p);
 	vgpu_instance_set_data(inst, c);
 	return 0;
 }
@@ -163,12 +172,11 @@ static void rgp_instance_gone(struct vgpu_parent *parent,
 			      struct vgpu_parent_instance *inst)
 {
 	struct rgp_client *c = vgpu_instance_data(inst);
-	struct rgp_parent *p = parent_of(parent);
 
+	(void)parent;
+	c->dying = true;
 	for (unsigned i = 0; i < RG_MAX_SLOTS; i++)
 		rgp_slot_stop(&c->slots[i]);
-	p->promised -= rgp_fair(p) > c->n_ctx ? rgp_fair(p) - c->n_ctx : 0;
-	c->dying = true;
 	c->shared = NULL;
 	c->blocked_slot = RG_MAX_SLOTS;
 	rgp_client_queue(c);
@@ -321,6 +329,7 @@ static int rgp_open(const struct vgpu_parent_args *args,
 		return err;
 	}
 	p->vram_left = p->config.vram;
+	p->promised = RGP_FAIR_CLIENTS * fair_contexts(p);
 	for (p->window = 1; p->window < p->config.vram;)
 		p->window *= 2;
 	err = vgpu_parent_init(&p->parent, args, p->iommu);

@@ -33,7 +33,7 @@
 
 /* Limits */
 #define RGP_MAX_CLIENTS 128u		/* vGPUs on one board */
-#define RGP_FAIR_CLIENTS 64u		/* each of so many has its contexts */
+#define RGP_FAIR_CLIENTS 64u		/* so many share one half of the contexts */
 #define RGP_MAX_WINDOW	(256ull << 30)	/* VRAM of one vGPU */
 #define RGP_HOST_RING	(512u << 10)	/* bytes of a context's ring */
 #define RGP_TABLE_PAGES 16384u		/* of a vGPU's tables, 64 MiB */
@@ -212,6 +212,7 @@ struct rgp_client {
 	struct rg_shared *shared;
 	struct rgp_slot *slots; /* RG_MAX_SLOTS */
 	unsigned n_ctx, n_waiting;
+	unsigned fair; /* contexts that it has for sure */
 	struct rgp_gone gone;
 	/* Records */
 	uint64_t tail, head;
@@ -304,17 +305,12 @@ struct rgp_parent {
 	uint64_t window, vram_left;
 	struct rgp_client *clients[RGP_MAX_CLIENTS];
 	struct rgp_client *busy; /* want another go */
-	unsigned n_ctx, promised; /* in use; not in use, and somebody's */
+	unsigned n_ctx, promised; /* in use; not in use, and promised */
+	unsigned n_fair;	  /* vGPUs that were promised some */
 	uint64_t armed_at;	  /* the timer */
 	uint64_t look_at, look_ns; /* at rings: an interrupt came early */
 	struct rgp_slot *owners[REFGPU_MAX_CONTEXTS]; /* by context */
 };
-
-/* Contexts that a vGPU has for sure */
-static inline unsigned rgp_fair(const struct rgp_parent *parent)
-{
-	return parent->config.contexts / RGP_FAIR_CLIENTS;
-}
 
 extern const struct vgpu_parent_ops rg_parent_ops;
 

@@ -48,6 +48,7 @@ struct vgpu_sched_entity; /* opaque */
 #define VGPU_SCHED_WINDOW_NS	100000000ull /* over which a cap holds */
 #define VGPU_SCHED_OVERHEAD_NS	5000ull	     /* a turn counts at least so much */
 #define VGPU_SCHED_MIN_RUN_NS	100000ull    /* before one who wakes interrupts */
+#define VGPU_SCHED_LAG_NS	6000000ull   /* that is made up for after a pause */
 
 /**
  * enum vgpu_sched_mode - how an engine is shared

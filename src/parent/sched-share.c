@@ -101,14 +101,12 @@ static void move(struct share *share, enum share_place place, uint64_t key)
 		heap_insert(heap_of(share), share);
 }
 
-/* Who was away has not saved anything up but one turn, which lets it in
+/* Who was away has not saved anything up but a turn or three, which let it in
  * before those who were there; who was ahead still is. */
 void share_wake(struct share *share, uint64_t now)
 {
 	uint64_t clock = engine_clock(share->engine, now);
-	uint64_t least = clock - share_units(share,
-					     share->engine->sched->config
-						     .slice_ns);
+	uint64_t least = clock - share_units(share, VGPU_SCHED_LAG_NS);
 	int64_t ahead = (int64_t)(share->v - clock);
 
 	if ((int64_t)(share->v - least) < 0)

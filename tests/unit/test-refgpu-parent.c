@@ -1,0 +1,702 @@
+/* SPDX-License-Identifier: MIT */
+/* refgpu's parent half, and workers that a guest has taken over. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "refgpu-worker-rig.h"
+#include "util/bytes.h"
+#include "util/loop.h"
+
+#define PAGE  4096ull
+#define HUGE_ (2ull << 20)
+#define RW    (REFGPU_PTE_VALID | REFGPU_PTE_READ | REFGPU_PTE_WRITE)
+#define SYS   (RW | REFGPU_PTE_SYSTEM)
+#define VA    (5ull << 30) /* where tests have their memory */
+
+static int setup(void **state)
+{
+	*state = rig_new("software,vram=1g,contexts=256");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	rig_free(*state);
+	return 0;
+}
+
+/* A worker with a context on the first engine: its VRAM at VA */
+static struct worker *started(struct rig *rig)
+{
+	struct worker *w = worker_new(rig, 1);
+
+	assert_non_null(w);
+	worker_open(w, 0, REFGPU_ENGINE_RENDER);
+	worker_run(w, 0, VA, WORKER_VRAM / PAGE, RW);
+	return w;
+}
+
+static uint64_t fill(struct worker *w, unsigned slot, uint64_t va,
+		     uint64_t bytes, uint32_t value)
+{
+	uint32_t d[8];
+	uint64_t seq = worker_job(w, slot, d, cmd_fill(d, va, bytes, value));
+
+	worker_kick(w);
+	return seq;
+}
+
+static void assert_filled(const uint8_t *p, uint64_t bytes, uint32_t value)
+{
+	for (uint64_t i = 0; i < bytes; i += 4)
+		if (memcmp(p + i, &value, 4))
+			fail_msg("byte %llu is not filled",
+				 (unsigned long long)i);
+}
+
+/* ---- what is allowed ------------------------------------------------ */
+
+static void test_jobs_run(void **state)
+{
+	struct worker *w = started(*state);
+
+	for (uint32_t i = 1; i <= 300; i++)
+		fill(w, 0, VA + i * PAGE, PAGE, i);
+	worker_until_done(w, 0, 300);
+	for (uint32_t i = 1; i <= 300; i++)
+		assert_filled(w->vram + i * PAGE, PAGE, i);
+	assert_true(w->shared->slots[0].time > 0);
+	assert_int_equal(w->shared->slots[0].events, 0);
+	while (!w->kicks)
+		rig_run(w->rig);
+	worker_free(w);
+}
+
+static void test_system_memory(void **state)
+{
+	struct worker *w = started(*state);
+	uint64_t addrs[64], ptes[64];
+	uint32_t d[16], n;
+
+	assert_int_equal(worker_pin(w, 3, 64, 3, addrs), 0);
+	/* Upside down, so that no two are neighbours. */
+	for (unsigned i = 0; i < 64; i++)
+		ptes[i] = addrs[63 - i] | SYS;
+	worker_ptes(w, 0, PAGE, ptes, 64);
+	for (unsigned i = 0; i < 64; i++)
+		w->memory[(3 + i) * PAGE + 17] = (uint8_t)i;
+	n = cmd_copy(d, VA, PAGE, 64 * PAGE);
+	n += cmd_fill(d + n, PAGE, PAGE, 0x55555555);
+	worker_job(w, 0, d, n);
+	worker_kick(w);
+	worker_until_done(w, 0, 1);
+	for (unsigned i = 0; i < 64; i++)
+		assert_int_equal(w->vram[i * PAGE + 17], 63 - i);
+	assert_filled(w->memory + 66 * PAGE, PAGE, 0x55555555);
+	worker_free(w);
+}
+
+static void test_interrupts(void **state)
+{
+	struct worker *w = started(*state);
+	uint32_t d[16], n = cmd_irq(d, 7);
+
+	n += cmd_irq(d + n, 8);
+	worker_job(w, 0, d, n);
+	worker_kick(w);
+	worker_until_done(w, 0, 1);
+	assert_int_equal(__atomic_exchange_n(&w->shared->slots[0].events, 0,
+					     __ATOMIC_SEQ_CST),
+			 REFGPU_EVENT_USER);
+	assert_int_equal(w->shared->slots[0].cookie, 8);
+	/* One while it goes on */
+	n = cmd_irq(d, 9);
+	n += cmd_spin(d + n, 3000000, 60);
+	worker_job(w, 0, d, n);
+	worker_kick(w);
+	while (!__atomic_load_n(&w->shared->slots[0].events, __ATOMIC_ACQUIRE))
+		rig_run(w->rig);
+	assert_int_equal(w->shared->slots[0].cookie, 9);
+	assert_int_equal(w->shared->slots[0].done, 1);
+	worker_until_done(w, 0, 2);
+	worker_free(w);
+}
+
+/* More jobs than any queue has room for */
+static void test_the_ring_fills_up(void **state)
+{
+	struct worker *w = started(*state);
+	static uint32_t d[12000];
+	uint32_t n = 0;
+
+	while (n + 6 <= ARRAY_SIZE(d))
+		n += cmd_fill(d + n, VA + n * 4ull, 4, n);
+	for (unsigned i = 0; i < 40; i++)
+		worker_job(w, 0, d, n);
+	worker_kick(w);
+	worker_until_done(w, 0, 40);
+	worker_until_taken(w);
+	worker_free(w);
+}
+
+static void test_both_engines_and_semaphores(void **state)
+{
+	struct worker *w = started(*state);
+	uint32_t d[32], n;
+
+	worker_open(w, 1, REFGPU_ENGINE_COPY);
+	worker_run(w, 1, VA, WORKER_VRAM / PAGE, RW);
+	n = cmd_sem_wait(d, VA, 1);
+	n += cmd_copy(d + n, VA + 2 * PAGE, VA + PAGE, PAGE);
+	worker_job(w, 1, d, n);
+	worker_kick(w);
+	worker_until_taken(w);
+	n = cmd_fill(d, VA + PAGE, PAGE, 77);
+	n += cmd_sem_add(d + n, VA, 1);
+	worker_job(w, 0, d, n);
+	worker_kick(w);
+	worker_until_done(w, 1, 1);
+	assert_filled(w->vram + 2 * PAGE, PAGE, 77);
+	worker_free(w);
+}
+
+/* ---- faults --------------------------------------------------------- */
+
+static void test_a_fault_is_told_and_mended(void **state)
+{
+	struct worker *w = started(*state);
+	struct rg_notice n;
+
+	fill(w, 0, 64 * PAGE, PAGE, 1);
+	n = worker_notice(w);
+	assert_int_equal(n.kind, RG_NOTICE_FAULT);
+	assert_int_equal(n.slot, 0);
+	assert_int_equal(n.va, 64 * PAGE);
+	assert_int_equal(n.code, REFGPU_FAULT_INVALID | 0x100);
+	assert_int_equal(n.seq, 0);
+	/* Not for writing */
+	worker_run(w, 0, 64 * PAGE, 1, RW & ~REFGPU_PTE_WRITE);
+	worker_small(w, RG_RESUME, 0);
+	worker_kick(w);
+	n = worker_notice(w);
+	assert_int_equal(n.code, REFGPU_FAULT_WRITE | 0x100);
+	worker_run(w, 0, 64 * PAGE, 1, RW);
+	worker_small(w, RG_RESUME, 0);
+	worker_kick(w);
+	worker_until_done(w, 0, 1);
+	assert_filled(w->vram, PAGE, 1);
+	worker_free(w);
+}
+
+static void test_a_fault_that_stays(void **state)
+{
+	struct worker *w = started(*state);
+
+	fill(w, 0, 0, PAGE, 1);
+	assert_int_equal(worker_notice(w).kind, RG_NOTICE_FAULT);
+	worker_small(w, RG_STOP_FAULT, 0);
+	fill(w, 0, VA, PAGE, 1);
+	worker_until_taken(w);
+	assert_int_equal(w->shared->slots[0].state, REFGPU_STATE_FAULT);
+	worker_small(w, RG_CLOSE, 0);
+	worker_open(w, 0, 0);
+	worker_run(w, 0, VA, WORKER_VRAM / PAGE, RW);
+	fill(w, 0, VA, PAGE, 2);
+	worker_until_done(w, 0, 1);
+	assert_filled(w->vram, PAGE, 2);
+	worker_free(w);
+}
+
+/* ---- tables --------------------------------------------------------- */
+
+static void test_huge_pages_are_split_and_joined(void **state)
+{
+	struct worker *w = started(*state);
+	uint64_t ptes[512];
+
+	/* One page of a huge one goes elsewhere, and comes back. */
+	worker_run(w, 0, VA + HUGE_ + 5 * PAGE, 1, RW | 40 * HUGE_ / 2);
+	fill(w, 0, VA + HUGE_, HUGE_, 3);
+	worker_until_done(w, 0, 1);
+	assert_filled(w->vram + HUGE_, 5 * PAGE, 3);
+	assert_filled(w->vram + HUGE_ + 5 * PAGE, PAGE, 0);
+	assert_filled(w->vram + HUGE_ + 6 * PAGE, HUGE_ - 6 * PAGE, 3);
+	assert_filled(w->vram + 20 * HUGE_, PAGE, 3);
+	for (unsigned i = 0; i < 512; i++)
+		ptes[i] = RW | (HUGE_ + i * PAGE);
+	worker_ptes(w, 0, VA + HUGE_, ptes, 512);
+	fill(w, 0, VA + HUGE_, HUGE_, 4);
+	worker_until_done(w, 0, 2);
+	assert_filled(w->vram + HUGE_, HUGE_, 4);
+	assert_filled(w->vram + 20 * HUGE_, PAGE, 3);
+	/* A page from the middle goes */
+	worker_run(w, 0, VA + HUGE_ + 7 * PAGE, 1, 0);
+	fill(w, 0, VA + HUGE_, HUGE_, 5);
+	assert_int_equal(worker_notice(w).va, VA + HUGE_ + 7 * PAGE);
+	assert_filled(w->vram + HUGE_, 7 * PAGE, 5);
+	assert_filled(w->vram + HUGE_ + 7 * PAGE, PAGE, 4);
+	worker_free(w);
+}
+
+/* A page is held as long as a table leads to it, and no longer. */
+static void test_pages_are_held_while_they_are_in_a_table(void **state)
+{
+	struct worker *w = started(*state);
+	uint64_t addrs[8], ptes[8];
+
+	assert_int_equal(worker_pin(w, 0, 8, 3, addrs), 0);
+	for (unsigned i = 0; i < 8; i++)
+		ptes[i] = addrs[i] | SYS;
+	worker_ptes(w, 0, 0, ptes, 8);
+	/* Twice, and once more over itself */
+	worker_ptes(w, 0, 1ull << 39, ptes, 8);
+	worker_ptes(w, 0, 0, ptes, 8);
+	worker_kick(w);
+	worker_until_taken(w);
+	worker_unpin_begin(w, addrs, 8);
+	for (unsigned i = 0; i < 5; i++)
+		assert_false(worker_unpin_done(w));
+	worker_run(w, 0, 0, 1ull << 28, 0);
+	worker_kick(w);
+	worker_until_taken(w);
+	while (!worker_unpin_done(w))
+		;
+	worker_free(w);
+}
+
+static void test_closing_releases_all(void **state)
+{
+	struct worker *w = started(*state);
+	uint64_t addrs[1024];
+	uint64_t ptes[1024];
+
+	assert_int_equal(worker_pin(w, 0, 1024, 1, addrs), 0);
+	for (unsigned i = 0; i < 1024; i++)
+		ptes[i] = addrs[i] | (SYS & ~REFGPU_PTE_WRITE);
+	worker_ptes(w, 0, 3 * PAGE, ptes, 1024);
+	worker_small(w, RG_CLOSE, 0);
+	worker_kick(w);
+	worker_until_taken(w);
+	worker_unpin_begin(w, addrs, 512);
+	while (!worker_unpin_done(w))
+		;
+	worker_free(w);
+}
+
+/* ---- lies ----------------------------------------------------------- */
+
+/* The slot is refused; another one, and other vGPUs, go on. */
+static void assert_refused(struct worker *w, int err)
+{
+	struct rg_notice n;
+
+	worker_kick(w);
+	n = worker_notice(w);
+	assert_int_equal(n.kind, RG_NOTICE_NONSENSE);
+	assert_int_equal(n.code, (uint32_t)-err);
+	assert_int_equal(w->shared->slots[n.slot].state, REFGPU_STATE_ERROR);
+	/* What comes for it is not even looked at. */
+	fill(w, n.slot, VA, 4, 1);
+	worker_small(w, RG_CLOSE, n.slot);
+	worker_open(w, n.slot, 0);
+	worker_run(w, n.slot, VA, WORKER_VRAM / PAGE, RW);
+	fill(w, n.slot, VA, PAGE, 99);
+	worker_until_done(w, n.slot, 1);
+	worker_until_taken(w);
+}
+
+static void test_addresses_of_nobody(void **state)
+{
+	struct worker *w = started(*state), *other = started(*state);
+	uint64_t theirs, own, pte;
+
+	assert_int_equal(worker_pin(other, 0, 1, 3, &theirs), 0);
+	assert_int_equal(worker_pin(w, 0, 1, 1, &own), 0);
+	pte = theirs | SYS;
+	worker_ptes(w, 0, 0, &pte, 1);
+	assert_refused(w, -EFAULT);
+	worker_run(w, 0, 0, 1, (1ull << 50) | SYS);
+	assert_refused(w, -EFAULT);
+	/* Its own, but not for writing */
+	pte = own | SYS;
+	worker_ptes(w, 0, 0, &pte, 1);
+	assert_refused(w, -EFAULT);
+	/* And what is behind it */
+	worker_run(w, 0, 0, 2, own | (SYS & ~REFGPU_PTE_WRITE));
+	assert_refused(w, -EFAULT);
+	/* VRAM of others, and of nobody */
+	worker_run(w, 0, 0, 2, RW | (WORKER_VRAM - PAGE));
+	assert_refused(w, -EFAULT);
+	pte = RW | 1ull << 30;
+	worker_ptes(w, 0, 0, &pte, 1);
+	assert_refused(w, -EFAULT);
+	worker_run(w, 0, 0, 512, RW | (WORKER_VRAM - HUGE_ / 2));
+	assert_refused(w, -EFAULT);
+	/* Nothing of theirs is held */
+	worker_unpin_begin(other, &theirs, 1);
+	while (!worker_unpin_done(other))
+		;
+	worker_free(other);
+	worker_free(w);
+}
+
+static void test_entries_that_are_none(void **state)
+{
+	static const uint64_t bad[] = {
+		RW | REFGPU_PTE_HUGE, RW | 1ull << 63, RW | 1ull << 5,
+		RW | 1ull << 9, REFGPU_PTE_READ, 4096,
+	};
+	struct worker *w = started(*state);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		worker_ptes(w, 0, 0, &bad[i], 1);
+		assert_refused(w, -EINVAL);
+		worker_run(w, 0, 0, 1, bad[i]);
+		assert_refused(w, -EINVAL);
+	}
+	worker_run(w, 0, 17, 1, RW);
+	assert_refused(w, -EINVAL);
+	worker_run(w, 0, REFGPU_VA_SIZE, 1, RW);
+	assert_refused(w, -EINVAL);
+	worker_run(w, 0, REFGPU_VA_SIZE - PAGE, 2, 0);
+	assert_refused(w, -EINVAL);
+	worker_run(w, 0, 0, UINT64_MAX, 0);
+	assert_refused(w, -EINVAL);
+	worker_free(w);
+}
+
+static void test_jobs_that_are_none(void **state)
+{
+	static const uint32_t bad[][8] = {
+		{ REFGPU_CMD(REFGPU_OP_BATCH, 4), 0, 5, 1 },
+		{ REFGPU_CMD(REFGPU_OP_END, 1) },
+		{ REFGPU_CMD(REFGPU_OP_INVALIDATE, 4) },
+		{ REFGPU_CMD(REFGPU_OP_REG_WRITE, 3), REFGPU_RESET, 1 },
+		{ REFGPU_CMD(REFGPU_OP_PHYS_COPY, 7) },
+		{ REFGPU_CMD(REFGPU_OP_NOP, 9) },
+		{ REFGPU_CMD(REFGPU_OP_NOP, 0) },
+		{ 0x77000008 },
+	};
+	struct worker *w = started(*state);
+	struct rg_job *r;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		worker_job(w, 0, bad[i], 8);
+		assert_refused(w, -EINVAL);
+	}
+	/* Numbers that do not follow each other; sizes that are not there */
+	w->seq[0]++;
+	fill(w, 0, VA, 4, 1);
+	assert_refused(w, -EINVAL);
+	r = worker_record(w, RG_JOB, 0, sizeof(*r) + 4);
+	r->seq = 2;
+	r->n = 2;
+	assert_refused(w, -EINVAL);
+	r = worker_record(w, RG_JOB, 0, sizeof(struct rg_record) + 4);
+	assert_refused(w, -EINVAL);
+	worker_free(w);
+}
+
+static void test_records_that_are_none(void **state)
+{
+	struct worker *w = started(*state);
+	struct rg_ptes *p;
+
+	p = worker_record(w, RG_PTES, 0, sizeof(*p) + 8);
+	p->n = 2;
+	assert_refused(w, -EINVAL);
+	worker_small(w, 77, 0);
+	assert_refused(w, -EINVAL);
+	worker_small(w, RG_OPEN, 0);
+	assert_refused(w, -EEXIST);
+	worker_open(w, 3, 2);
+	assert_refused(w, -EINVAL);
+	/* A slot that was never opened, and one that can't be */
+	worker_small(w, RG_CLOSE, 9);
+	worker_small(w, RG_RESUME, 9);
+	worker_small(w, RG_CLOSE, RG_MAX_SLOTS);
+	worker_small(w, RG_CLOSE, 0xffff);
+	fill(w, 0, VA, 4, 1);
+	worker_until_taken(w);
+	worker_until_done(w, 0, 2);
+	worker_free(w);
+}
+
+static void test_a_flood_of_nonsense(void **state)
+{
+	struct worker *w = started(*state), *other = started(*state);
+
+	for (unsigned i = 0; i < 100; i++)
+		worker_small(w, RG_CLOSE, 99);
+	worker_kick(w);
+	worker_until_dropped(w);
+	fill(other, 0, VA, PAGE, 1);
+	worker_until_done(other, 0, 1);
+	worker_free(w);
+	worker_free(other);
+}
+
+static void try_tail(struct rig *rig, uint64_t tail)
+{
+	struct worker *w = started(rig);
+
+	worker_kick(w);
+	worker_until_taken(w);
+	w->tail = tail;
+	worker_kick(w);
+	worker_until_dropped(w);
+	worker_free(w);
+}
+
+static void test_tails_that_can_not_be(void **state)
+{
+	struct rig *rig = *state;
+	struct worker *w;
+
+	try_tail(rig, 0);
+	try_tail(rig, RG_RING_SIZE + (1u << 20) + 64);
+	try_tail(rig, 1000);
+	try_tail(rig, UINT64_MAX - 63);
+	/* And sizes */
+	for (unsigned i = 0; i < 4; i++) {
+		static const uint32_t sizes[] = { 0, 7, RG_RECORD_MAX + 1,
+						  UINT32_MAX };
+		struct rg_record *r;
+
+		w = started(rig);
+		r = worker_record(w, RG_OPEN, 1, 64);
+		r->size = sizes[i];
+		worker_kick(w);
+		worker_until_dropped(w);
+		worker_free(w);
+	}
+}
+
+/* ---- contexts ------------------------------------------------------- */
+
+static void test_contexts_by_the_dozen(void **state)
+{
+	struct rig *rig = *state; /* 256 contexts: 2 are each vGPU's */
+	struct worker *w[5];
+	unsigned refused = 0;
+
+	for (unsigned i = 0; i < 5; i++) {
+		w[i] = worker_new(rig, 1);
+		for (unsigned k = 0; k < RG_MAX_SLOTS; k++)
+			worker_open(w[i], k, k % 2);
+		worker_kick(w[i]);
+		worker_until_taken(w[i]);
+	}
+	for (unsigned i = 0; i < 5; i++)
+		for (unsigned k = 0; k < RG_MAX_SLOTS; k++) {
+			bool up = w[i]->shared->slots[k].state ==
+				  REFGPU_STATE_IDLE;
+
+			refused += !up;
+			/* What each has for sure */
+			assert_true(up || k >= 2);
+		}
+	/* 59 may come yet. */
+	assert_int_equal(refused, 5 * RG_MAX_SLOTS - (256 - 59 * 2));
+	/* Those of one who goes are there again. */
+	worker_kill(w[0]);
+	for (unsigned i = 0; i < 50; i++)
+		rig_run(rig);
+	for (unsigned k = 0; k < RG_MAX_SLOTS; k++) {
+		worker_small(w[4], RG_CLOSE, k);
+		worker_open(w[4], k, 0);
+	}
+	worker_kick(w[4]);
+	worker_until_taken(w[4]);
+	for (unsigned k = 0; k < RG_MAX_SLOTS; k++)
+		assert_int_equal(w[4]->shared->slots[k].state,
+				 REFGPU_STATE_IDLE);
+	for (unsigned i = 0; i < 5; i++)
+		worker_free(w[i]);
+}
+
+static void test_sixty_four_vgpus(void **state)
+{
+	struct rig *rig = rig_new("software,vram=4g");
+	struct worker *w[64];
+
+	(void)state;
+	for (unsigned i = 0; i < 64; i++) {
+		w[i] = started(rig);
+		fill(w[i], 0, VA, PAGE, i + 1);
+	}
+	/* The board's memory is theirs. */
+	assert_null(worker_new(rig, 1));
+	for (unsigned i = 0; i < 64; i++) {
+		worker_until_done(w[i], 0, 1);
+		assert_filled(w[i]->vram, PAGE, i + 1);
+		assert_filled(w[i]->vram + PAGE, PAGE, 0);
+	}
+	for (unsigned i = 0; i < 64; i++)
+		worker_free(w[i]);
+	rig_free(rig);
+}
+
+static void test_a_hang_is_its_own(void **state)
+{
+	struct worker *w = started(*state), *other = started(*state);
+	uint32_t d[8];
+	struct rg_notice n;
+
+	worker_job(w, 0, d, cmd_spin(d, 3600ull * 1000000000u, 1));
+	worker_kick(w);
+	fill(other, 0, VA, PAGE, 1);
+	n = worker_notice(w);
+	assert_int_equal(n.kind, RG_NOTICE_ERROR);
+	assert_int_equal(n.code, REFGPU_ERROR_RESET);
+	assert_int_equal(w->shared->slots[0].state, REFGPU_STATE_ERROR);
+	worker_until_done(other, 0, 1);
+	/* And it may begin anew. */
+	worker_small(w, RG_CLOSE, 0);
+	worker_open(w, 0, 0);
+	worker_run(w, 0, VA, WORKER_VRAM / PAGE, RW);
+	fill(w, 0, VA, PAGE, 5);
+	worker_until_done(w, 0, 1);
+	worker_free(w);
+	worker_free(other);
+}
+
+/* Who waits for what never comes can be ended, though its ring is full. */
+static void test_the_end_of_a_full_ring(void **state)
+{
+	struct worker *w = started(*state);
+	static uint32_t d[16000];
+	uint32_t n = 0;
+
+	while (n + 6 <= ARRAY_SIZE(d))
+		n += cmd_fill(d + n, VA, 4, n);
+	n = cmd_sem_wait(d, VA + 8, 1);
+	worker_job(w, 0, d, n);
+	for (unsigned i = 0; i < 12; i++)
+		worker_job(w, 0, d + 6, ARRAY_SIZE(d) / 6 * 6 - 6);
+	worker_small(w, RG_CLOSE, 0);
+	worker_open(w, 0, 0);
+	worker_run(w, 0, VA, WORKER_VRAM / PAGE, RW);
+	fill(w, 0, VA, PAGE, 5);
+	worker_until_taken(w);
+	worker_until_done(w, 0, 1);
+	worker_free(w);
+}
+
+/* ---- the end -------------------------------------------------------- */
+
+static void test_killed_in_the_middle(void **state)
+{
+	struct rig *rig = *state;
+	struct worker *w = started(rig), *other = started(rig);
+	uint64_t addrs[512], ptes[512];
+	uint32_t d[64], n = 0;
+	uint8_t canary;
+
+	assert_int_equal(worker_pin(w, 0, 512, 3, addrs), 0);
+	for (unsigned i = 0; i < 512; i++)
+		ptes[i] = addrs[i] | SYS;
+	worker_ptes(w, 0, 0, ptes, 512);
+	memset(other->vram, 0x5a, WORKER_VRAM);
+	memset(other->memory, 0xa5, WORKER_MEMORY);
+	for (unsigned i = 0; i < 8; i++)
+		n += cmd_fill(d + n, i % 2 ? VA : 0, 512 * PAGE, ~0u);
+	for (unsigned i = 0; i < 200; i++)
+		worker_job(w, 0, d, n);
+	worker_kick(w);
+	for (unsigned i = 0; i < 3; i++)
+		rig_run(rig);
+	worker_kill(w);
+	for (unsigned i = 0; i < 20; i++)
+		rig_run(rig);
+	/* Nothing is written any more: what was the worker's is nobody's. */
+	memset(w->vram, 1, HUGE_);
+	memset(w->memory, 2, HUGE_);
+	fill(other, 0, VA + HUGE_, PAGE, 1);
+	worker_until_done(other, 0, 1);
+	for (uint64_t i = 0; i < HUGE_; i++) {
+		if (w->vram[i] != 1 || w->memory[i] != 2)
+			fail_msg("byte %llu was written after the end",
+				 (unsigned long long)i);
+	}
+	canary = 0x5a;
+	assert_memory_equal(other->vram, &canary, 1);
+	assert_true(!memcmp(other->vram, other->vram + 1, HUGE_ - 1));
+	assert_true(!memcmp(other->memory, other->memory + 1,
+			    WORKER_MEMORY - 1));
+	worker_free(w);
+	worker_free(other);
+}
+
+/* A new client: fresh memory in the place of the old one */
+static void test_vram_is_replaced(void **state)
+{
+	struct worker *w = started(*state);
+
+	fill(w, 0, VA, PAGE, 1);
+	worker_until_done(w, 0, 1);
+	assert_int_equal(worker_give_vram(w), 0);
+	assert_filled(w->vram, PAGE, 0);
+	fill(w, 0, VA + PAGE, PAGE, 2);
+	worker_until_done(w, 0, 2);
+	assert_filled(w->vram, PAGE, 0);
+	assert_filled(w->vram + PAGE, PAGE, 2);
+	worker_free(w);
+}
+
+static void test_configurations(void **state)
+{
+	static const char *const bad[] = {
+		"", "hardware", "software,", "software,vram", "software,vram=1",
+		"software,vram=0", "software,vram=99999999999999999999g",
+		"software,vram=5t", "software,vram=4x", "software,contexts=0",
+		"software,contexts=1025", "software,mode=unfair",
+		"software,shares=0", "software,slice=1", "software,colour=red",
+	};
+	struct rig *rig;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(rig_try(bad[i]), -EINVAL);
+	rig = rig_new("software,vram=512m,contexts=2,mode=fixed,shares=100,"
+		      "slice=1000");
+	rig_free(rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+		TEST(test_jobs_run),
+		TEST(test_system_memory),
+		TEST(test_interrupts),
+		TEST(test_the_ring_fills_up),
+		TEST(test_both_engines_and_semaphores),
+		TEST(test_a_fault_is_told_and_mended),
+		TEST(test_a_fault_that_stays),
+		TEST(test_huge_pages_are_split_and_joined),
+		TEST(test_pages_are_held_while_they_are_in_a_table),
+		TEST(test_closing_releases_all),
+		TEST(test_addresses_of_nobody),
+		TEST(test_entries_that_are_none),
+		TEST(test_jobs_that_are_none),
+		TEST(test_records_that_are_none),
+		TEST(test_a_flood_of_nonsense),
+		TEST(test_tails_that_can_not_be),
+		TEST(test_contexts_by_the_dozen),
+		TEST(test_a_hang_is_its_own),
+		TEST(test_the_end_of_a_full_ring),
+		TEST(test_killed_in_the_middle),
+		TEST(test_vram_is_replaced),
+		cmocka_unit_test(test_sixty_four_vgpus),
+		cmocka_unit_test(test_configurations),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
