@@ -307,17 +307,18 @@ void *worker_record(struct worker *w, uint16_t kind, uint16_t slot,
 	uint64_t padded = (size + RG_ALIGN - 1) & ~(uint64_t)(RG_ALIGN - 1);
 	uint64_t to_end = RG_RING_SIZE - w->tail % RG_RING_SIZE;
 	uint64_t end = loop_now_ns() + PATIENCE_NS;
+	uint64_t skip = to_end < padded ? to_end : 0;
 	struct rg_record *r = (void *)(w->shared->ring + w->tail % RG_RING_SIZE);
 
-	if (to_end < padded) {
-		*r = (struct rg_record){ .size = (uint32_t)to_end };
-		w->tail += to_end;
-		r = (void *)w->shared->ring;
-	}
-	while (w->tail + padded - w->shared->head > RG_RING_SIZE) {
+	while (w->tail + skip + padded - w->shared->head > RG_RING_SIZE) {
 		assert_true(loop_now_ns() < end);
 		worker_kick(w);
 		rig_run(w->rig);
+	}
+	if (skip) {
+		*r = (struct rg_record){ .size = (uint32_t)skip };
+		w->tail += skip;
+		r = (void *)w->shared->ring;
 	}
 	memset(r, 0, size);
 	*r = (struct rg_record){ .size = size, .kind = kind, .slot = slot };
