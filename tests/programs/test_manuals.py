@@ -6,7 +6,7 @@ import shutil
 import pytest
 from conftest import BUILD, TOP, run
 
-PROGRAMS = {'vgpu-device': '1', 'vgpu-parent': '1', 'vgpu-tree': '1', 'vgpud': '8', 'vgpuctl': '1'}
+PROGRAMS = {'vgpu-demo': '1', 'vgpu-device': '1', 'vgpu-parent': '1', 'vgpu-tree': '1', 'vgpud': '8', 'vgpuctl': '1'}
 CONFIG = TOP / 'programs' / 'vgpud'
 
 
@@ -30,7 +30,8 @@ def test_all_options_are_in_the_manual(program):
         pytest.skip('it was not built')
     helped = options_of(run(path, '--help').stdout)
     # Of others, in examples.
-    helped -= {'--device', '--parent-socket', '--type', '--label'} if program != 'vgpu-device' else {'--device'}
+    helped -= {'vgpu-device': {'--device'}, 'vgpu-parent': {'--parent-socket', '--type'}, 'vgpud': {'--label'},
+               'vgpuctl': {'--label'}, 'vgpu-demo': {'--socket-path'}}.get(program, set())
     assert helped and helped <= options_of(text_of(f'{program}.{PROGRAMS[program]}'))
 
 
@@ -56,7 +57,7 @@ def test_pages_refer_to_pages_that_are_there():
 
 
 @pytest.mark.skipif(not shutil.which('man'), reason='there is no man here')
-@pytest.mark.parametrize('page', ['vgpu-device.1', 'vgpu-parent.1', 'vgpu-tree.1', 'vgpuctl.1', 'vgpud.8', 'vgpud.conf.5'])
+@pytest.mark.parametrize('page', ['vgpu-demo.1', 'vgpu-device.1', 'vgpu-parent.1', 'vgpu-tree.1', 'vgpuctl.1', 'vgpud.8', 'vgpud.conf.5'])
 def test_pages_are_clean(page):
     done = run('man', '--warnings', '-l', pages()[page], env={'MANWIDTH': '80'})
     assert done.returncode == 0 and not done.stderr and ('EXIT STATUS' in done.stdout or page.endswith('5'))
