@@ -53,6 +53,7 @@ struct vgpu_core {
 	unsigned pins[RAM_PAGES][4];
 	int hw_refs[RAM_PAGES]; /* entries of the hardware's that have it */
 	unsigned waits; /* unpins that had to wait for the parent half */
+	bool asleep;	/* the parent half, also while it is waited for */
 	bool eager;	/* the parent half looks whenever it is kicked */
 	unsigned n_pinned, max_pins, pin_calls, unpin_calls;
 	unsigned irqs[REFGPU_NUM_VECTORS];

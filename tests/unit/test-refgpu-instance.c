@@ -471,6 +471,7 @@ static void unmaps_wait_for_the_hardware(void **state)
 	assert_non_null(rig_hw(g->core, 0, 310 * PAGE, true));
 	/* The parent half sleeps: it is not over. */
 	g->core->eager = false;
+	g->core->asleep = true;
 	unmap(g, page, 4);
 	assert_int_equal(g->core->ops->dma_unmap(g->core->dev,
 						 RAM_BASE + page * PAGE,
