@@ -127,8 +127,7 @@ static enum step fill(struct engine *e, struct context *c, const uint32_t *d)
 		p = mmu_ptr(e, mmu_add(va, c->s.done), PROT_WRITE_, &n);
 		if (!p)
 			return STEP_FAULT;
-		for (size_t i = 0; i < n / 4; i++)
-			p[i] = d[5];
+		e->hw->ops->fill(p, d[5], n / 4);
 		c->s.done += n;
 	}
 	return c->s.done < bytes ? STEP_AGAIN : STEP_DONE;
@@ -137,26 +136,54 @@ static enum step fill(struct engine *e, struct context *c, const uint32_t *d)
 typedef void *(*resolve)(struct engine *e, uint64_t at, unsigned prot,
 			 size_t *len);
 
-/* Pieces that lie in one page on both sides; memmove, since they may be the
- * same memory. Sums don't wrap: an address behind 2^40 faults at its first
- * byte. */
+/* Neighbours on both sides are one piece of memory, also over pages. */
+struct run {
+	uint8_t *to;
+	const uint8_t *from;
+	size_t n;
+};
+
+/* memmove: they may be the same memory. */
+static void run_flush(struct context *c, struct run *r)
+{
+	if (r->n)
+		memmove(r->to, r->from, r->n);
+	c->s.done += r->n;
+	r->n = 0;
+}
+
+static void run_add(struct context *c, struct run *r, uint8_t *to,
+		    const uint8_t *from, size_t n)
+{
+	if (r->n && (r->to + r->n != to || r->from + r->n != from))
+		run_flush(c, r);
+	if (!r->n)
+		*r = (struct run){ to, from, 0 };
+	r->n += n;
+}
+
+/* Sums don't wrap: an address behind 2^40 faults at its first byte. */
 static enum step copy_chunk(struct engine *e, struct context *c, uint64_t bytes,
 			    uint64_t to, uint64_t from, resolve ptr)
 {
-	for (size_t n, left = CHUNK; left && c->s.done < bytes; left -= n) {
+	struct run run = { NULL, NULL, 0 };
+	uint64_t at = c->s.done;
+
+	for (size_t n, left = CHUNK; left && at < bytes; left -= n, at += n) {
 		void *p;
 		const void *q;
 
-		n = bytes - c->s.done < left ? (size_t)(bytes - c->s.done)
-					     : left;
-		q = ptr(e, from + c->s.done, PROT_READ_, &n);
-		p = q ? ptr(e, to + c->s.done, PROT_WRITE_, &n) : NULL;
-		if (!p)
+		n = bytes - at < left ? (size_t)(bytes - at) : left;
+		q = ptr(e, from + at, PROT_READ_, &n);
+		p = q ? ptr(e, to + at, PROT_WRITE_, &n) : NULL;
+		if (!p) {
+			run_flush(c, &run);
 			return STEP_FAULT;
-		memmove(p, q, n);
-		c->s.done += n;
+		}
+		run_add(c, &run, p, q, n);
 	}
-	return c->s.done < bytes ? STEP_AGAIN : STEP_DONE;
+	run_flush(c, &run);
+	return at < bytes ? STEP_AGAIN : STEP_DONE;
 }
 
 static enum step copy(struct engine *e, struct context *c, const uint32_t *d)

@@ -12,9 +12,10 @@
 
 #include "../model.h"
 
-#define SGEMM_KC 128u /* of k at a time: what fits the caches */
-#define SGEMM_MR 8u   /* rows of a register tile */
-#define SGEMM_NR 32u  /* columns of it */
+#define SGEMM_KC    128u /* of k at a time: what fits the caches */
+#define SGEMM_MR    8u	 /* rows of a register tile */
+#define SGEMM_NR    32u	 /* columns of it */
+#define SGEMM_LINES 16u	 /* rows of B that are fetched at a time */
 
 /**
  * struct kernel_ops - loops over memory that is at hand
@@ -49,6 +50,7 @@ const struct kernel_ops *kernels_choose(void);
 struct scratch {
 	_Alignas(64) float a[REFGPU_SGEMM_TILE * REFGPU_SGEMM_MAX_K];
 	_Alignas(64) float b[SGEMM_KC * REFGPU_SGEMM_TILE];
+	_Alignas(64) float line[SGEMM_LINES][REFGPU_SGEMM_TILE];
 	_Alignas(64) float c[REFGPU_SGEMM_TILE * REFGPU_SGEMM_TILE];
 	_Alignas(64) uint32_t pixels[REFGPU_MANDEL_TILE * REFGPU_MANDEL_TILE];
 	_Alignas(64) uint32_t bins[4][256];

@@ -13,7 +13,8 @@
 #include "../section.h"
 #include "kernels.h"
 
-#define TILE REFGPU_SGEMM_TILE
+#define TILE	     REFGPU_SGEMM_TILE
+#define ROWS_AT_ONCE SGEMM_LINES
 
 struct problem {
 	uint32_t m, n, k, lda, ldb, ldc;
@@ -83,25 +84,54 @@ static enum step pack_a(struct engine *e, const struct problem *p, uint32_t k,
 	return STEP_DONE;
 }
 
+/* @n rows of B from row @k on: where they are, and on their way to the cache. A
+ * row that lies across pages goes to the scratch first. */
+static enum step find_b(struct engine *e, const struct problem *p, uint32_t k,
+			uint32_t n, const float *row[ROWS_AT_ONCE])
+{
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t va = element(p->b, (uint64_t)k + i, p->ldb, p->col);
+		size_t bytes = p->cols * sizeof(float), len = bytes;
+
+		row[i] = mmu_ptr(e, va, PROT_READ_, &len);
+		if (!row[i])
+			return STEP_FAULT;
+		for (size_t at = 0; at < len; at += 64)
+			__builtin_prefetch((const char *)row[i] + at);
+		if (len == bytes)
+			continue;
+		row[i] = e->scratch->line[i];
+		if (mmu_read(e, va, e->scratch->line[i], bytes))
+			return STEP_FAULT;
+	}
+	return STEP_DONE;
+}
+
 /* Rows of B, the tile's columns of them, in blocks of SGEMM_NR columns. */
 static enum step pack_b(struct engine *e, const struct problem *p, uint32_t k,
 			uint32_t kc)
 {
+	const float *row[ROWS_AT_ONCE];
 	float *b = e->scratch->b;
 
 	if (p->cols < TILE)
 		memset(b, 0, sizeof(e->scratch->b));
 	for (uint32_t i = 0; i < kc; i++) {
-		uint64_t va = element(p->b, (uint64_t)k + i, p->ldb, p->col);
+		const float *from;
 
-		for (uint32_t j = 0; j < p->cols; j += SGEMM_NR) {
-			uint32_t n = p->cols - j < SGEMM_NR ? p->cols - j
-							    : SGEMM_NR;
+		if (i % ROWS_AT_ONCE == 0 &&
+		    find_b(e, p, k + i,
+			   kc - i < ROWS_AT_ONCE ? kc - i : ROWS_AT_ONCE, row))
+			return STEP_FAULT;
+		from = row[i % ROWS_AT_ONCE];
+		for (uint32_t j = 0; j < TILE; j += SGEMM_NR) {
+			float *to = b + (size_t)j * kc + i * SGEMM_NR;
 
-			if (mmu_read(e, mmu_add(va, j * 4ull),
-				     b + (size_t)j * kc + i * SGEMM_NR,
-				     n * sizeof(float)))
-				return STEP_FAULT;
+			if (p->cols >= j + SGEMM_NR)
+				memcpy(to, from + j, SGEMM_NR * sizeof(float));
+			else if (p->cols > j)
+				memcpy(to, from + j,
+				       (p->cols - j) * sizeof(float));
 		}
 	}
 	return STEP_DONE;
