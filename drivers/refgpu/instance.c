@@ -6,7 +6,9 @@
 
 #include "instance.h"
 
-/* Unpinning waits for the parent where it has to. */
+/* Nothing of the client's memory is pinned any more, nor will be unpinned
+ * later, when it may be another one's. Unpinning waits for the parent if it has
+ * to. */
 static void let_go(struct rg *rg)
 {
 	rg_slots_close_all(rg);
@@ -37,7 +39,10 @@ static void rg_reset(struct vgpu_device *dev, enum vgpu_reset_reason reason)
 
 	if (reason == VGPU_RESET_DMA)
 		rg->n_unmaps = 0; /* the core has answered them */
-	let_go(rg);
+	if (reason == VGPU_RESET_DMA || reason == VGPU_RESET_NEW_CLIENT)
+		let_go(rg);
+	else
+		rg_slots_close_all(rg);
 	for (unsigned i = 0; i < RG_CONTEXTS; i++)
 		rg->slots[i].time = 0;
 	memset(rg->state, 0, sizeof(*rg->state));

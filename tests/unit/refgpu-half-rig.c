@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 extern const struct vgpu_driver *const vgpu_driver_entry;
 
@@ -235,6 +236,11 @@ int sched_yield(void)
 	if (the_core && !the_core->asleep)
 		rig_take(the_core, 1);
 	return 0;
+}
+
+int nanosleep(const struct timespec *req, struct timespec *rem)
+{
+	return sched_yield();
 }
 
 void *vgpu_parent_shared(struct vgpu_device *dev, size_t *ret_size)

@@ -611,6 +611,7 @@ static void contexts_end_at_once(void **state)
 	}
 	rig_settle(g->core);
 	g->core->ops->reset(g->core->dev, VGPU_RESET_CLIENT);
+	rig_timers(g->core);
 	assert_int_equal(g->core->n_pinned, 0);
 }
 
