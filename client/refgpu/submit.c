@@ -16,6 +16,8 @@ static void put(struct vgpu_rg_context *ctx, const uint32_t *dwords, size_t n)
 	size_t at = ctx->tail / 4, size = ctx->ring_size / 4;
 	size_t first = MIN(n, size - at);
 
+	if (!n)
+		return;
 	memcpy(ctx->ring + at, dwords, first * 4);
 	memcpy(ctx->ring, dwords + first, (n - first) * 4);
 	ctx->tail = (uint32_t)((at + n) % size * 4);
