@@ -5,7 +5,7 @@
 
 #include "refgpu.h"
 
-#define SGEMM_N	   256u
+#define SGEMM_N	   384u
 #define MANDEL	   160u
 #define ITERATIONS 500u
 #define COPY_BYTES (16ull << 20)
@@ -14,7 +14,7 @@
 
 /* More than one job is under way, as in a program that renders; how many, by
  * how long they take. */
-#define AHEAD_LONG 16u
+#define AHEAD_LONG  16u
 #define AHEAD_SHORT 24u
 
 static void buffer(struct load *l, unsigned i, uint64_t size, unsigned where,
@@ -55,38 +55,46 @@ static void build_mandelbrot(struct load *l)
 					       .dy = 2.5 / MANDEL });
 }
 
+#define WINDOW(i) (VGPU_RG_VA_USER + (uint64_t)(i)*REFGPU_HUGE * 4)
+
 static void build_table(struct load *l)
 {
-	/* Twice as many pages as a job sees at a time, and a window on them */
-	buffer(l, 0, 2 * TABLE_ENTRIES * REFGPU_PAGE, VGPU_RG_SYSTEM,
-	       VGPU_RG_SMALL);
-	memset(vgpu_rg_buffer_ptr(l->buffers[0]), 1,
-	       2 * TABLE_ENTRIES * REFGPU_PAGE);
+	/* Each job sees other pages than the one before, through one of two
+	 * windows: while it runs, the other one is changed for the next. */
+	buffer(l, 0, TABLE_PAGES * REFGPU_PAGE, VGPU_RG_SYSTEM, VGPU_RG_SMALL);
+	memset(vgpu_rg_buffer_ptr(l->buffers[0]), 1, TABLE_PAGES * REFGPU_PAGE);
 	buffer(l, 1, TABLE_ENTRIES * REFGPU_PAGE, VGPU_RG_VRAM, 0);
-	must(vgpu_rg_map_at(l->ctx, VGPU_RG_VA_USER, l->buffers[0], 0,
-			    TABLE_ENTRIES * REFGPU_PAGE, RW | VGPU_RG_SMALL),
-	     "window");
-	vgpu_rg_inv(&l->stream, VGPU_RG_VA_USER, TABLE_ENTRIES);
-	vgpu_rg_copy(&l->stream, l->va[1], VGPU_RG_VA_USER,
-		     TABLE_ENTRIES * REFGPU_PAGE);
+	for (unsigned i = 0; i < 2; i++)
+		must(vgpu_rg_map_at(l->ctx, WINDOW(i), l->buffers[0], 0,
+				    TABLE_ENTRIES * REFGPU_PAGE,
+				    RW | VGPU_RG_SMALL),
+		     "window");
 }
 
-/* Each page becomes another one: those of the other half. */
 static void change_table(struct load *l)
 {
 	uint64_t base = vgpu_rg_buffer_addr(l->buffers[0]);
+	uint64_t window = WINDOW(l->turn % 2);
 
-	l->turn = !l->turn;
 	for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
-		uint64_t *entry = vgpu_rg_entry(
-			l->ctx, VGPU_RG_VA_USER + i * REFGPU_PAGE);
-		uint64_t page = i + (l->turn ? TABLE_ENTRIES : 0);
+		uint64_t *entry =
+			vgpu_rg_entry(l->ctx, window + i * REFGPU_PAGE);
+		uint64_t page = (l->turn * TABLE_ENTRIES + i) % TABLE_PAGES;
 
 		__atomic_store_n(entry,
 				 (*entry & ~REFGPU_PTE_ADDR) |
 					 (base + page * REFGPU_PAGE),
 				 __ATOMIC_RELEASE);
 	}
+	vgpu_rg_stream_clear(&l->stream);
+	vgpu_rg_inv(&l->stream, window, TABLE_ENTRIES);
+	if (l->n)
+		vgpu_rg_histogram(&l->stream, TABLE_ENTRIES * REFGPU_PAGE,
+				  window, l->va[1]);
+	else
+		vgpu_rg_copy(&l->stream, l->va[1], window,
+			     TABLE_ENTRIES * REFGPU_PAGE);
+	l->turn++;
 }
 
 void load_init(struct load *l, struct vgpu_rg_device *dev, enum kind kind,
@@ -115,7 +123,7 @@ void load_init(struct load *l, struct vgpu_rg_device *dev, enum kind kind,
 		vgpu_rg_saxpy(&l->stream, n, 1, l->va[0], l->va[1]);
 		break;
 	case JOB_TABLE:
-		l->ahead = 1; /* it changes what the last one uses */
+		l->ahead = 2; /* windows */
 		build_table(l);
 		break;
 	case JOB_EMPTY:

@@ -37,12 +37,14 @@ enum kind {
 	JOB_MANDELBROT,
 	JOB_COPY,
 	JOB_SHORT, /* saxpy of struct load.n elements */
-	JOB_TABLE, /* changes TABLE_ENTRIES entries, copies what they name */
+	JOB_TABLE, /* changes TABLE_ENTRIES entries, copies what they name, or
+		    * makes a histogram of it (struct load.n) */
 	JOB_EMPTY,
 	JOB_SPIN, /* of an hour */
 };
 
 #define TABLE_ENTRIES 1000u
+#define TABLE_PAGES   7777u /* that come and go */
 
 /* A user of a device: the same job again and again, a few of them ahead. */
 struct load {
