@@ -25,6 +25,7 @@
 #define HEIGHT	   480u
 #define ITERATIONS 64u
 #define SPRITE	   64u
+#define AHEAD	    8u /* jobs under way, of work */
 #define XRGB	   0x34325258u /* XR24 */
 
 static struct vgpu_rg_device *dev;
@@ -215,7 +216,7 @@ static uint64_t now_ns(void)
 /* Keep the engine busy: a piece of the picture, again and again. */
 static void work(double seconds)
 {
-	uint64_t begin = now_ns(), next = begin, va, fences[3] = { 0 };
+	uint64_t begin = now_ns(), next = begin, va, fences[AHEAD] = { 0 };
 	struct vgpu_rg_stream s = { 0 };
 	struct vgpu_rg_buffer *b;
 	uint64_t jobs = 0;
@@ -232,8 +233,8 @@ static void work(double seconds)
 							 .dx = 3. / WIDTH,
 							 .dy = 0.4 / 64 });
 	while ((double)(now_ns() - begin) < seconds * 1e9) {
-		must(vgpu_rg_wait(ctx, fences[jobs % 3], PATIENCE), "work");
-		must(vgpu_rg_submit(ctx, &s, &fences[jobs++ % 3]), "work");
+		must(vgpu_rg_wait(ctx, fences[jobs % AHEAD], PATIENCE), "work");
+		must(vgpu_rg_submit(ctx, &s, &fences[jobs++ % AHEAD]), "work");
 		if (now_ns() >= next) {
 			uint64_t engine;
 
