@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import pytest
-from conftest import DEMO, PATIENCE, TOP, TYPE, eventually, fds, resident, sanitized
+from conftest import BUILD, DEMO, PATIENCE, TOP, TYPE, eventually, fds, resident, sanitized
 
 COMMANDS = ['fill-copy', 'rectangles', 'kernels', 'mandelbrot', 'semaphores', 'batches', 'long-streams', 'errors', 'faults']
 HOSTILE = ['tables-outside', 'tables-loop', 'tables-fan', 'tables-by-command', 'tables-change', 'batch-changes',
@@ -104,6 +104,12 @@ def test_the_parent_ends_under_work(system):
     for program in (system.parent, vgpu):
         system.programs.remove(program)
     system.vgpus.remove(vgpu)
+
+
+def test_the_example(system):
+    done = subprocess.run([BUILD / 'examples' / 'client' / 'saxpy', system.vgpu().socket], capture_output=True, text=True,
+                          timeout=PATIENCE, check=False)
+    assert (done.returncode, done.stdout) == (0, '1 + 2 * 99999 = 199999\n'), done.stderr
 
 
 # ---- vgpu-demo -------------------------------------------------------------
