@@ -45,20 +45,22 @@ void *dma_space_ptr_slow(struct dma_space *space, uint64_t iova, size_t len,
 
 /* The bytes change while they are copied, if the guest wants it so; volatile
  * would not make that better. */
-int dma_space_read(struct dma_space *space, uint64_t iova, void *buf,
-		   size_t len)
+static inline int copy(struct dma_space *space, uint64_t iova, char *buf,
+		       size_t len, unsigned prot)
 {
-	char *to = buf, *from;
+	char *there;
 	size_t n;
-	int err = 0;
+	int err;
 
 	if (len && iova + (len - 1) < iova)
 		return -EINVAL;
-	for (; len; len -= n, iova += n, to += n) {
+	for (; len; len -= n, iova += n, buf += n) {
 		dma_enter();
-		err = piece(space, iova, DMA_PROT_READ, len, &from, &n);
-		if (!err)
-			memcpy(to, from, n);
+		err = piece(space, iova, prot, len, &there, &n);
+		if (!err && prot == DMA_PROT_READ)
+			memcpy(buf, there, n);
+		else if (!err)
+			memcpy(there, buf, n);
 		dma_leave();
 		if (err)
 			return err;
@@ -66,26 +68,17 @@ int dma_space_read(struct dma_space *space, uint64_t iova, void *buf,
 	return 0;
 }
 
+int dma_space_read(struct dma_space *space, uint64_t iova, void *buf,
+		   size_t len)
+{
+	return copy(space, iova, buf, len, DMA_PROT_READ);
+}
+
 int dma_space_write(struct dma_space *space, uint64_t iova, const void *buf,
 		    size_t len)
 {
-	const char *from = buf;
-	char *to;
-	size_t n;
-	int err;
-
-	if (len && iova + (len - 1) < iova)
-		return -EINVAL;
-	for (; len; len -= n, iova += n, from += n) {
-		dma_enter();
-		err = piece(space, iova, DMA_PROT_WRITE, len, &to, &n);
-		if (!err)
-			memcpy(to, from, n);
-		dma_leave();
-		if (err)
-			return err;
-	}
-	return 0;
+	/* Only read from. */
+	return copy(space, iova, (char *)buf, len, DMA_PROT_WRITE);
 }
 
 static int value_ptr(struct dma_space *space, uint64_t iova, unsigned size,

@@ -312,9 +312,9 @@ static void check(struct worker *w)
 	if (!half.inst || half.inst->gone || w->wild || w->n_unmaps)
 		return;
 	for (unsigned i = 0; i < w->n_addrs; i++)
-		REQUIRE(vgpu_instance_owns(half.inst, w->addrs[i], PAGE, 1) ||
-			vgpu_instance_owns(half.inst, w->addrs[i], PAGE, 2) ==
-				!!w->refs[i]);
+		REQUIRE((vgpu_instance_owns(half.inst, w->addrs[i], PAGE, 1) ||
+			 vgpu_instance_owns(half.inst, w->addrs[i], PAGE, 2)) ==
+			!!w->refs[i]);
 }
 
 static void turn(struct worker *w)
