@@ -14,6 +14,7 @@
 #include "../state/arena.h"
 #include "../util/bytes.h"
 #include "../util/cleanup.h"
+#include "../util/foreign-fd.h"
 #include "busguard.h"
 
 #define FILES_VERSION 1
@@ -38,12 +39,15 @@ static int check_kind(const struct dma_files *files, int fd, bool *ret_huge,
 {
 	struct statfs fs;
 
+	/* Others may block for ever, on a page and on this question already:
+	 * FUSE, network file systems. */
+	if (!files->allow_any && !foreign_fd_is_memory(fd))
+		return -EMEDIUMTYPE;
 	if (fstatfs(fd, &fs) < 0)
 		return -errno;
 	*ret_huge = fs.f_type == HUGETLBFS_MAGIC;
 	*ret_page = *ret_huge ? (size_t)fs.f_bsize
 			      : (size_t)sysconf(_SC_PAGESIZE);
-	/* Others may block for ever on a page: FUSE, network file systems. */
 	if (!*ret_huge && fs.f_type != TMPFS_MAGIC && !files->allow_any)
 		return -EMEDIUMTYPE;
 	return 0;
@@ -169,9 +173,9 @@ int dma_files_get(struct dma_files *files, int fd, uint64_t end, bool write,
 	struct stat st;
 	int access = O_RDONLY, err;
 
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	err = check_fd(fd, &st, end, write, &access);
+	err = foreign_fd_stat(fd, &st);
+	if (!err)
+		err = check_fd(fd, &st, end, write, &access);
 	if (err)
 		return err;
 	if (i >= files->n || !usable(&files->files[i], &st, end, write))

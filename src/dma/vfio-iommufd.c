@@ -110,10 +110,12 @@ static int attach(const char *name, struct vfio_error *error,
 	struct iommufd_ioas_alloc alloc = { .size = sizeof(alloc) };
 	struct vfio_attach_iommufd_pt pt = { .argsz = sizeof(pt) };
 	const char *what = "bind";
+	bool bound = false;
 	int err;
 
 	if (ioctl(k->device, VFIO_BIND_IOMMUFD, &bind) < 0)
 		goto fail;
+	bound = true;
 	what = "make an address space for";
 	if (ioctl(k->container, IOMMUFD_IOAS_ALLOC, &alloc) < 0)
 		goto fail;
@@ -124,11 +126,16 @@ static int attach(const char *name, struct vfio_error *error,
 	return 0;
 fail:
 	err = -errno;
+	/* How the kernel says that it is bound to another iommufd: there is
+	 * nothing else in this call that could be invalid. */
+	if (err == -EINVAL && !bound)
+		err = -EBUSY;
 	vfio_error(error, "iommufd can't %s %s: %s%s", what, name,
 		   strerror(-err),
-		   err == -EPERM ? "; without interrupt remapping, iommufd "
-				   "needs allow_unsafe_interrupts=1"
-				 : "");
+		   err == -EPERM   ? "; without interrupt remapping, iommufd "
+				     "needs allow_unsafe_interrupts=1"
+		   : err == -EBUSY ? "; another process uses it"
+				   : "");
 	return err;
 }
 

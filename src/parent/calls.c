@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../util/cleanup.h"
+#include "../util/foreign-fd.h"
 #include "link.h"
 #include "parent.h"
 #include "space.h"
@@ -32,7 +32,7 @@ static int answer(struct vgpu_parent_instance *inst, uint32_t seq,
 static int do_memory(struct vgpu_parent_instance *inst, uint32_t seq,
 		     const void *payload, size_t len)
 {
-	cleanup_fd int fd = link_take_fd(inst->calls);
+	cleanup_foreign_fd int fd = link_take_fd(inst->calls);
 	struct wire_memory memory;
 	struct map_reply r;
 
@@ -105,7 +105,7 @@ static int do_unmap(struct vgpu_parent_instance *inst, uint32_t seq,
 static int do_give(struct vgpu_parent_instance *inst, uint32_t seq,
 		   const void *payload, size_t len)
 {
-	cleanup_fd int fd = link_take_fd(inst->calls);
+	cleanup_foreign_fd int fd = link_take_fd(inst->calls);
 	struct wire_give give;
 	struct map_reply r;
 

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../util/cleanup.h"
+#include "../util/foreign-fd.h"
 
 void wire_fds_attach(struct msghdr *msg, union wire_control *control,
 		     const struct wire_fds *fds)
@@ -41,7 +41,7 @@ int wire_fds_take(struct msghdr *msg, struct wire_fds *fds)
 			if (!err && fds->n < WIRE_MAX_FDS) {
 				fds->fd[fds->n++] = fd;
 			} else {
-				close_fd(fd);
+				foreign_fd_close(fd);
 				err = -EPROTO;
 			}
 		}
@@ -52,5 +52,5 @@ int wire_fds_take(struct msghdr *msg, struct wire_fds *fds)
 void wire_fds_close(struct wire_fds *fds)
 {
 	while (fds->n)
-		close_fd(fds->fd[--fds->n]);
+		foreign_fd_close(fds->fd[--fds->n]);
 }

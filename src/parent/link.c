@@ -254,6 +254,11 @@ int link_send(struct link *link, uint16_t kind, uint32_t seq,
 	return err ? break_later(link, err) : 0;
 }
 
+bool link_has_fd(const struct link *link)
+{
+	return link->fds.n;
+}
+
 int link_take_fd(struct link *link)
 {
 	struct wire_fds *fds = &link->fds;

@@ -7,6 +7,7 @@
 #ifndef PARENT_LINK_H
 #define PARENT_LINK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,6 +53,9 @@ void link_free(struct link *link);
  */
 int link_send(struct link *link, uint16_t kind, uint32_t seq,
 	      const void *payload, size_t len, const struct wire_fds *fds);
+
+/* Is there one to take? */
+bool link_has_fd(const struct link *link);
 
 /* The oldest descriptor that came, now the caller's; -1: none. */
 int link_take_fd(struct link *link);

@@ -258,7 +258,7 @@ static int on_message(struct link *link, const struct wire_header *header,
 
 	if (inst->gone)
 		return -ENOTCONN;
-	if (header->seq || link_take_fd(link) >= 0)
+	if (header->seq || link_has_fd(link)) /* it goes with the link */
 		return -EPROTO;
 	if (header->kind == WIRE_HELLO)
 		return hello(inst, payload, len);

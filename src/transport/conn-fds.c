@@ -8,6 +8,7 @@
 
 #include "../util/bytes.h"
 #include "../util/cleanup.h"
+#include "../util/foreign-fd.h"
 
 /* Room for @n more behind the last one. */
 static bool make_room(struct conn_fds *fds, size_t n)
@@ -54,7 +55,7 @@ int conn_fds_receive(struct conn_fds *fds, const struct msghdr *msg,
 			if (ok)
 				append(fds, fd, pos);
 			else
-				close_fd(fd);
+				foreign_fd_close(fd);
 		}
 		total += n;
 	}
@@ -76,7 +77,7 @@ size_t conn_fds_until(const struct conn_fds *fds, uint64_t pos)
 void conn_fds_drop(struct conn_fds *fds, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		close_fd(fds->fd[fds->head + i]);
+		foreign_fd_close(fds->fd[fds->head + i]);
 	fds->n -= (uint32_t)n;
 	fds->head = fds->n ? fds->head + (uint32_t)n : 0;
 }

@@ -4,6 +4,7 @@
 The program under test runs in the guest, where both are real to it.
 """
 
+import os
 import re
 
 import pytest
@@ -49,6 +50,13 @@ def test_edu_is_shared_through_the_iommu(folder, kernel):
                 re.findall(r'\[DMA (Read|Write)[^]]*\].*fault addr 0x([0-9a-f]+)', log)}
         assert seen, log[-3000:]
         assert seen == {(kind, int(at, 16)) for kind, at in wanted}
+
+
+@pytest.mark.skipif('VGPU_IOMMUFD_KERNEL' not in os.environ, reason='VGPU_IOMMUFD_KERNEL names no kernel')
+def test_edu_is_shared_through_iommufd(folder):
+    """The same by the other door. Debian's kernels have no iommufd: a folder with a vmlinuz that has (CONFIG_IOMMUFD,
+    VFIO_DEVICE_CDEV, VFIO_PCI, INTEL_IOMMU and IRQ_REMAP built in, VFIO_GROUP off) and its modules/modules.builtin."""
+    test_edu_is_shared_through_the_iommu(folder, 'iommufd')
 
 
 def test_without_an_iommu(folder):

@@ -64,7 +64,9 @@ WRAP(void *, malloc, (size_t n), (n), ENOMEM, NULL)
 WRAP(void *, calloc, (size_t n, size_t size), (n, size), ENOMEM, NULL)
 WRAP(void *, mmap64, (void *p, size_t n, int prot, int flags, int fd, off_t at),
      (p, n, prot, flags, fd, at), ENOMEM, MAP_FAILED)
-WRAP(int, fstat64, (int fd, struct stat *st), (fd, st), ENOMEM, -1)
+WRAP(int, statx,
+     (int fd, const char *path, int flags, unsigned mask, struct statx *x),
+     (fd, path, flags, mask, x), ENOMEM, -1)
 WRAP(int, fstatfs64, (int fd, struct statfs *st), (fd, st), ENOMEM, -1)
 WRAP(int, eventfd, (unsigned n, int flags), (n, flags), EMFILE, -1)
 WRAP(int, ftruncate64, (int fd, off_t n), (fd, n), ENOSPC, -1)

@@ -9,6 +9,7 @@ import tempfile
 
 import pytest
 
+from silent_fuse import SilentFuse
 from vuser import proto
 from vuser.client import WireError
 from vuser.profiles import QemuClient
@@ -185,6 +186,25 @@ def test_file_on_a_disk(fresh_server, refused, keep):
         client.negotiate()
         client.dma_map(0, MIB, fd)
         client.dma_unmap(0, MIB)
+
+
+def test_file_system_that_does_not_answer(fresh_server, refused, tmp_path):
+    """Not even a question about such a file may be asked, and closing it may take for ever."""
+    server = fresh_server()   # before: a child that closes the file would wait for us
+    try:
+        fuse = SilentFuse(tmp_path)
+    except OSError as error:
+        pytest.skip(f"no FUSE here: {error}")
+    try:
+        with QemuClient(server.path) as client:
+            client.negotiate()
+            fuse.silent = True
+            for _ in range(3):
+                refused(client, errno.EINVAL, Cmd.DMA_MAP, request(), (fuse.fd,))
+            refused(client, errno.EINVAL, Cmd.DEVICE_RESET, b"", (fuse.fd,))
+            assert client.read(proto.CONFIG, 0, 4)
+    finally:
+        fuse.close()
 
 
 def test_file_shorter_than_the_map(client, memfd):

@@ -50,7 +50,9 @@ def kernels():
 
 
 def kernel(release):
-    """The folder of a kernel: '6.1', or 'newest', whatever backports have by now."""
+    """The folder of a kernel: '6.1'; 'newest', whatever backports have by now; 'iommufd', somebody's own."""
+    if release == 'iommufd':
+        return need(Path(os.environ.get('VGPU_IOMMUFD_KERNEL', '/nowhere')), 'VGPU_IOMMUFD_KERNEL')
     return need(LAB / 'kernels' / (kernels()[-1] if release == 'newest' else release), 'scripts/lab')
 
 
