@@ -313,6 +313,10 @@ uint32_t rg_stream_build(struct rg_slot *s)
 		else
 			end = command(s, &j);
 	}
+	/* A job of nothing else would only make who waits for the end of those
+	 * before it wait longer. */
+	if (!j.n && end == END_PENDING && s->pending == RG_PENDING_INVALIDATE)
+		return 0;
 	if (s->stream.unstored && end != END_SYNC)
 		store_head(s, &j);
 	return j.n;
