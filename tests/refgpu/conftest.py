@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).resolve().parents[2]
+sys.path.append(str(TOP / 'tests' / 'guest'))
 BUILD = TOP / os.environ.get('VGPU_BUILD', 'build/release')
 PROGRAMS = BUILD / 'programs'
 DRIVER = BUILD / 'drivers' / 'refgpu.so'

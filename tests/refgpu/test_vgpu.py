@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 """A vGPU of the reference GPU, through the whole stack: client, vgpu-device, vgpu-parent, model."""
 import re
+import shutil
 import signal
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
+from lib.manager import Vgpud
 from conftest import BUILD, DEMO, PATIENCE, TOP, TYPE, eventually, fds, resident, sanitized
 
 COMMANDS = ['fill-copy', 'rectangles', 'kernels', 'mandelbrot', 'semaphores', 'batches', 'long-streams', 'errors', 'faults']
@@ -155,6 +159,24 @@ def test_demo_is_interrupted(tmp_path):
     lines = [list(map(int, line.split())) for line in (tmp_path / 'trace').read_text().splitlines()]
     assert all(len(line) == 3 for line in lines) and lines == sorted(lines)
     assert lines[-1][1] > lines[0][1] and lines[-1][2] > lines[0][2]
+
+
+def test_demo_on_vgpuds(tmp_path):
+    """vGPUs of vgpud by their names, on one engine."""
+    folder = Path(tempfile.mkdtemp(prefix='rg-'))
+    with Vgpud(folder, '[parent gpu]\ndriver = refgpu\nconfig = software\n') as vgpud:
+        for name in ('one', 'two'):
+            vgpud.ctl('create', TYPE, '--label', name, '--weight', '3')
+        for name in ('one', 'two'):
+            done = demo('histogram', '-n', 1, '--vgpu', name, '--vgpud', vgpud.control)
+            assert done.returncode == 0 and 'checked:' in done.stdout, done.stderr
+        done = demo('sgemm', '--vgpu', 'three', '--vgpud', vgpud.control)
+        assert done.returncode == 1 and "has no vGPU 'three'" in done.stderr, done.stderr
+        vgpud.ctl('stop', 'two')
+        done = demo('sgemm', '--vgpu', 'two', '--vgpud', vgpud.control)
+        assert done.returncode == 1 and 'does not run' in done.stderr, done.stderr
+        vgpud.stop()
+    shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize('arguments, says', [

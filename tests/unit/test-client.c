@@ -32,6 +32,8 @@
 #define FROM_CELLS  2u
 #define ASYNC	    4u
 #define CELLS	    0x10000 /* in BAR4 */
+#define BELL	    0xa00
+#define RINGS	    0x914
 
 struct fixture {
 	struct rig *rig;
@@ -128,6 +130,42 @@ static void mapped_and_trapped_areas(void **state)
 	assert_int_equal(vgpu_client_map(f->client, 4, (64 << 10) - 4, 8, &none), -EACCES);
 	assert_int_equal(vgpu_client_map(f->client, 0, 0, 4, &none), -EACCES);
 	assert_int_equal(vgpu_client_map(f->client, 99, 0, 4, &none), -EINVAL);
+}
+
+static void posted_writes_come_in_order(void **state)
+{
+	struct fixture *f = *state;
+
+	for (uint32_t i = 0; i < 1000; i++) {
+		assert_int_equal(vgpu_client_post32(f->client, 0, REG_SCRATCH, i), 0);
+		if (i % 100 == 99)
+			assert_int_equal(get(f, REG_SCRATCH), i);
+	}
+	/* That one was refused is not told, and does no harm. */
+	assert_int_equal(vgpu_client_post32(f->client, 0, 1ull << 40, 1), 0);
+	assert_int_equal(get(f, REG_SCRATCH), 999);
+}
+
+static void doorbells(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t before = get(f, RINGS);
+	uint64_t one = 1;
+	int fd, again;
+
+	assert_int_equal(vgpu_client_doorbell(f->client, 0, BELL, 4, &fd), 0);
+	assert_int_equal(vgpu_client_doorbell(f->client, 0, BELL, 4, &again), 0);
+	assert_int_equal(again, fd);
+	assert_int_equal(write(fd, &one, sizeof(one)), 8);
+	for (int i = 0; i < 1000 && get(f, RINGS) == before; i++)
+		;
+	assert_int_equal(get(f, RINGS), before + 1);
+	/* What is none, or not all of one */
+	assert_int_equal(vgpu_client_doorbell(f->client, 0, REG_SCRATCH, 4, &again), -ENOENT);
+	assert_int_equal(vgpu_client_doorbell(f->client, 0, BELL, 2, &again), -ENOENT);
+	assert_int_equal(vgpu_client_doorbell(f->client, 4, BELL, 4, &again), -ENOENT);
+	assert_int_equal(vgpu_client_doorbell(f->client, 99, BELL, 4, &again), -EINVAL);
+	assert_int_equal(again, fd);
 }
 
 static void transfers_of_any_length(void **state)
@@ -351,6 +389,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(registers_and_config_space),
 		T(mapped_and_trapped_areas),
+		T(posted_writes_come_in_order),
+		T(doorbells),
 		T(transfers_of_any_length),
 		T(interrupts),
 		T(dma_through_shared_memory),
