@@ -82,6 +82,10 @@ static inline void *demo_ptr(const struct demo *d, unsigned i)
 /* Whether the user wants it to end (SIGINT, SIGTERM). */
 bool demo_interrupted(int signals);
 
+/* What a check has found to be right. */
+__attribute__((format(printf, 2, 3))) void demo_checked(const struct demo *d,
+							const char *fmt, ...);
+
 /* "vgpu-demo: ..." on stderr. */
 __attribute__((format(printf, 1, 2))) void demo_say(const char *fmt, ...);
 

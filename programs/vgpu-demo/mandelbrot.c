@@ -110,7 +110,7 @@ static int check(struct demo *d)
 			 wrong, n);
 		return -EBADMSG;
 	}
-	printf("  checked: %u of %u pixels are the CPU's\n", n - wrong, n);
+	demo_checked(d, "%u of %u pixels are the CPU's", n - wrong, n);
 	return 0;
 }
 

@@ -33,6 +33,24 @@ void demo_say(const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
+static void erase_progress(const struct demo *d)
+{
+	if (d->options->progress)
+		fputs("\r\033[K", stderr);
+}
+
+void demo_checked(const struct demo *d, const char *fmt, ...)
+{
+	va_list ap;
+
+	erase_progress(d);
+	fputs("  checked: ", stdout);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+}
+
 bool demo_interrupted(int signals)
 {
 	struct pollfd p = { .fd = signals, .events = POLLIN };
@@ -178,8 +196,7 @@ static int run_rounds(struct demo *d)
 				loop_now_ns() - begin;
 	}
 	d->ns = loop_now_ns() - f.begin;
-	if (d->options->progress)
-		fputs("\r\033[K", stderr);
+	erase_progress(d);
 	return err;
 }
 
@@ -210,6 +227,8 @@ static int run(struct demo *d)
 	if (d->options->progress)
 		fputs("checking with the CPU ...", stderr);
 	err = d->options->job->check(d);
+	if (err)
+		erase_progress(d);
 	if (err == -EBADMSG)
 		return EXIT_WRONG;
 	if (err) {

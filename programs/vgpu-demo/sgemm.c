@@ -86,8 +86,8 @@ static int check(struct demo *d)
 	}
 	free(row);
 	if (!err)
-		printf("  checked: %u of %u rows are the CPU's, bit by bit\n",
-		       rows, n);
+		demo_checked(d, "%u of %u rows are the CPU's, bit by bit", rows,
+			     n);
 	return err;
 }
 

@@ -78,7 +78,7 @@ static int check(struct demo *d)
 		demo_say("wrong: what was copied is not what arrived");
 		return -EBADMSG;
 	}
-	printf("  checked: what went round has arrived, all %u MiB\n", d->size);
+	demo_checked(d, "what went round has arrived, all %u MiB", d->size);
 	return 0;
 }
 

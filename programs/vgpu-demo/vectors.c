@@ -86,7 +86,7 @@ static int saxpy_check(struct demo *d)
 			return -EBADMSG;
 		}
 	}
-	printf("  checked: all %zu elements are the CPU's\n", elements(d));
+	demo_checked(d, "all %zu elements are the CPU's", elements(d));
 	return 0;
 }
 
@@ -147,7 +147,7 @@ static int reduce_check(struct demo *d)
 		demo_say("wrong: the sum is %.0f, not %.0f", sum, want);
 		return -EBADMSG;
 	}
-	printf("  checked: the sum is the CPU's, %.0f\n", sum);
+	demo_checked(d, "the sum is the CPU's, %.0f", sum);
 	return 0;
 }
 
@@ -210,7 +210,7 @@ static int histogram_check(struct demo *d)
 			 want[i]);
 		return -EBADMSG;
 	}
-	printf("  checked: all %u counters are the CPU's\n", BINS);
+	demo_checked(d, "all %u counters are the CPU's", BINS);
 	return 0;
 }
 
