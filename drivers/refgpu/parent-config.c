@@ -12,6 +12,7 @@
 #define SHARE_VRAM   (16ull << 20)
 #define MAX_VRAM     (1ull << 42)
 #define MAX_SLICE_US 100000u
+#define MAX_HANG_MS  60000u
 
 static int wrong(const char *what, size_t len, const char *expected)
 {
@@ -87,11 +88,16 @@ static int parse_one(const char *s, size_t len, struct rgp_config *c)
 		if (!number(v, n, false, 100, MAX_SLICE_US, &value))
 			return wrong(s, len, "slice=MICROSECONDS, from 100 on");
 		c->slice_ns = value * 1000;
+	} else if (eq && IS("hang")) {
+		if (!number(v, n, false, 10, MAX_HANG_MS, &value))
+			return wrong(s, len, "hang=MILLISECONDS, from 10 on");
+		c->hang_ns = value * 1000000;
 	} else if (eq && IS("mode")) {
 		return parse_mode(v, n, c);
 	} else {
 		return wrong(s, len,
-			     "vram=, contexts=, mode=, shares= or slice=");
+			     "vram=, contexts=, mode=, shares=, slice= or "
+			     "hang=");
 	}
 #undef IS
 	return 0;

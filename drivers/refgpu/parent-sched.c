@@ -309,6 +309,7 @@ int rgp_sched_init(struct rgp_parent *p)
 		.mode = p->config.mode,
 		.shares = p->config.shares,
 		.slice_ns = p->config.slice_ns,
+		.hang_ns = p->config.hang_ns,
 		.ops = &ops,
 		.user = p,
 	};

@@ -287,7 +287,7 @@ struct rgp_config {
 	unsigned contexts;
 	unsigned mode; /* enum vgpu_sched_mode */
 	unsigned shares;
-	uint64_t slice_ns;
+	uint64_t slice_ns, hang_ns; /* 0: the scheduler's own */
 };
 
 /* Return: 0; -EINVAL (it is logged). */

@@ -545,9 +545,12 @@ static void test_sixty_four_vgpus(void **state)
 
 static void test_a_hang_is_its_own(void **state)
 {
-	struct worker *w = started(*state), *other = started(*state);
+	struct worker *w, *other;
 	uint32_t d[8];
 	struct rg_notice n;
+
+	w = started(*state);
+	other = started(*state);
 
 	worker_job(w, 0, d, cmd_spin(d, 3600ull * 1000000000u, 1));
 	worker_kick(w);
@@ -657,7 +660,7 @@ static void test_configurations(void **state)
 		"software,vram=0", "software,vram=99999999999999999999g",
 		"software,vram=5t", "software,vram=4x", "software,contexts=0",
 		"software,contexts=1025", "software,mode=unfair",
-		"software,shares=0", "software,slice=1", "software,colour=red",
+		"software,shares=0", "software,slice=1", "software,colour=red", "software,hang=9",
 	};
 	struct rig *rig;
 
