@@ -253,7 +253,7 @@ static const struct vgpu_driver rg_driver = {
 	.version = "1",
 	.description = "shares the reference GPU between vGPUs",
 	.types = rg_types,
-	.n_types = 4,
+	.n_types = RG_N_TYPES,
 	.create = rg_create,
 	.parent = &rg_parent_ops,
 };

@@ -34,24 +34,20 @@
 #define RG_CONTEXTS 32u /* of each vGPU */
 
 /* Limits */
-#define RG_MAX_TABLES 32768u /* page tables of a vGPU that are shadowed */
-#define RG_MAX_JOBS   256u   /* of a slot, sent and not over */
-#define RG_JOB_DWORDS 16384u /* of one job */
-#define RG_HEAD_EVERY                                                          \
-	32u		   /* ring commands from one store of head to the next \
-			    */
-#define RG_MAX_UNMAPS 256u /* that wait for the parent */
-#define RG_SAME_FAULTS                                                         \
-	16u		   /* in a row, mended in vain: the page's bus fails   \
-			    */
-#define RG_MAX_DROPS 4096u /* of a shadow, for one job; then the bus fails */
-#define RG_WINDOW    1024u /* dwords of commands that are copied at once */
+#define RG_MAX_TABLES  32768u /* page tables of a vGPU that are shadowed */
+#define RG_MAX_JOBS    256u   /* of a slot, sent and not over */
+#define RG_JOB_DWORDS  16384u /* of one job */
+#define RG_HEAD_EVERY  32u    /* ring commands between two stores of head */
+#define RG_MAX_UNMAPS  256u   /* that wait for the parent */
+#define RG_SAME_FAULTS 16u    /* in a row, mended in vain: the bus fails */
+#define RG_MAX_DROPS   4096u  /* of a shadow, for one job: the bus fails */
+#define RG_WINDOW      1024u  /* dwords of commands that are copied at once */
 
 /* Time and room, so that no guest holds the loop, or needs to wait in it */
-#define RG_PUMP_NS	 1000000u /* work for one slot in one go */
-#define RG_INVALIDATE_NS 4000000u /* compare in a register write, else drop */
+#define RG_PUMP_NS	 1000000u   /* work for one slot in one go */
+#define RG_INVALIDATE_NS 4000000u   /* compare in a register write, else drop */
 #define RG_PATIENCE_NS	 200000000u /* for the parent, in a register write */
-#define RG_SYNC_PAGES	 512u	  /* in one piece */
+#define RG_SYNC_PAGES	 512u	    /* in one piece */
 #define RG_ROOM_SYNC	 (256u << 10) /* free in the ring before a piece */
 #define RG_ROOM_LAST	 (32u << 10) /* of the ring: for RG_CLOSE and the like */
 
@@ -127,8 +123,8 @@ struct rg_slot {
 	uint64_t fault_va, fault_seq;
 	uint32_t fault_code;
 	unsigned same_faults, drops;
-	uint64_t fault_after;	  /* position in the ring before the next try */
-	uint64_t opened_at;	  /* likewise, before which its status is not its */
+	uint64_t fault_after; /* position in the ring before the next try */
+	uint64_t opened_at;   /* likewise, before which its status is not its */
 	uint32_t generation;
 	uint64_t time_seen, time; /* the parent's count, ours */
 };
@@ -188,8 +184,8 @@ static inline struct rg_ctx *rg_ctx_of(const struct rg_slot *s)
 uint64_t rg_now(void); /* CLOCK_MONOTONIC, ns */
 
 /* types.c */
-extern const struct vgpu_type *const rg_types[];
-extern const size_t rg_n_types;
+#define RG_N_TYPES 4u
+extern const struct vgpu_type *const rg_types[RG_N_TYPES];
 
 /* regs.c */
 extern const struct vgpu_mmio_ops rg_reg_ops;

@@ -18,11 +18,9 @@ TYPE(refgpu_256m, "256m", 256, 1920, 1080);
 TYPE(refgpu_1g, "1g", 1024, 2560, 1440);
 TYPE(refgpu_2g, "2g", 2048, 3840, 2160);
 
-const struct vgpu_type *const rg_types[] = {
+const struct vgpu_type *const rg_types[RG_N_TYPES] = {
 	&refgpu_64m,
 	&refgpu_256m,
 	&refgpu_1g,
 	&refgpu_2g,
 };
-
-const size_t rg_n_types = sizeof(rg_types) / sizeof(rg_types[0]);
