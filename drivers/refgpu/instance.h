@@ -41,14 +41,15 @@
 #define RG_MAX_UNMAPS  256u   /* that wait for the parent */
 #define RG_SAME_FAULTS 16u    /* in a row, mended in vain: the bus fails */
 #define RG_MAX_DROPS   4096u  /* of a shadow, for one job: the bus fails */
+#define RG_MAX_PTES    512u   /* entries of one record */
 #define RG_WINDOW      1024u  /* dwords of commands that are copied at once */
 
 /* Time and room, so that no guest holds the loop, or needs to wait in it */
 #define RG_PUMP_NS	 1000000u   /* work for one slot in one go */
 #define RG_INVALIDATE_NS 4000000u   /* compare in a register write, else drop */
 #define RG_PATIENCE_NS	 200000000u /* for the parent, in a register write */
-#define RG_SYNC_PAGES	 512u	    /* in one piece */
-#define RG_ROOM_SYNC	 (256u << 10) /* free in the ring before a piece */
+#define RG_SYNC_PAGES	 4096u	    /* in one piece */
+#define RG_ROOM_SYNC	 (384u << 10) /* free in the ring before a piece */
 #define RG_ROOM_LAST	 (32u << 10) /* of the ring: for RG_CLOSE and the like */
 
 /* The guest-visible state of a context: registers as they read, but for what
@@ -138,7 +139,7 @@ struct rg_entries {
 	unsigned slot;
 	uint64_t va;
 	uint32_t n;
-	uint64_t pte[RG_SYNC_PAGES];
+	uint64_t pte[RG_MAX_PTES];
 };
 
 struct rg {

@@ -243,7 +243,7 @@ static void put(void *user, uint64_t va, uint64_t n, uint64_t addr, bool local,
 		return;
 	}
 	if (e->n && (e->slot != s->id || e->va + e->n * PAGE != va ||
-		     e->n + n > RG_SYNC_PAGES))
+		     e->n + n > RG_MAX_PTES))
 		write_entries(rg);
 	if (!e->n) {
 		e->slot = s->id;

@@ -20,7 +20,7 @@
 
 /* Pages that are pinned by one call. There is room for what one table more
  * brings. */
-#define BATCH_PAGES 1024u
+#define BATCH_PAGES 4096u
 #define BATCH_MAX   (BATCH_PAGES + VGPU_SHADOW_MAX_ENTRIES)
 
 /* Of the filter: blocks of guest addresses that share a bit */
