@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "refgpu.h"
 
@@ -164,15 +165,35 @@ static void finish(struct load *l, uint64_t i)
 	must(err, why);
 }
 
-/* Until @stop or for @ns; @done is counted up. Return: how long it took. */
-static uint64_t run(struct load *l, uint64_t ns, const bool *stop,
+/* A user that another thread watches. */
+struct runner {
+	struct load *load;
+	pthread_t thread;
+	uint64_t done;	 /* jobs */
+	uint64_t engine; /* ns, each time that it was asked for */
+	unsigned asked, answered;
+	bool stop;
+};
+
+static void answer(struct runner *r)
+{
+	unsigned asked = __atomic_load_n(&r->asked, __ATOMIC_ACQUIRE);
+
+	if (asked == r->answered)
+		return;
+	must(vgpu_rg_context_time(r->load->ctx, &r->engine), "time");
+	__atomic_store_n(&r->answered, asked, __ATOMIC_RELEASE);
+}
+
+/* For @ns, or with a runner until it is stopped. Return: how long it took. */
+static uint64_t run(struct load *l, uint64_t ns, struct runner *r,
 		    uint64_t *done)
 {
 	uint64_t begin = now_ns(), out = 0, in = 0;
 
 	for (;;) {
-		bool more = stop ? !__atomic_load_n(stop, __ATOMIC_RELAXED)
-				 : now_ns() - begin < ns;
+		bool more = r ? !__atomic_load_n(&r->stop, __ATOMIC_RELAXED)
+			      : now_ns() - begin < ns;
 
 		if (more)
 			submit(l, out++);
@@ -182,6 +203,8 @@ static uint64_t run(struct load *l, uint64_t ns, const bool *stop,
 			finish(l, in++);
 			__atomic_store_n(done, in, __ATOMIC_RELAXED);
 		}
+		if (r)
+			answer(r);
 	}
 }
 
@@ -192,18 +215,11 @@ double load_rate(struct load *l, uint64_t ns)
 	return (double)done * 1e9 / (double)took;
 }
 
-struct runner {
-	struct load *load;
-	pthread_t thread;
-	uint64_t done;
-	bool stop;
-};
-
 static void *runner_main(void *arg)
 {
 	struct runner *r = arg;
 
-	run(r->load, 0, &r->stop, &r->done);
+	run(r->load, 0, r, &r->done);
 	return NULL;
 }
 
@@ -222,6 +238,15 @@ struct runner *runner_start(struct load *l)
 uint64_t runner_done(const struct runner *r)
 {
 	return __atomic_load_n(&r->done, __ATOMIC_RELAXED);
+}
+
+uint64_t runner_engine(struct runner *r)
+{
+	unsigned n = __atomic_add_fetch(&r->asked, 1, __ATOMIC_RELEASE);
+
+	while (__atomic_load_n(&r->answered, __ATOMIC_ACQUIRE) != n)
+		usleep(500);
+	return r->engine;
 }
 
 void runner_stop(struct runner *r)

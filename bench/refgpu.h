@@ -71,6 +71,8 @@ struct runner;
 struct runner *runner_start(struct load *l);
 /* Jobs that are done up to now. */
 uint64_t runner_done(const struct runner *r);
+/* ns that the engine has worked for it up to now, or a job ago. */
+uint64_t runner_engine(struct runner *r);
 void runner_stop(struct runner *r);
 
 #endif
