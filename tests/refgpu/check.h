@@ -14,7 +14,7 @@
 #include <vgpu/refgpu-user.h>
 
 #define RW	 (VGPU_RG_READ | VGPU_RG_WRITE)
-#define PATIENCE 30000000000ull /* ns; nothing here takes as long */
+#define PATIENCE 120000000000ull /* ns; nothing here takes as long */
 
 struct vgpu_rg_device *check_open(const char *where);
 

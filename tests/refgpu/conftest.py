@@ -17,7 +17,7 @@ PROGRAMS = BUILD / 'programs'
 DRIVER = BUILD / 'drivers' / 'refgpu.so'
 CHECK = BUILD / 'tests' / 'refgpu' / 'refgpu-check'
 DEMO = PROGRAMS / 'vgpu-demo' / 'vgpu-demo'
-PATIENCE = 60
+PATIENCE = 240 if 'san' in BUILD.name else 60
 TYPE = 'refgpu-256m'
 
 
