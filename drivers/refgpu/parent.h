@@ -34,7 +34,6 @@
 /* Limits */
 #define RGP_MAX_CLIENTS 128u		/* vGPUs on one board */
 #define RGP_FAIR_CLIENTS 64u		/* so many share one half of the contexts */
-#define RGP_MAX_WINDOW	(256ull << 30)	/* VRAM of one vGPU */
 #define RGP_HOST_RING	(512u << 10)	/* bytes of a context's ring */
 #define RGP_TABLE_PAGES 16384u		/* of a vGPU's tables, 64 MiB */
 #define RGP_MAX_MARKS	1024u		/* in a ring: ends of jobs, interrupts */
