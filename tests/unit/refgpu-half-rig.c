@@ -9,7 +9,8 @@
 
 extern const struct vgpu_driver *const vgpu_driver_entry;
 
-#define PAGE 4096ull
+#define PAGE	     4096ull
+#define MIN_OF(a, b) ((a) < (b) ? (a) : (b))
 
 /* ------------------------------------------------------------------ */
 /* The core                                                            */
@@ -304,6 +305,8 @@ static void set_ptes(struct vgpu_core *core, struct rig_slot *s, uint64_t va,
 {
 	REQUIRE(s->open && !(va % PAGE) && va < REFGPU_VA_SIZE && n &&
 		n <= (REFGPU_VA_SIZE - va) / PAGE);
+	if (!ptes && !run) /* nothing to be taken away there */
+		n = va / PAGE < s->end ? MIN_OF(n, s->end - va / PAGE) : 0;
 	for (uint64_t i = 0; i < n && va / PAGE + i < HW_VA; i++) {
 		uint64_t pte = ptes ? ptes[i] : run ? run + i * PAGE : 0;
 
@@ -311,6 +314,8 @@ static void set_ptes(struct vgpu_core *core, struct rig_slot *s, uint64_t va,
 		check_pte(core, pte);
 		count(core, pte, 1);
 		s->pte[va / PAGE + i] = pte;
+		if (pte && s->end <= va / PAGE + i)
+			s->end = va / PAGE + i + 1;
 	}
 }
 
@@ -338,7 +343,7 @@ static void close_slot(struct vgpu_core *core, unsigned slot)
 	struct rig_slot *s = &core->slots[slot];
 	unsigned kept = 0;
 
-	for (unsigned i = 0; s->pte && i < HW_VA; i++)
+	for (uint64_t i = 0; i < s->end; i++)
 		count(core, s->pte[i], -1);
 	free(s->pte);
 	*s = (struct rig_slot){ 0 };

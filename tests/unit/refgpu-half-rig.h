@@ -70,6 +70,7 @@ struct vgpu_core {
 		unsigned resumes, stops, engine;
 		uint32_t generation;
 		uint64_t *pte; /* HW_VA of them */
+		uint64_t end;  /* none is set from here on */
 		uint64_t last_seq;
 	} slots[RG_MAX_SLOTS];
 	unsigned n_records[RG_MEMORY + 1];
