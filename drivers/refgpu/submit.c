@@ -104,9 +104,12 @@ static enum step pump_step(struct rg_slot *s)
 	if (s->pending)
 		return s->done < s->seq ? STEP_WAIT : do_pending(s);
 	if (s->syncing) {
+		/* Its time may be up as the ring is full: then nobody has been
+		 * asked for room yet. */
 		if (rg_space_sync(s, RG_PUMP_NS))
-			return rg_ring_room(rg) < RG_ROOM_SYNC ? STEP_WAIT
-							       : STEP_TURN;
+			return wait_for_room(rg, RG_ROOM_SYNC) == STEP_WAIT
+				       ? STEP_WAIT
+				       : STEP_TURN;
 		s->syncing = false;
 	}
 	if (at_rest(s))

@@ -93,8 +93,8 @@ def test_a_worker_is_killed_for_good_and_the_others_draw_on(folder, vgpud):
         for label, screen in screens.items():
             screen.check(label)
             assert vgpud.ask('show', label)['client']['pid'] == screen.guest.vm.process.pid
-        # All of this is done by workers in their sandboxes.
-        for label in screens:
+        # All of this is done by workers in their sandboxes, which programs with a sanitizer can't have.
+        for label in screens if 'san' not in paths.BUILD.name else ():
             with open(f'/proc/{vgpud.ask("show", label)["worker"]}/status', encoding='ascii') as status:
                 assert 'NoNewPrivs:\t1' in (text := status.read()) and 'Seccomp:\t2' in text
         before = {label: vgpud.ask('show', label) for label in screens}
