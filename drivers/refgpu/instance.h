@@ -34,7 +34,6 @@
 #define RG_CONTEXTS 32u /* of each vGPU */
 
 /* Limits */
-#define RG_MAX_TABLES  32768u /* page tables of a vGPU that are shadowed */
 #define RG_MAX_JOBS    256u   /* of a slot, sent and not over */
 #define RG_JOB_DWORDS  16384u /* of one job */
 #define RG_HEAD_EVERY  32u    /* ring commands between two stores of head */
@@ -97,6 +96,7 @@ enum rg_pending {
 struct rg_job_end {
 	uint64_t seq;
 	uint32_t head;
+	uint32_t bytes, marks; /* what it takes of the hardware's ring */
 };
 
 /* A context of this vGPU, while it is enabled */
@@ -118,6 +118,7 @@ struct rg_slot {
 	/* Jobs that were sent and are not over, a queue */
 	uint64_t seq, done;
 	unsigned first_job, n_jobs;
+	uint32_t bytes, marks; /* of them all */
 	struct rg_job_end jobs[RG_MAX_JOBS];
 	/* A fault of the hardware that has no answer yet */
 	bool faulted;
@@ -168,7 +169,7 @@ struct rg {
 		uint32_t at, n; /* dwords of its level that it has */
 		uint32_t dwords[RG_WINDOW];
 	} window[1 + REFGPU_BATCH_NESTING];
-	uint32_t job[RG_JOB_DWORDS];
+	uint32_t job[RG_JOB_DWORDS], job_irqs;
 	struct rg_slot slots[RG_CONTEXTS];
 };
 
@@ -209,6 +210,7 @@ uint32_t rg_slot_head(struct rg_slot *s);
 /* submit.c */
 void rg_slot_ring(struct rg_slot *s);
 void rg_slot_pump(struct rg_slot *s);
+bool rg_slot_busy(const struct rg_slot *s);
 void rg_pump_all(void *user);
 
 /* stream.c */

@@ -17,6 +17,8 @@
 #define RING_MASK (RGP_HOST_RING - 1)
 #define IRQ_LEN	  2u /* dwords of an IRQ command */
 
+_Static_assert(IRQ_LEN * sizeof(uint32_t) <= RG_JOB_EXTRA, "it has room");
+
 static struct refgpu_hw *hw_of(const struct rgp_slot *slot)
 {
 	return slot->client->parent->hw;
@@ -58,6 +60,7 @@ void rgp_slot_set_state(struct rgp_slot *slot, enum refgpu_state state)
 void rgp_slot_tell(struct rgp_slot *slot)
 {
 	slot->told = slot->done;
+	slot->told_head = slot->head;
 	if (!slot->client->dying)
 		vgpu_instance_kick(slot->client->inst);
 }
@@ -228,6 +231,8 @@ void rgp_slot_die(struct rgp_slot *slot, enum rg_notice_kind kind,
 {
 	rgp_slot_stop(slot);
 	slot->state = RGP_DEAD;
+	/* Jobs of it that wait for room are not wanted any more. */
+	rgp_client_unblock(slot->client, slot->id);
 	rgp_slot_set_state(slot, REFGPU_STATE_ERROR);
 	notice(slot, kind, 0, code);
 }
@@ -267,7 +272,7 @@ static void mark_irqs(struct rgp_slot *slot, const uint32_t *dwords, uint32_t n)
 	for (uint32_t i = 0; i < n; i += REFGPU_CMD_LEN(dwords[i])) {
 		if (REFGPU_CMD_OP(dwords[i]) != REFGPU_OP_IRQ)
 			continue;
-		if (marks++ >= RGP_JOB_IRQS)
+		if (marks++ >= RG_JOB_IRQS)
 			slot->n_marks--; /* the last one comes later */
 		add_mark(slot,
 			 &(struct rgp_mark){
@@ -293,10 +298,10 @@ int rgp_slot_job(struct rgp_slot *slot, const uint32_t *dwords, uint32_t n,
 	if (seq != slot->seq + 1 || rg_audit(dwords, n, slot->engine, &offset))
 		return -EINVAL;
 	if (room(slot) < bytes ||
-	    slot->n_marks + RGP_JOB_IRQS + 1 > RGP_MAX_MARKS) {
+	    slot->n_marks + RG_JOB_IRQS + 1 > RGP_MAX_MARKS) {
 		rgp_slot_update(slot);
 		if (room(slot) < bytes ||
-		    slot->n_marks + RGP_JOB_IRQS + 1 > RGP_MAX_MARKS)
+		    slot->n_marks + RG_JOB_IRQS + 1 > RGP_MAX_MARKS)
 			return -EAGAIN;
 	}
 	idle = slot->tail == slot->head;
@@ -369,7 +374,9 @@ void rgp_slot_update(struct rgp_slot *slot)
 		slot->n_marks--;
 	}
 	publish(slot);
-	if (user || slot->done - slot->told >= RGP_PROGRESS_JOBS)
+	if (user || slot->done - slot->told >= RGP_PROGRESS_JOBS ||
+	    (slot->done != slot->told &&
+	     slot->head - slot->told_head >= RGP_HOST_RING / 4))
 		rgp_slot_tell(slot);
 	if (room(slot) >= RGP_HOST_RING / 2 &&
 	    slot->n_marks <= RGP_MAX_MARKS / 2)

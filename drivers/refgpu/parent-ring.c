@@ -34,12 +34,18 @@ static uint64_t padded(uint32_t size)
 /* Nonsense                                                            */
 /* ------------------------------------------------------------------ */
 
+/* There is not enough of something, which its guest can't know. */
+static bool is_limit(int err)
+{
+	return err == -ENOSPC || err == -ENOMEM;
+}
+
 /* @slot: whose record it was, or NULL: a slot that can't be. */
 static int nonsense(struct rgp_client *c, struct rgp_slot *slot, int err)
 {
 	vgpu_parent_log(&c->parent->parent, c->inst, VGPU_LOG_DEBUG,
-			"a record makes no sense: %s", strerror(-err));
-	if (++c->nonsense > RGP_MAX_NONSENSE)
+			"a record is refused: %s", strerror(-err));
+	if (!is_limit(err) && ++c->nonsense > RGP_MAX_NONSENSE)
 		return -EPROTO;
 	if (!slot)
 		return 0;
@@ -52,6 +58,8 @@ static int nonsense(struct rgp_client *c, struct rgp_slot *slot, int err)
 /* ------------------------------------------------------------------ */
 /* One record                                                          */
 /* ------------------------------------------------------------------ */
+
+#define OPEN_WORK 1024u /* as much as so many entries of tables */
 
 static int do_open(struct rgp_slot *slot, const struct rg_open *r)
 {
@@ -149,6 +157,7 @@ static int do_record(struct rgp_client *c, bool begin, uint32_t *work)
 		return nonsense(c, NULL, -EINVAL);
 	slot = &c->slots[r->slot];
 	if (r->kind == RG_OPEN) {
+		*work -= *work < OPEN_WORK ? *work : OPEN_WORK;
 		err = do_open(slot, (const struct rg_open *)r);
 		return err ? nonsense(c, slot, err) : 0;
 	}

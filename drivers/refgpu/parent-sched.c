@@ -94,7 +94,7 @@ static void left(struct rgp_parent *p, unsigned ctx, enum refgpu_stop why)
 	struct rgp_slot *slot =
 		ctx < REFGPU_MAX_CONTEXTS ? p->owners[ctx] : NULL;
 	uint64_t now = rgp_now(), time, ran, head;
-	bool more = false, moved;
+	bool more = false, rests = false, moved;
 
 	/* One that was closed meanwhile has been spoken for. */
 	if (!slot || !vgpu_sched_is_submitted(slot->entity))
@@ -110,6 +110,7 @@ static void left(struct rgp_parent *p, unsigned ctx, enum refgpu_stop why)
 	case REFGPU_STOP_PREEMPTED:
 	case REFGPU_STOP_DROPPED:
 		more = slot->table.live && rgp_slot_has_work(slot);
+		rests = !more;
 		break;
 	case REFGPU_STOP_WAIT:
 		wait(slot, moved, now);
@@ -127,7 +128,8 @@ static void left(struct rgp_parent *p, unsigned ctx, enum refgpu_stop why)
 		rgp_slot_die(slot, RG_NOTICE_ERROR,
 			     refgpu_hw_read(p->hw,
 					    REFGPU_CTX(ctx, REFGPU_CTX_ERROR)));
-	if (why == REFGPU_STOP_IDLE && !more) {
+	/* Also one that was preempted as it had done its last command. */
+	if (rests) {
 		rgp_slot_set_state(slot, REFGPU_STATE_IDLE);
 		if (slot->done != slot->told)
 			rgp_slot_tell(slot);

@@ -64,13 +64,13 @@ void rgp_table_flush(struct rgp_table *t)
 	gone->n_runs = 0;
 }
 
-/* Room for what a block may have. */
+/* Room for what a block may have: pages, its table, and the one above. */
 static void make_room(struct rgp_table *t)
 {
 	const struct rgp_gone *gone = &t->client->gone;
 
 	if (gone->n_runs + HUGE_PAGES > RGP_GONE_RUNS ||
-	    gone->n_pages == RGP_GONE_PAGES)
+	    gone->n_pages + 2 > RGP_GONE_PAGES)
 		rgp_table_flush(t);
 }
 
@@ -142,6 +142,15 @@ static int split(struct rgp_table *t, uint64_t *entry)
 	return 0;
 }
 
+/* A page of tables that is in no table any more; walks may be in it. */
+static void discard(struct rgp_table *t, uint64_t *page)
+{
+	struct rgp_gone *gone = &t->client->gone;
+
+	gone->valid = true;
+	gone->pages[gone->n_pages++] = page;
+}
+
 /* All of the block goes. */
 static void clear_block(struct rgp_table *t, uint64_t *mid, uint64_t va,
 			uint64_t replacement)
@@ -153,19 +162,15 @@ static void clear_block(struct rgp_table *t, uint64_t *mid, uint64_t va,
 	*rgp_bank_used(bank, mid) +=
 		(uint16_t)((replacement & REFGPU_PTE_VALID) -
 			   (old & REFGPU_PTE_VALID));
-	if (!(old & REFGPU_PTE_VALID))
-		return;
 	if (old & REFGPU_PTE_HUGE) {
 		note_gone(t, old, REFGPU_HUGE);
-		return;
+	} else if (old & REFGPU_PTE_VALID) {
+		leaf = rgp_bank_ptr(bank, old & REFGPU_PTE_ADDR);
+		for (unsigned i = 0; i < REFGPU_ENTRIES; i++)
+			if (leaf[i] & REFGPU_PTE_VALID)
+				note_gone(t, leaf[i], REFGPU_PAGE);
+		discard(t, leaf);
 	}
-	leaf = rgp_bank_ptr(bank, old & REFGPU_PTE_ADDR);
-	for (unsigned i = 0; i < REFGPU_ENTRIES; i++)
-		if (leaf[i] & REFGPU_PTE_VALID)
-			note_gone(t, leaf[i], REFGPU_PAGE);
-	/* Walks may be in it. */
-	t->client->gone.valid = true;
-	t->client->gone.pages[t->client->gone.n_pages++] = leaf;
 }
 
 /*
@@ -275,19 +280,15 @@ static int write_huge(struct rgp_table *t, uint64_t *mid, uint64_t va,
 	return err;
 }
 
-/* @ptes are translated, not more than the block has. */
-static int write_block(struct rgp_table *t, uint64_t va, const uint64_t *ptes,
-		       unsigned n)
+/* In the block's middle table */
+static int write_entries(struct rgp_table *t, uint64_t *mid, uint64_t va,
+			 const uint64_t *ptes, unsigned n, bool any)
 {
 	struct rgp_bank *bank = &t->client->bank;
-	bool any = any_valid(ptes, n);
-	uint64_t *mid = mid_table(t, va, any), *entry, *leaf;
+	uint64_t *entry, *leaf;
 	uint16_t *used;
 	int err;
 
-	if (!mid)
-		return any ? -ENOSPC : 0;
-	make_room(t);
 	if (is_huge(ptes, n))
 		return write_huge(t, mid, va, ptes[0]);
 	entry = mid_entry(mid, va);
@@ -316,6 +317,25 @@ static int write_block(struct rgp_table *t, uint64_t va, const uint64_t *ptes,
 	}
 	if (!*used)
 		clear_block(t, mid, va, 0);
+	return err;
+}
+
+/* @ptes are translated, not more than the block has. */
+static int write_block(struct rgp_table *t, uint64_t va, const uint64_t *ptes,
+		       unsigned n)
+{
+	bool any = any_valid(ptes, n);
+	uint64_t *mid = mid_table(t, va, any);
+	int err;
+
+	if (!mid)
+		return any ? -ENOSPC : 0;
+	make_room(t);
+	err = write_entries(t, mid, va, ptes, n, any);
+	if (!*rgp_bank_used(&t->client->bank, mid)) {
+		store(&t->root[va >> REFGPU_ROOT_SHIFT], 0);
+		discard(t, mid);
+	}
 	return err;
 }
 

@@ -35,10 +35,10 @@
 #define RGP_MAX_CLIENTS 128u		/* vGPUs on one board */
 #define RGP_FAIR_CLIENTS 64u		/* so many share one half of the contexts */
 #define RGP_HOST_RING	(512u << 10)	/* bytes of a context's ring */
-#define RGP_TABLE_PAGES 16384u		/* of a vGPU's tables, 64 MiB */
+#define RGP_TABLE_PAGES (RG_MAX_TABLES + RGP_GONE_PAGES)
 #define RGP_MAX_MARKS	1024u		/* in a ring: ends of jobs, interrupts */
-#define RGP_JOB_IRQS	64u		/* of a job that are told apart */
 #define RGP_MAX_NONSENSE 64u		/* a vGPU that says more is dropped */
+#define RGP_GONE_PAGES	64u		/* of tables, that may still be walked */
 
 /* Work in one go, so that no vGPU holds the loop */
 #define RGP_GO_BYTES	(512u << 10) /* of records */
@@ -66,6 +66,8 @@
 _Static_assert(RGP_BANK_SIZE <= RGP_BANK_STRIDE, "a bank has room");
 _Static_assert(RGP_TABLES_AT % REFGPU_PAGE == 0, "tables are pages");
 _Static_assert(RG_RECORD_MAX < RGP_HOST_RING / 2, "any job fits");
+_Static_assert(RG_SLOT_BYTES < RGP_HOST_RING, "what may be sent fits");
+_Static_assert(RG_SLOT_MARKS <= RGP_MAX_MARKS, "likewise");
 
 struct rgp_client;
 
@@ -109,8 +111,7 @@ static inline uint16_t *rgp_bank_used(const struct rgp_bank *bank,
 
 /* ---- parent-table.c -------------------------------------------------- */
 
-#define RGP_GONE_RUNS  2048u
-#define RGP_GONE_PAGES 64u
+#define RGP_GONE_RUNS 2048u
 
 /* A vGPU's addresses that a table had, and pages of tables: the hardware may
  * know them until it has been told to forget. */
@@ -187,6 +188,7 @@ struct rgp_slot {
 	uint64_t tail, head; /* bytes since the start */
 	uint64_t seq;	     /* of the last job that came */
 	uint64_t done, told; /* over, and the instance half was kicked */
+	uint64_t told_head;
 	struct rgp_mark *marks; /* a queue of RGP_MAX_MARKS */
 	unsigned first_mark, n_marks;
 	uint64_t progress_seq; /* of the last job that reports its end */

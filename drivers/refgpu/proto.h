@@ -19,6 +19,7 @@
 #define RG_RING_SIZE  (1u << 20)   /* bytes of records; a power of two */
 #define RG_RECORD_MAX (128u << 10) /* bytes of one record */
 #define RG_ALIGN      64u	   /* records begin at multiples of it */
+#define RG_MAX_TABLES 16384u	   /* of one vGPU's page tables, roots apart */
 
 enum rg_kind {
 	RG_PAD = 0,    /* nothing, up to the ring's end */
@@ -79,6 +80,16 @@ struct rg_job {
 	uint32_t n; /* dwords that follow */
 	uint32_t reserved;
 };
+
+/*
+ * Of a slot's jobs that are not over, so many fit in the hardware's ring: the
+ * instance half sends no more. One that does would have its records wait, and
+ * what could end the wait (RG_RESUME, say) may be one of them.
+ */
+#define RG_SLOT_BYTES (508u << 10) /* of commands, and */
+#define RG_JOB_EXTRA  8u	   /* for each job */
+#define RG_SLOT_MARKS 1024u /* IRQs, RG_JOB_IRQS of a job at most, and jobs */
+#define RG_JOB_IRQS   64u
 
 /* Written by the parent half (but in reach of both), zeroed by it for RG_OPEN */
 struct rg_slot_status {

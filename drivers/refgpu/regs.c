@@ -52,8 +52,7 @@ static uint32_t read_state(struct rg_slot *s)
 	const struct rg_ctx *c = rg_ctx_of(s);
 	uint32_t there;
 
-	if (c->state != REFGPU_STATE_IDLE ||
-	    (!s->n_jobs && !s->pending && !s->syncing))
+	if (c->state != REFGPU_STATE_IDLE || !rg_slot_busy(s))
 		return c->state;
 	there = __atomic_load_n(&s->rg->shared->slots[s->id].state,
 				__ATOMIC_RELAXED);

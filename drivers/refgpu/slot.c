@@ -61,7 +61,11 @@ void rg_slot_update(struct rg_slot *s)
 	if (done > s->done)
 		s->done = done;
 	while (s->n_jobs && s->jobs[s->first_job].seq <= s->done) {
-		rg_ctx_of(s)->head = s->jobs[s->first_job].head;
+		const struct rg_job_end *end = &s->jobs[s->first_job];
+
+		rg_ctx_of(s)->head = end->head;
+		s->bytes -= end->bytes;
+		s->marks -= end->marks;
 		s->first_job = (s->first_job + 1) % RG_MAX_JOBS;
 		s->n_jobs--;
 	}
@@ -222,6 +226,7 @@ static void clear(struct rg_slot *s)
 	s->pending = RG_PENDING_NONE;
 	s->seq = s->done = 0;
 	s->first_job = s->n_jobs = 0;
+	s->bytes = s->marks = 0;
 	s->same_faults = s->drops = 0;
 	s->fault_after = 0;
 	s->time_seen = 0;

@@ -330,8 +330,13 @@ int rg_space_sync(struct rg_slot *s, uint64_t max_ns)
 
 static void answer_unmaps(struct rg *rg, size_t waiting)
 {
-	uint64_t passed = rg_ring_passed(rg);
+	uint64_t passed;
 	unsigned kept = 0;
+
+	/* What is passed later is told. */
+	if (rg->n_unmaps)
+		rg_ring_want_room(rg);
+	passed = rg_ring_passed(rg);
 
 	for (unsigned i = 0; i < rg->n_unmaps; i++) {
 		struct rg_unmap u = rg->unmaps[i];
@@ -342,10 +347,8 @@ static void answer_unmaps(struct rg *rg, size_t waiting)
 			rg->unmaps[kept++] = u;
 	}
 	rg->n_unmaps = kept;
-	if (kept) {
-		rg_ring_want_room(rg);
+	if (kept)
 		rg_ring_kick(rg);
-	}
 	if (waiting)
 		vgpu_timer_arm(rg->reap_timer, REAP_NS);
 }

@@ -275,6 +275,7 @@ static enum end command(struct rg_slot *s, struct job *j)
 		end = invalidate(s, j, cmd);
 		break;
 	case REFGPU_OP_IRQ:
+		s->rg->job_irqs++;
 		/* Whoever it wakes finds head behind what was before. */
 		if (s->stream.unstored)
 			store_head(s, j);
@@ -307,6 +308,7 @@ uint32_t rg_stream_build(struct rg_slot *s)
 	enum end end = GO_ON;
 
 	forget_windows(rg);
+	rg->job_irqs = 0;
 	for (unsigned i = 0; !end && i < MAX_STEPS; i++) {
 		if (j.n > RG_JOB_DWORDS - RESERVE)
 			end = END_FULL;

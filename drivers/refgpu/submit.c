@@ -34,6 +34,7 @@ static void send(struct rg_slot *s, uint32_t n)
 	struct rg_job *r =
 		rg_ring_reserve(rg, (uint32_t)sizeof(*r) + bytes, RG_ROOM_LAST);
 	unsigned last = (s->first_job + s->n_jobs) % RG_MAX_JOBS;
+	uint32_t irqs = rg->job_irqs < RG_JOB_IRQS ? rg->job_irqs : RG_JOB_IRQS;
 
 	r->r.kind = RG_JOB;
 	r->r.slot = (uint16_t)s->id;
@@ -42,8 +43,21 @@ static void send(struct rg_slot *s, uint32_t n)
 	r->reserved = 0;
 	memcpy(r + 1, rg->job, bytes);
 	rg_ring_commit(rg);
-	s->jobs[last] = (struct rg_job_end){ s->seq, s->stream.fetch };
+	s->jobs[last] = (struct rg_job_end){ s->seq, s->stream.fetch,
+					     bytes + RG_JOB_EXTRA, irqs + 1 };
+	s->bytes += bytes + RG_JOB_EXTRA;
+	s->marks += irqs + 1;
 	s->n_jobs++;
+}
+
+/* Is there room for any job in the queue, and in the hardware's ring? If not,
+ * the parent half kicks when some are over. */
+static bool may_send(const struct rg_slot *s)
+{
+	return s->n_jobs < RG_MAX_JOBS &&
+	       s->bytes + RG_JOB_DWORDS * sizeof(uint32_t) + RG_JOB_EXTRA <=
+		       RG_SLOT_BYTES &&
+	       s->marks + RG_JOB_IRQS + 1 <= RG_SLOT_MARKS;
 }
 
 /* All that was sent is over. */
@@ -69,6 +83,12 @@ static bool at_rest(const struct rg_slot *s)
 {
 	return !s->stream.depth && s->stream.fetch == s->stream.tail &&
 	       !s->stream.unstored;
+}
+
+/* Is anything of what it knows of not done yet? */
+bool rg_slot_busy(const struct rg_slot *s)
+{
+	return s->n_jobs || s->pending || s->rung || !at_rest(s);
 }
 
 /* The tail is looked at when the doorbell has rung, and when all is done. */
@@ -114,7 +134,7 @@ static enum step pump_step(struct rg_slot *s)
 	}
 	if (at_rest(s))
 		return look_for_work(s);
-	if (s->n_jobs == RG_MAX_JOBS)
+	if (!may_send(s))
 		return STEP_WAIT;
 	if (rg_ring_room(rg) < room && wait_for_room(rg, room) == STEP_WAIT)
 		return STEP_WAIT;

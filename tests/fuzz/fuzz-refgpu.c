@@ -4,7 +4,8 @@
  * and registers are the input. The rig (tests/unit/refgpu-half-rig.h) is the
  * core and the parent half, and insists on what must hold: no table of the
  * hardware's has a page that is not pinned, no job has a command that was not
- * checked, nothing is pinned in the end.
+ * checked, nobody waits for a kick that never comes, nothing is pinned in the
+ * end.
  *
  * Input: records of a byte (what) and what it takes. RAM is small, and tables
  * may be anywhere in it, so random numbers meet.
@@ -14,9 +15,8 @@
 #include "fuzz.h"
 #include "../unit/refgpu-half-rig.h"
 
-#define PAGE	 4096ull
-#define MAX_OPS	 400u
-#define MAX_PUMP 20000u /* more rounds than any input needs */
+#define PAGE	4096ull
+#define MAX_OPS 400u
 
 /* Pages of RAM that hold tables at first; data lies behind them */
 enum { ROOT = 0, MID = 2, LEAF = 3, FIRST = 32 };
@@ -180,16 +180,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz f = { .core = rig_new(), .in = { data, size } };
 
-	f.core->eager = take(&f.in, 1) & 1;
+	uint8_t how = (uint8_t)take(&f.in, 1);
+
+	f.core->eager = how & 1;
+	f.core->tick = how & 2 ? RG_PUMP_NS / 3 : 0;
 	start(&f);
 	enable(&f, 0, REFGPU_PTE_SYSTEM | RAM_BASE | REFGPU_PTE_VALID, 0);
 	for (unsigned i = 0; i < MAX_OPS && f.in.len; i++)
 		step(&f);
-	for (unsigned i = 0; i < MAX_PUMP; i++) {
-		rig_take(f.core, UINT32_MAX);
-		if (!rig_timers(f.core))
-			break;
-	}
+	/* Vblanks would go on. */
+	rig_write(f.core, REFGPU_DISP_CONTROL, 0);
+	rig_write(f.core, REFGPU_IRQ_ENABLE, 0);
+	f.core->tick = RG_PUMP_NS;
+	rig_settle(f.core);
 	rig_free(f.core);
 	return 0;
 }

@@ -61,7 +61,8 @@ struct vgpu_core {
 	struct vgpu_plane plane;
 	bool memory_given;
 	unsigned unmaps_done;
-	unsigned sections; /* open */
+	unsigned sections;    /* open */
+	uint64_t clock, tick; /* what clocks say more; with each look */
 	/* The parent half */
 	struct rg_shared *shared;
 	bool kicked;
@@ -72,8 +73,10 @@ struct vgpu_core {
 		uint64_t *pte; /* HW_VA of them */
 		uint64_t end;  /* none is set from here on */
 		uint64_t last_seq;
+		uint64_t told; /* of its jobs: the instance half was kicked */
 	} slots[RG_MAX_SLOTS];
 	unsigned n_records[RG_MEMORY + 1];
+	uint64_t n_taken, n_seen; /* records, at the last kick for room */
 	struct rig_job *jobs;
 	unsigned n_jobs, n_faults;
 	struct timer {
@@ -98,8 +101,12 @@ void rig_finish(struct vgpu_core *core);
 /* The byte that the hardware reaches at @va, or NULL */
 uint8_t *rig_hw(struct vgpu_core *core, unsigned slot, uint64_t va, bool write);
 void rig_kick(struct vgpu_core *core);
+/* The parent half kicks if it has to (proto.h), and only then. Return: did it?
+ */
+bool rig_tell(struct vgpu_core *core);
 void rig_fault(struct vgpu_core *core, unsigned slot, uint64_t va, bool write);
-/* Until nothing is left to do */
+/* Until nothing is left to do; nobody may be waiting for a kick that never
+ * comes. */
 void rig_settle(struct vgpu_core *core);
 /* Fire the timers that are armed. */
 unsigned rig_timers(struct vgpu_core *core);

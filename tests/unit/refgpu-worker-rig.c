@@ -473,6 +473,11 @@ static void look(struct worker *w)
 		w->dropped = true;
 }
 
+void worker_until_kicked(struct worker *w, unsigned kicks)
+{
+	UNTIL(w, w->kicks > kicks)
+}
+
 void worker_until_dropped(struct worker *w)
 {
 	UNTIL(w, (look(w), w->dropped))

@@ -87,6 +87,8 @@ uint32_t cmd_spin(uint32_t *to, uint64_t ns, uint32_t groups);
 /* Until it is so; fails the test if it takes too long. */
 void worker_until_done(struct worker *w, unsigned slot, uint64_t seq);
 void worker_until_taken(struct worker *w);
+/* Kicked, more often than @kicks times */
+void worker_until_kicked(struct worker *w, unsigned kicks);
 void worker_until_dropped(struct worker *w);
 /* The next notice that has come. */
 struct rg_notice worker_notice(struct worker *w);

@@ -555,6 +555,8 @@ static void a_full_ring_is_waited_for(void **state)
 	unsigned sent = 0;
 
 	g->core->eager = false;
+	enable(g, 1, REFGPU_ENGINE_RENDER);
+	enable(g, 2, REFGPU_ENGINE_COPY);
 	/* Batches that make long jobs, while the parent half sleeps */
 	for (unsigned i = 0; i < 3000; i++)
 		memcpy((uint32_t *)ram(g, 110 * PAGE) + i * 5,
@@ -564,18 +566,119 @@ static void a_full_ring_is_waited_for(void **state)
 	for (unsigned i = 0; i < 60; i++) {
 		batch(g, 110 * PAGE, 15000);
 		ring(g);
+		rig_doorbell(g->core, 1);
+		rig_doorbell(g->core, 2);
 	}
+	while (rig_timers(g->core))
+		;
 	assert_int_equal(g->core->shared->full, 1);
 	assert_true(g->core->shared->tail - g->core->shared->head <
 		    RG_RING_SIZE);
-	while (ctl(g)->head != g->tail) {
+	do {
 		sent += rig_take(g->core, 3);
 		rig_finish(g->core);
-		rig_kick(g->core);
 		assert_true(sent < 1000);
-	}
+	} while (rig_tell(g->core) || g->core->n_jobs ||
+		 g->core->shared->head != g->core->shared->tail);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(
+			rig_read(g->core, REFGPU_CTX(i, REFGPU_CTX_HEAD)),
+			g->tail);
 	assert_int_equal(at(g, DATA_VA), 2999);
+	rig_settle(g->core);
 	g->core->eager = true;
+}
+
+/* The time to compare tables is up just as the ring is full, again and again:
+ * the slot goes on nevertheless. */
+static void a_turn_ends_as_the_ring_is_full(void **state)
+{
+	struct guest *g = *state;
+
+	/* Two contexts, each with tables that need more than the ring has:
+	 * pages that do not follow each other */
+	for (unsigned t = 0; t < 64; t++) {
+		for (unsigned i = 0; i < 512; i++)
+			rig_ram64(g->core, 700 + t, i,
+				  sysmem(FIRST + (i * 37 + t) % 500) | RW);
+		rig_ram64(g->core, MID, 64 + t,
+			  sysmem(700 + t) | REFGPU_PTE_VALID);
+	}
+	enable(g, 1, REFGPU_ENGINE_RENDER);
+	g->core->eager = false;
+	g->core->asleep = true;
+	g->core->tick = RG_PUMP_NS;
+	fence(g, DATA_VA, 1);
+	ring(g);
+	rig_doorbell(g->core, 1);
+	while (rig_timers(g->core))
+		;
+	assert_int_equal(g->core->shared->full, 1);
+	rig_settle(g->core);
+	assert_int_equal(at(g, DATA_VA), 1);
+	assert_int_equal(ctx(g, REFGPU_CTX_STATE), REFGPU_STATE_IDLE);
+	g->core->tick = 0;
+	g->core->asleep = false;
+	g->core->eager = true;
+}
+
+/* Of a context's jobs no more are sent than fit in the hardware's ring: what is
+ * said about a fault is not behind some that wait for room. */
+static void no_more_is_sent_than_fits(void **state)
+{
+	struct guest *g = *state;
+	uint64_t bytes = 0;
+	uint32_t marks = 0;
+
+	for (unsigned i = 0; i < 3000; i++)
+		memcpy((uint32_t *)ram(g, 110 * PAGE) + i * 5,
+		       (uint32_t[]){ REFGPU_CMD(REFGPU_OP_FENCE, 5), DATA_VA, 0,
+				     i, 0 },
+		       20);
+	for (unsigned i = 0; i < 60; i++)
+		batch(g, 110 * PAGE, 15000);
+	ring(g);
+	while (rig_timers(g->core)) /* its next turn */
+		;
+	for (unsigned i = 0; i < g->core->n_jobs; i++)
+		bytes += g->core->jobs[i].n * 4 + RG_JOB_EXTRA;
+	assert_in_range(bytes, RG_SLOT_BYTES / 2, RG_SLOT_BYTES);
+	rig_settle(g->core);
+	assert_int_equal(ctl(g)->head, g->tail);
+	/* And interrupts */
+	for (unsigned i = 0; i < 5000; i++)
+		memcpy((uint32_t *)ram(g, 110 * PAGE) + i * 2,
+		       (uint32_t[]){ REFGPU_CMD(REFGPU_OP_IRQ, 2), i }, 8);
+	for (unsigned i = 0; i < 200; i++) {
+		batch(g, 110 * PAGE, i < 10 ? 10000 : 20);
+		ring(g);
+	}
+	while (rig_timers(g->core))
+		;
+	for (unsigned i = 0; i < g->core->n_jobs; i++) {
+		const struct rig_job *j = &g->core->jobs[i];
+		unsigned irqs = 0;
+
+		for (uint32_t k = 0; k < j->n;
+		     k += REFGPU_CMD_LEN(j->dwords[k]))
+			irqs += REFGPU_CMD_OP(j->dwords[k]) == REFGPU_OP_IRQ;
+		marks += 1 + (irqs < RG_JOB_IRQS ? irqs : RG_JOB_IRQS);
+	}
+	assert_in_range(marks, RG_SLOT_MARKS / 2, RG_SLOT_MARKS);
+	rig_settle(g->core);
+	assert_int_equal(ctl(g)->head, g->tail);
+}
+
+/* What is only to be compared before the next job makes nobody busy. */
+static void an_idle_context_stays_idle(void **state)
+{
+	struct guest *g = *state;
+
+	fence(g, DATA_VA, 1);
+	ring(g);
+	rig_settle(g->core);
+	rig_write(g->core, REFGPU_CTX(0, REFGPU_CTX_INV_PAGES), 0);
+	assert_int_equal(ctx(g, REFGPU_CTX_STATE), REFGPU_STATE_IDLE);
 }
 
 static void contexts_end_at_once(void **state)
@@ -707,6 +810,9 @@ int main(void)
 		TEST(pins_have_limits),
 		TEST(huge_pages_and_video_memory),
 		TEST(a_full_ring_is_waited_for),
+		TEST(a_turn_ends_as_the_ring_is_full),
+		TEST(no_more_is_sent_than_fits),
+		TEST(an_idle_context_stays_idle),
 		TEST(contexts_end_at_once),
 		TEST(what_the_parent_says),
 		TEST(the_screen_is_its_own),

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "refgpu-hw.h"
 #include "refgpu-worker-rig.h"
 #include "util/bytes.h"
 #include "util/loop.h"
@@ -289,6 +290,44 @@ static void test_closing_releases_all(void **state)
 	worker_free(w);
 }
 
+/* Middle tables, too: one for each GiB. */
+static void test_tables_are_given_back(void **state)
+{
+	struct worker *w = started(*state);
+	const uint64_t pte = RW;
+
+	for (unsigned i = 0; i < RG_MAX_TABLES / 1000 + 2; i++) {
+		worker_open(w, 1, 0);
+		for (uint64_t k = 0; k < 1000; k++)
+			worker_ptes(w, 1, k << 30, &pte, 1);
+		/* By the end of the context, or one by one */
+		for (uint64_t k = 0; k < 1000 && i % 2; k++)
+			worker_run(w, 1, k << 30, 1, 0);
+		worker_kick(w);
+		worker_until_taken(w);
+		assert_int_equal(w->shared->slots[1].state, REFGPU_STATE_IDLE);
+		worker_small(w, RG_CLOSE, 1);
+	}
+	worker_free(w);
+}
+
+/* As many tables as an instance half may have, each with a page of its own. */
+static void test_as_many_tables_as_promised(void **state)
+{
+	struct worker *w = started(*state);
+	const uint64_t pte = RW;
+	uint64_t at = 0, tables = 0;
+
+	worker_open(w, 1, 0);
+	for (; tables + 2 <= RG_MAX_TABLES - 64; at++) {
+		tables += at % 512 ? 1 : 2;
+		worker_ptes(w, 1, at * HUGE_, &pte, 1);
+	}
+	fill(w, 1, (at - 1) * HUGE_, PAGE, 7);
+	worker_until_done(w, 1, 1);
+	worker_free(w);
+}
+
 /* ---- lies ----------------------------------------------------------- */
 
 /* The slot is refused; another one, and other vGPUs, go on. */
@@ -521,6 +560,38 @@ static void test_contexts_by_the_dozen(void **state)
 		worker_free(w[i]);
 }
 
+/* Who asks for more than there is, in vain, has told no lie. */
+static void test_a_shortage_is_no_nonsense(void **state)
+{
+	struct rig *rig = *state;
+	struct worker *w[3];
+
+	for (unsigned i = 0; i < 3; i++) {
+		w[i] = worker_new(rig, 1);
+		for (unsigned k = 0; k < RG_MAX_SLOTS; k++)
+			worker_open(w[i], k, 0);
+		worker_kick(w[i]);
+		worker_until_taken(w[i]);
+	}
+	for (unsigned i = 0; i < 2 * 64; i++) {
+		worker_small(w[2], RG_CLOSE, RG_MAX_SLOTS - 1);
+		worker_open(w[2], RG_MAX_SLOTS - 1, 0);
+		worker_kick(w[2]);
+		assert_int_equal(worker_notice(w[2]).code, ENOSPC);
+	}
+	worker_kill(w[0]);
+	for (unsigned i = 0; i < 50; i++)
+		rig_run(rig);
+	worker_small(w[2], RG_CLOSE, RG_MAX_SLOTS - 1);
+	worker_open(w[2], RG_MAX_SLOTS - 1, 0);
+	worker_kick(w[2]);
+	worker_until_taken(w[2]);
+	assert_int_equal(w[2]->shared->slots[RG_MAX_SLOTS - 1].state,
+			 REFGPU_STATE_IDLE);
+	for (unsigned i = 0; i < 3; i++)
+		worker_free(w[i]);
+}
+
 static void test_sixty_four_vgpus(void **state)
 {
 	struct rig *rig = rig_new("software,vram=4g");
@@ -589,6 +660,66 @@ static void test_the_end_of_a_full_ring(void **state)
 	fill(w, 0, VA, PAGE, 5);
 	worker_until_taken(w);
 	worker_until_done(w, 0, 1);
+	worker_free(w);
+}
+
+/* One that hangs with a full ring doesn't hold up what its vGPU does besides,
+ * though records are in order: it is dead, and so are its jobs. */
+static void test_the_death_of_a_full_ring(void **state)
+{
+	struct worker *w = started(*state);
+	static uint32_t d[16000];
+	uint32_t spin[8], n = 0;
+
+	worker_open(w, 1, REFGPU_ENGINE_COPY);
+	worker_run(w, 1, VA, WORKER_VRAM / PAGE, RW);
+	while (n + 6 <= ARRAY_SIZE(d))
+		n += cmd_fill(d + n, VA, 4, n);
+	worker_job(w, 0, spin, cmd_spin(spin, 3600ull * 1000000000u, 1));
+	for (unsigned i = 0; i < 12; i++)
+		worker_job(w, 0, d, n);
+	fill(w, 1, VA, PAGE, 5);
+	worker_until_done(w, 1, 1);
+	assert_int_equal(worker_notice(w).code, REFGPU_ERROR_RESET);
+	worker_until_taken(w);
+	worker_free(w);
+}
+
+/* ---- hardware that is late -------------------------------------------- */
+
+static bool idle_is_preempted;
+
+/* A context may be preempted as it has just done all that it had. */
+uint32_t __real_refgpu_hw_read(struct refgpu_hw *hw, uint32_t offset);
+uint32_t __wrap_refgpu_hw_read(struct refgpu_hw *hw, uint32_t offset);
+
+uint32_t __wrap_refgpu_hw_read(struct refgpu_hw *hw, uint32_t offset)
+{
+	uint32_t v = __real_refgpu_hw_read(hw, offset);
+
+	for (unsigned i = 0; i < REFGPU_NUM_ENGINES && idle_is_preempted; i++)
+		if (offset == REFGPU_ENG(i, REFGPU_ENG_EVENT) &&
+		    v != REFGPU_NO_EVENT &&
+		    (v >> 16 & 0xffu) == REFGPU_STOP_IDLE)
+			v ^= (REFGPU_STOP_IDLE ^ REFGPU_STOP_PREEMPTED) << 16;
+	return v;
+}
+
+static void test_preempted_at_the_very_end(void **state)
+{
+	struct worker *w = started(*state);
+	unsigned kicks;
+
+	idle_is_preempted = true;
+	for (unsigned i = 1; i <= 3; i++) {
+		kicks = w->kicks;
+		fill(w, 0, VA, PAGE, i);
+		worker_until_done(w, 0, i);
+		/* Who waits for it hears of it. */
+		worker_until_kicked(w, kicks);
+		assert_int_equal(w->shared->slots[0].state, REFGPU_STATE_IDLE);
+	}
+	idle_is_preempted = false;
 	worker_free(w);
 }
 
@@ -686,6 +817,8 @@ int main(void)
 		TEST(test_huge_pages_are_split_and_joined),
 		TEST(test_pages_are_held_while_they_are_in_a_table),
 		TEST(test_closing_releases_all),
+		TEST(test_tables_are_given_back),
+		TEST(test_as_many_tables_as_promised),
 		TEST(test_addresses_of_nobody),
 		TEST(test_entries_that_are_none),
 		TEST(test_jobs_that_are_none),
@@ -693,8 +826,11 @@ int main(void)
 		TEST(test_a_flood_of_nonsense),
 		TEST(test_tails_that_can_not_be),
 		TEST(test_contexts_by_the_dozen),
+		TEST(test_a_shortage_is_no_nonsense),
 		TEST(test_a_hang_is_its_own),
 		TEST(test_the_end_of_a_full_ring),
+		TEST(test_the_death_of_a_full_ring),
+		TEST(test_preempted_at_the_very_end),
 		TEST(test_killed_in_the_middle),
 		TEST(test_vram_is_replaced),
 		cmocka_unit_test(test_sixty_four_vgpus),
