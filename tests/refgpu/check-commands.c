@@ -370,6 +370,65 @@ static void test_long_streams(struct vgpu_rg_device *dev)
 	vgpu_rg_buffer_free(m.buf);
 }
 
+/* More commands than any ring in between has room for wait for a page, and for
+ * another context: what they wait for comes through. */
+#define WAITING_BATCHES 40u
+
+static void calls(struct vgpu_rg_stream *s, uint64_t va, uint32_t n)
+{
+	for (unsigned i = 0; i < WAITING_BATCHES; i++)
+		vgpu_rg_batch(s, va, n);
+}
+
+static void test_long_waits(struct vgpu_rg_device *dev)
+{
+	struct vgpu_rg_context *ctx = context(dev, false);
+	struct vgpu_rg_context *other = context(dev, false);
+	struct mem m = mem_new(ctx, 65536, VGPU_RG_SYSTEM, RW);
+	struct mem data = mem_new(ctx, 8192, VGPU_RG_SYSTEM, RW);
+	struct vgpu_rg_stream s = { 0 };
+	struct vgpu_rg_status st;
+	uint64_t va = VGPU_RG_VA_USER, there, fence, *entry, pte;
+
+	for (unsigned i = 0; i < 3000; i++)
+		vgpu_rg_fence(&s, data.va + 8, i);
+	memcpy(m.p, s.dwords, s.n * 4);
+	vgpu_rg_stream_clear(&s);
+
+	MUST(vgpu_rg_map(other, data.buf, RW, &there));
+	vgpu_rg_sem_wait(&s, data.va, 1);
+	calls(&s, m.va, 15000);
+	MUST(vgpu_rg_submit(ctx, &s, &fence));
+	vgpu_rg_stream_clear(&s);
+	vgpu_rg_sem_add(&s, there, 1);
+	run(other, &s);
+	MUST(vgpu_rg_wait(ctx, fence, PATIENCE));
+	vgpu_rg_stream_clear(&s);
+
+	MUST(vgpu_rg_map_at(ctx, va, data.buf, 4096, 4096,
+			    RW | VGPU_RG_SMALL));
+	entry = vgpu_rg_entry(ctx, va);
+	pte = *entry;
+	__atomic_store_n(entry, 0, __ATOMIC_RELEASE);
+	MUST(vgpu_rg_invalidate(ctx, va, 1));
+	vgpu_rg_fill(&s, va, 4, 77);
+	calls(&s, m.va, 15000);
+	MUST(vgpu_rg_submit(ctx, &s, &fence));
+	do
+		MUST(vgpu_rg_context_status(ctx, &st));
+	while (st.state != REFGPU_STATE_FAULT);
+	CHECK(st.fault == REFGPU_FAULT_INVALID && st.fault_va == va);
+	__atomic_store_n(entry, pte, __ATOMIC_RELEASE);
+	MUST(vgpu_rg_resume(ctx));
+	MUST(vgpu_rg_wait(ctx, fence, PATIENCE));
+	CHECK(((uint32_t *)data.p)[1024] == 77);
+	vgpu_rg_stream_free(&s);
+	vgpu_rg_context_free(ctx);
+	vgpu_rg_context_free(other);
+	vgpu_rg_buffer_free(m.buf);
+	vgpu_rg_buffer_free(data.buf);
+}
+
 static void test_errors(struct vgpu_rg_device *dev)
 {
 	struct vgpu_rg_context *ctx = context(dev, false), *copy;
@@ -467,6 +526,7 @@ const struct test command_tests[] = {
 	{ "semaphores", test_semaphores },
 	{ "batches", test_batches },
 	{ "long-streams", test_long_streams },
+	{ "long-waits", test_long_waits },
 	{ "errors", test_errors },
 	{ "faults", test_faults },
 	{ NULL, NULL },

@@ -11,7 +11,8 @@ import pytest
 from lib.manager import Vgpud
 from conftest import BUILD, DEMO, PATIENCE, TOP, TYPE, eventually, fds, resident, sanitized
 
-COMMANDS = ['fill-copy', 'rectangles', 'kernels', 'mandelbrot', 'semaphores', 'batches', 'long-streams', 'errors', 'faults']
+COMMANDS = ['fill-copy', 'rectangles', 'kernels', 'mandelbrot', 'semaphores', 'batches', 'long-streams', 'long-waits',
+            'errors', 'faults']
 HOSTILE = ['tables-outside', 'tables-loop', 'tables-fan', 'tables-by-command', 'tables-change', 'batch-changes',
            'ring-changes', 'ring-endless', 'batch-endless', 'doorbells', 'contexts', 'interrupts', 'registers',
            'unmap-all', 'hang']
