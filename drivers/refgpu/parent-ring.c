@@ -343,7 +343,7 @@ int rgp_client_work(struct rgp_client *c)
 {
 	int err = look_at_tail(c);
 
-	if (err || c->queued)
+	if (err || c->queued || c->saved)
 		return err;
 	if (c->blocked) {
 		if (!ends_anyway(c))

@@ -111,9 +111,11 @@ static void left(struct rgp_parent *p, unsigned ctx, enum refgpu_stop why)
 	case REFGPU_STOP_DROPPED:
 		more = slot->table.live && rgp_slot_has_work(slot);
 		rests = !more;
+		more = more && !slot->client->saved; /* or it stands */
 		break;
 	case REFGPU_STOP_WAIT:
-		wait(slot, moved, now);
+		if (!slot->client->saved)
+			wait(slot, moved, now);
 		rgp_slot_set_state(slot, REFGPU_STATE_WAITING);
 		break;
 	case REFGPU_STOP_FAULT:

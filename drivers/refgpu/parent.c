@@ -357,4 +357,6 @@ const struct vgpu_parent_ops rg_parent_ops = {
 	.kick = rgp_kick,
 	.memory = rgp_memory,
 	.memory_gone = rgp_memory_gone,
+	.save = rgp_save,
+	.restore = rgp_restore,
 };

@@ -10,6 +10,7 @@
  *   parent-bank.c    the memory that they and rings are in
  *   parent-ctx.c     contexts of the hardware, jobs in their rings
  *   parent-sched.c   who runs; what the hardware reports
+ *   parent-state.c   what of a vGPU is here and nowhere else
  *
  * VRAM's address space: a window for each vGPU's VRAM, then a *bank* for each,
  * which is memory of this process that no command can name: no entry of a
@@ -222,6 +223,7 @@ struct rgp_client {
 	unsigned blocked_slot;
 	uint64_t scanned; /* records that were looked at for its end */
 	unsigned nonsense;
+	bool saved; /* its state was taken: nothing of it runs any more */
 	/* The record that is being worked on, our copy */
 	bool has_record;
 	uint64_t run_va, run_n, run_pte; /* what is left of a run */
@@ -270,6 +272,14 @@ void rgp_client_unblock(struct rgp_client *client, unsigned slot);
 /* Clears what is left of a vGPU that has gone, as far as one go allows; true:
  * all of it. */
 bool rgp_client_clear(struct rgp_client *client);
+
+/* ---- parent-state.c -------------------------------------------------- */
+
+/* The ops of struct vgpu_parent_ops */
+int rgp_save(struct vgpu_parent *parent, struct vgpu_parent_instance *inst,
+	     void *buf, size_t size, size_t *ret_len);
+int rgp_restore(struct vgpu_parent *parent, struct vgpu_parent_instance *inst,
+		const void *buf, size_t len);
 
 /* ---- parent-sched.c -------------------------------------------------- */
 

@@ -206,6 +206,69 @@ static void write_fixed(struct context *c, uint32_t reg, uint32_t value)
 	}
 }
 
+/* ------------------------------------------------------------------ */
+/* How much of a command is done                                       */
+/* ------------------------------------------------------------------ */
+
+/* Nobody but who holds the lock uses its stream, and it is at the host's
+ * disposal. */
+static bool stands(struct refgpu_hw *hw, const struct context *c)
+{
+	const struct engine *e = engine_of(hw, c);
+
+	return c->control & REFGPU_CTX_ENABLE &&
+	       c->control & REFGPU_CTX_HOST_RING && e &&
+	       atomic_load(&e->cur) != c;
+}
+
+static uint32_t read_progress(struct refgpu_hw *hw, const struct context *c,
+			      uint32_t reg)
+{
+	const struct stream *s = &c->s;
+
+	/* In a batch it is the batch's command that is at HEAD. */
+	if (!stands(hw, c) || s->depth ||
+	    (s->phase != PHASE_EXEC && !s->loaded))
+		return 0;
+	switch (reg) {
+	case REFGPU_CTX_DONE_LO:
+		return (uint32_t)s->done;
+	case REFGPU_CTX_DONE_HI:
+		return (uint32_t)(s->done >> 32);
+	case REFGPU_CTX_PART:
+		return s->part;
+	default:
+		return s->group[(reg - REFGPU_CTX_GROUP_X) / 4];
+	}
+}
+
+static void write_progress(struct refgpu_hw *hw, struct context *c,
+			   uint32_t reg, uint32_t value)
+{
+	struct stream *s = &c->s;
+
+	if (!stands(hw, c) || s->phase != PHASE_FETCH || s->depth ||
+	    atomic_load(&c->head) ||
+	    atomic_load(&c->state) != REFGPU_STATE_IDLE)
+		return;
+	s->loaded = true;
+	switch (reg) {
+	case REFGPU_CTX_DONE_LO:
+		set_low(&s->done, value);
+		break;
+	case REFGPU_CTX_DONE_HI:
+		set_high(&s->done, value);
+		break;
+	case REFGPU_CTX_PART:
+		s->part = value;
+		break;
+	default:
+		s->group[(reg - REFGPU_CTX_GROUP_X) / 4] = value;
+	}
+}
+
+/* ------------------------------------------------------------------ */
+
 void context_write(struct refgpu_hw *hw, struct context *c, uint32_t reg,
 		   uint32_t value)
 {
@@ -228,6 +291,9 @@ void context_write(struct refgpu_hw *hw, struct context *c, uint32_t reg,
 		break;
 	case REFGPU_CTX_INV_PAGES:
 		invalidate(hw, c);
+		break;
+	case REFGPU_CTX_DONE_LO ... REFGPU_CTX_PART:
+		write_progress(hw, c, reg, value);
 		break;
 	default:
 		write_fixed(c, reg, value);
@@ -289,6 +355,8 @@ uint32_t context_read(struct refgpu_hw *hw, struct context *c, uint32_t reg)
 		return c->time_hi;
 	case REFGPU_CTX_COOKIE:
 		return atomic_load(&c->cookie);
+	case REFGPU_CTX_DONE_LO ... REFGPU_CTX_PART:
+		return read_progress(hw, c, reg);
 	default:
 		return 0;
 	}

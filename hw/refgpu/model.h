@@ -70,6 +70,7 @@ struct stream {
 	uint64_t done;	   /* of the command: bytes, pixels */
 	uint32_t group[3]; /* of a dispatch: the next one */
 	uint32_t part;	   /* of the group: elements that are written */
+	bool loaded; /* these three are the driver's, for the first command */
 };
 
 enum place { NOWHERE = 0, IN_QUEUE, IN_WAITERS };

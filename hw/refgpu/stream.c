@@ -107,6 +107,20 @@ void stream_pop(struct context *c)
 	c->s.phase = PHASE_RETIRE;
 }
 
+/* The driver's word, on where the first command is to go on: what no engine
+ * could have come to is refused. */
+static bool bad_progress(const struct stream *s)
+{
+	return REFGPU_CMD_OP(s->cmd[0]) == REFGPU_OP_FILL && s->done % 4;
+}
+
+static void begin_command(struct stream *s)
+{
+	s->done = 0;
+	s->part = 0;
+	memset(s->group, 0, sizeof(s->group));
+}
+
 enum step stream_fetch(struct engine *e, struct context *c)
 {
 	struct stream *s = &c->s;
@@ -139,9 +153,11 @@ enum step stream_fetch(struct engine *e, struct context *c)
 	if (error)
 		return exec_error(e, error);
 	s->len = REFGPU_CMD_LEN(head);
-	s->done = 0;
-	s->part = 0;
-	memset(s->group, 0, sizeof(s->group));
+	if (!s->loaded)
+		begin_command(s);
+	s->loaded = false;
+	if (bad_progress(s))
+		return exec_error(e, REFGPU_ERROR_ARGUMENT);
 	s->phase = PHASE_EXEC;
 	return STEP_DONE;
 }

@@ -112,6 +112,23 @@ struct vgpu_parent_args {
  * @memory_gone: mandatory with memory. It is replaced, taken back, or its
  *               instance goes (instance_gone follows): nothing may use it when
  *               this returns.
+* @save: optional, with restore: state of the instance that the hardware and this
+ *        half have, and the instance half can't: how far a command is,
+ *        registers and buffers of an engine. For whoever goes on with it. What
+ *        the instance half has in its own state is not in it, nor what can be
+ *        made anew (tables, pins). From then on nothing of the instance runs,
+ *        until it is gone. Write at most @size bytes to @buf, numbers and
+ *        offsets under a version of their own, and their number to @ret_len.
+ *        -ENOSPC: @ret_len says how many it takes. -EAGAIN: the hardware is not
+ *        through with it yet, ask again; nothing new begins meanwhile.
+ * @restore: mandatory with save. Go on with what save has written, possibly
+ *           elsewhere; check it like a message. @inst has come and given its
+ *           memory, and has not been kicked yet. -EPROTO: another version;
+ *           -EINVAL: it makes no sense; -ENOSPC: no room for it. Nothing is
+ *           restored then.
+ *
+ * A parent half with such state that lacks save and restore says by that that
+ * its instances end with their workers.
  */
 struct vgpu_parent_ops {
 	uint32_t struct_size;
@@ -136,6 +153,12 @@ struct vgpu_parent_ops {
 		      uint64_t size);
 	void (*memory_gone)(struct vgpu_parent *parent,
 			    struct vgpu_parent_instance *inst, unsigned id);
+	int (*save)(struct vgpu_parent *parent,
+		    struct vgpu_parent_instance *inst, void *buf, size_t size,
+		    size_t *ret_len);
+	int (*restore)(struct vgpu_parent *parent,
+		       struct vgpu_parent_instance *inst, const void *buf,
+		       size_t len);
 };
 
 /**

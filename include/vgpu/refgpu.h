@@ -158,6 +158,14 @@ enum refgpu_stop {
 #define REFGPU_CTX_TIME_LO   0x58 /* R: ns on an engine; LO latches HI */
 #define REFGPU_CTX_TIME_HI   0x5c
 #define REFGPU_CTX_COOKIE    0x60 /* R: of the last IRQ command */
+/* With REFGPU_CTX_HOST_RING, otherwise 0. How much is done of the command at
+ * HEAD. R: while it does not run; W: while it has not run since ENABLE */
+#define REFGPU_CTX_DONE_LO 0x64 /* bytes, or pixels; of a dispatch: not 0 */
+#define REFGPU_CTX_DONE_HI 0x68
+#define REFGPU_CTX_GROUP_X 0x6c /* of a dispatch: the next group ... */
+#define REFGPU_CTX_GROUP_Y 0x70
+#define REFGPU_CTX_GROUP_Z 0x74
+#define REFGPU_CTX_PART	   0x78 /* ... and elements of it that are written */
 
 #define REFGPU_CTX_ENABLE    (1u << 0) /* 1 to 0: stop now, forget all */
 #define REFGPU_CTX_HOST_RING (1u << 1) /* with REFGPU_CAP_HOST: RING and CTL \

@@ -95,6 +95,10 @@ static int take_parent(struct module *module)
 		return refuse(module, -EINVAL,
 			      "its parent half has one of memory and "
 			      "memory_gone, and lacks the other");
+	if (!p->save != !p->restore)
+		return refuse(module, -EINVAL,
+			      "its parent half has one of save and restore, and "
+			      "lacks the other");
 	module->driver.parent = p;
 	return 0;
 }

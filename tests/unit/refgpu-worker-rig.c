@@ -66,9 +66,8 @@ struct rig *rig_new(const char *config)
 	signal(SIGPIPE, SIG_IGN);
 	assert_int_equal(loop_new(&rig->loop), 0);
 	assert_int_equal(module_from_driver(&driver, &rig->module), 0);
-	assert_int_equal(parent_open(rig->loop, rig->module, config,
-				     &rig->core),
-			 0);
+	assert_int_equal(
+		parent_open(rig->loop, rig->module, config, &rig->core), 0);
 	return rig;
 }
 
@@ -198,13 +197,13 @@ struct worker *worker_new(struct rig *rig, unsigned weight)
 	assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
 	assert_int_equal(parent_accept(rig->core, fds[0]), 0);
 	w->fd = fds[1];
-	h.uuid[0] = ++rig->workers;
+	h.uuid[0] = w->number = ++rig->workers;
 	strcpy(h.type, type.name);
 	assert_int_equal(wire_send(w->fd, WIRE_HELLO, 0, &h, sizeof(h), NULL),
 			 0);
-	assert_int_equal(receive(w, w->fd, &welcome, sizeof(welcome), &header,
-				 &w->fds),
-			 sizeof(welcome));
+	assert_int_equal(
+		receive(w, w->fd, &welcome, sizeof(welcome), &header, &w->fds),
+		sizeof(welcome));
 	if (welcome.err) {
 		close(w->fd);
 		free(w);
@@ -216,9 +215,8 @@ struct worker *worker_new(struct rig *rig, unsigned weight)
 	assert_true(w->shared != MAP_FAILED);
 	for (unsigned i = 0; i < BELL_N_FDS; i++)
 		bell[i] = dup(w->fds.fd[WIRE_FD_BELL + i]);
-	assert_int_equal(bell_new(rig->loop, BELL_WORKER, bell, rung, w,
-				  &w->bell),
-			 0);
+	assert_int_equal(
+		bell_new(rig->loop, BELL_WORKER, bell, rung, w, &w->bell), 0);
 	assert_int_equal(worker_give_vram(w), 0);
 	introduce_memory(w);
 	return w;
@@ -242,6 +240,33 @@ void worker_free(struct worker *w)
 	munmap(w->memory, WORKER_MEMORY);
 	close(w->memory_fd);
 	free(w);
+}
+
+static struct vgpu_parent_instance *instance_of(const struct worker *w)
+{
+	list_for_each(n, &w->rig->core->instances) {
+		struct vgpu_parent_instance *i =
+			list_entry(n, struct vgpu_parent_instance, link);
+
+		if (i->uuid[0] == w->number && !i->gone)
+			return i;
+	}
+	fail_msg("the parent does not know worker %u", w->number);
+	return NULL;
+}
+
+int worker_save(struct worker *w, void *buf, size_t size, size_t *ret_len)
+{
+	const struct vgpu_parent_core *core = w->rig->core;
+
+	return core->ops.save(core->parent, instance_of(w), buf, size, ret_len);
+}
+
+int worker_restore(struct worker *w, const void *buf, size_t len)
+{
+	const struct vgpu_parent_core *core = w->rig->core;
+
+	return core->ops.restore(core->parent, instance_of(w), buf, len);
 }
 
 /* ---- pins ----------------------------------------------------------- */
@@ -308,7 +333,8 @@ void *worker_record(struct worker *w, uint16_t kind, uint16_t slot,
 	uint64_t to_end = RG_RING_SIZE - w->tail % RG_RING_SIZE;
 	uint64_t end = loop_now_ns() + PATIENCE_NS;
 	uint64_t skip = to_end < padded ? to_end : 0;
-	struct rg_record *r = (void *)(w->shared->ring + w->tail % RG_RING_SIZE);
+	struct rg_record *r =
+		(void *)(w->shared->ring + w->tail % RG_RING_SIZE);
 
 	while (w->tail + skip + padded - w->shared->head > RG_RING_SIZE) {
 		assert_true(loop_now_ns() < end);
@@ -334,7 +360,8 @@ void worker_kick(struct worker *w)
 
 void worker_open(struct worker *w, unsigned slot, unsigned engine)
 {
-	struct rg_open *r = worker_record(w, RG_OPEN, (uint16_t)slot, sizeof(*r));
+	struct rg_open *r =
+		worker_record(w, RG_OPEN, (uint16_t)slot, sizeof(*r));
 
 	r->engine = engine;
 	w->seq[slot] = 0;
@@ -444,10 +471,10 @@ uint32_t cmd_spin(uint32_t *to, uint64_t ns, uint32_t groups)
 
 /* ---- waiting -------------------------------------------------------- */
 
-#define UNTIL(w, condition)                                              \
-	for (uint64_t end_ = loop_now_ns() + PATIENCE_NS; !(condition);) { \
-		assert_true(loop_now_ns() < end_);                       \
-		rig_run((w)->rig);                                       \
+#define UNTIL(w, condition)                                                    \
+	for (uint64_t end_ = loop_now_ns() + PATIENCE_NS; !(condition);) {     \
+		assert_true(loop_now_ns() < end_);                             \
+		rig_run((w)->rig);                                             \
 	}
 
 void worker_until_done(struct worker *w, unsigned slot, uint64_t seq)
@@ -461,7 +488,7 @@ void worker_until_taken(struct worker *w)
 	UNTIL(w, __atomic_load_n(&w->shared->head, __ATOMIC_ACQUIRE) == w->tail)
 }
 
-static void look(struct worker *w)
+void worker_look(struct worker *w)
 {
 	struct wire_header header;
 	struct rg_notice n;
@@ -480,14 +507,14 @@ void worker_until_kicked(struct worker *w, unsigned kicks)
 
 void worker_until_dropped(struct worker *w)
 {
-	UNTIL(w, (look(w), w->dropped))
+	UNTIL(w, (worker_look(w), w->dropped))
 }
 
 struct rg_notice worker_notice(struct worker *w)
 {
 	struct rg_notice n;
 
-	UNTIL(w, (look(w), w->n_notices))
+	UNTIL(w, (worker_look(w), w->n_notices))
 	n = w->notices[0];
 	memmove(w->notices, w->notices + 1, --w->n_notices * sizeof(n));
 	return n;

@@ -36,6 +36,7 @@ struct worker {
 	struct rg_notice notices[MAX_NOTICES];
 	unsigned n_notices;
 	bool dropped; /* the parent has closed the socket */
+	uint8_t number; /* in the rig; first byte of its UUID */
 };
 
 /* @config: as of --parent-config */
@@ -54,6 +55,9 @@ void worker_free(struct worker *w);
 
 /* Fresh VRAM, as for a new client. Return: 0 or the parent's error. */
 int worker_give_vram(struct worker *w);
+/* What vgpu_parent_ops.save and .restore do for it. */
+int worker_save(struct worker *w, void *buf, size_t size, size_t *ret_len);
+int worker_restore(struct worker *w, const void *buf, size_t len);
 /* Device addresses of @n pages of its memory. Return: 0 or the error. */
 int worker_pin(struct worker *w, uint32_t page, uint32_t n, unsigned prot,
 	       uint64_t *ret_addrs);
@@ -90,7 +94,9 @@ void worker_until_taken(struct worker *w);
 /* Kicked, more often than @kicks times */
 void worker_until_kicked(struct worker *w, unsigned kicks);
 void worker_until_dropped(struct worker *w);
-/* The next notice that has come. */
+/* Take a notice that has come into .notices. */
+void worker_look(struct worker *w);
+/* The next notice that has come, or is to come. */
 struct rg_notice worker_notice(struct worker *w);
 
 #endif

@@ -161,6 +161,28 @@ static int p_memory(struct vgpu_parent *parent,
 	return -ENODEV;
 }
 
+static int p_save(struct vgpu_parent *parent, struct vgpu_parent_instance *inst,
+		  void *buf, size_t size, size_t *ret_len)
+{
+	(void)parent;
+	(void)inst;
+	(void)buf;
+	(void)size;
+	(void)ret_len;
+	return -EAGAIN;
+}
+
+static int p_restore(struct vgpu_parent *parent,
+		     struct vgpu_parent_instance *inst, const void *buf,
+		     size_t len)
+{
+	(void)parent;
+	(void)inst;
+	(void)buf;
+	(void)len;
+	return -EINVAL;
+}
+
 static void parent_halves_that_do_not_fit(void **state)
 {
 	const struct vgpu_parent_ops whole = {
@@ -189,6 +211,14 @@ static void parent_halves_that_do_not_fit(void **state)
 	ops = whole;
 	ops.memory = p_memory;
 	refused(&d, -EINVAL, "memory_gone");
+	ops = whole;
+	ops.save = p_save;
+	refused(&d, -EINVAL, "restore");
+	ops.restore = p_restore;
+	assert_int_equal(module_from_driver(&d, &m), 0);
+	module_close(m);
+	ops.save = NULL;
+	refused(&d, -EINVAL, "restore");
 }
 
 static void other_sizes_of_a_structure(void **state)

@@ -266,10 +266,94 @@ static void test_identity(void **state)
 	free(want);
 }
 
+/* ------------------------------------------------------------------ */
+/* Progress that a host reads and writes                               */
+/* ------------------------------------------------------------------ */
+
+static void host_context(struct gpu *g, struct rig *rig, unsigned ctx)
+{
+	gpu_open_sized(g, rig, ctx, REFGPU_ENGINE_RENDER, 4096,
+		       REFGPU_CTX_HOST_RING);
+	gpu_map(g, SRC, 0, SIZE, RW);
+	gpu_map(g, DST, SIZE, SIZE, RW);
+}
+
+/* DONE says where the fault is, and another context goes on from there. */
+static void test_progress(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t *to = (uint32_t *)(f->rig.vram + SIZE);
+	struct gpu a, b;
+
+	memset(to, 0, SIZE);
+	host_context(&a, &f->rig, 10);
+	assert_int_equal(gpu_rd(&a, REFGPU_CTX_DONE_LO), 0);
+	atomic_store(gpu_pte(&a, DST + 40960), 0);
+	EMIT(&a, REFGPU_CMD(REFGPU_OP_FILL, 6), A(DST), A(SIZE), 5);
+	gpu_kick(&a);
+	WAIT_FOR(gpu_state(&a) == REFGPU_STATE_FAULT);
+	assert_int_equal(gpu_rd(&a, REFGPU_CTX_DONE_LO), 40960);
+	assert_int_equal(gpu_rd(&a, REFGPU_CTX_DONE_HI), 0);
+	/* It has run, and is not written any more. */
+	gpu_wr(&a, REFGPU_CTX_DONE_LO, 8);
+	assert_int_equal(gpu_rd(&a, REFGPU_CTX_DONE_LO), 40960);
+
+	host_context(&b, &f->rig, 11);
+	EMIT(&b, REFGPU_CMD(REFGPU_OP_FILL, 6), A(DST), A(SIZE), 6);
+	gpu_wr(&b, REFGPU_CTX_DONE_LO, 40960);
+	assert_int_equal(gpu_rd(&b, REFGPU_CTX_DONE_LO), 40960);
+	EMIT(&b, REFGPU_CMD(REFGPU_OP_FILL, 6), A(SRC), A(4096), 7);
+	gpu_run(&b);
+	assert_int_equal(to[40960 / 4 - 1], 5);
+	assert_int_equal(to[40960 / 4], 6);
+	assert_int_equal(to[SIZE / 4 - 1], 6);
+	/* The second one was begun from its start. */
+	assert_int_equal(*(uint32_t *)f->rig.vram, 7);
+}
+
+/* What no engine could have come to */
+static void test_progress_of_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct gpu g;
+
+	for (unsigned i = 0; i < 4; i++) {
+		memory(f, 1);
+		host_context(&g, &f->rig, 12);
+		for (unsigned k = REFGPU_CTX_DONE_LO; k <= REFGPU_CTX_PART;
+		     k += 4)
+			gpu_wr(&g, k, i == 0 ? 2 : ~0u - i);
+		if (i < 2)
+			EMIT(&g, REFGPU_CMD(REFGPU_OP_FILL, 6), A(DST), A(SIZE),
+			     9);
+		else if (i == 2)
+			EMIT(&g, REFGPU_CMD(REFGPU_OP_DISPATCH, 11),
+			     REFGPU_KERNEL_SAXPY, 9, 1, 1, 60001, f32(1),
+			     A(SRC), A(DST));
+		else
+			EMIT(&g, REFGPU_CMD(REFGPU_OP_COPY, 7), A(DST), A(SRC),
+			     A(SIZE));
+		gpu_kick(&g);
+		if (i < 2)
+			WAIT_FOR(gpu_rd(&g, REFGPU_CTX_ERROR) ==
+				 REFGPU_ERROR_ARGUMENT);
+		else
+			gpu_wait(&g);
+		gpu_close(&g);
+		assert_int_equal(gpu_rd(&g, REFGPU_CTX_DONE_LO), 0);
+	}
+	/* Not of one whose ring its own commands reach */
+	gpu_wr(&f->g, REFGPU_CTX_PART, 4);
+	assert_int_equal(gpu_rd(&f->g, REFGPU_CTX_PART), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_identity, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_progress, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_progress_of_nothing, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

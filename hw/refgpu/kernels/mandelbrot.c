@@ -59,15 +59,19 @@ static enum step group(struct engine *e, struct context *c, const uint32_t *a,
 	enum step r = compute(e, a, g, rows);
 
 	while (!r && c->s.part < rows * TILE) {
-		uint32_t j = c->s.part / TILE, i = c->s.part % TILE;
+		uint32_t j = c->s.part / TILE, i = c->s.part % TILE, n;
 		uint64_t at = (uint64_t)(y + j) * a[2] + 4ull * (x + i);
 		size_t len = 4ull * (cols - i);
-		uint32_t *p = mmu_ptr(e, mmu_add(command_u64(a), at),
-				      PROT_WRITE_, &len);
-		uint32_t n = (uint32_t)(len / 4);
+		uint32_t *p;
 
+		if (i >= cols) { /* as a driver may load it */
+			c->s.part = (j + 1) * TILE;
+			continue;
+		}
+		p = mmu_ptr(e, mmu_add(command_u64(a), at), PROT_WRITE_, &len);
 		if (!p)
 			return STEP_FAULT;
+		n = (uint32_t)(len / 4);
 		for (uint32_t k = 0; k < n; k++)
 			p[k] = e->scratch->pixels[c->s.part + k];
 		c->s.part = i + n == cols ? (j + 1) * TILE : c->s.part + n;

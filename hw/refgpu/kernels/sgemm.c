@@ -175,16 +175,20 @@ static enum step store(struct engine *e, struct context *c,
 	unsigned prot = PROT_WRITE_ | (p->beta != 0 ? PROT_READ_ : 0);
 
 	while (c->s.part < p->rows * TILE) {
-		uint32_t i = c->s.part / TILE, j = c->s.part % TILE;
+		uint32_t i = c->s.part / TILE, j = c->s.part % TILE, n;
 		const float *sum = e->scratch->c + c->s.part;
 		size_t len = (p->cols - j) * sizeof(float);
-		float *d = mmu_ptr(
-			e, element(p->c, p->row + i, p->ldc, p->col + j), prot,
-			&len);
-		uint32_t n = (uint32_t)(len / sizeof(float));
+		float *d;
 
+		if (j >= p->cols) { /* as a driver may load it */
+			c->s.part = (i + 1) * TILE;
+			continue;
+		}
+		d = mmu_ptr(e, element(p->c, p->row + i, p->ldc, p->col + j),
+			    prot, &len);
 		if (!d)
 			return STEP_FAULT;
+		n = (uint32_t)(len / sizeof(float));
 		for (uint32_t x = 0; x < n; x++)
 			d[x] = p->beta != 0 ? p->alpha * sum[x] + p->beta * d[x]
 					    : p->alpha * sum[x];
