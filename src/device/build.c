@@ -230,6 +230,7 @@ int build(struct vgpu_core *core, const struct vgpu_pci_desc *pci,
 			     &core->config);
 	if (err)
 		goto fail;
+	core->power = pci_config_power_byte(core->config);
 	what = "the memory of its BARs";
 	err = build_bars(core);
 	if (err)

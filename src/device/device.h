@@ -88,6 +88,7 @@ struct vgpu_core {
 	struct vgpu_pci_desc desc;
 	bool initialised;          /* vgpu_device_init() has succeeded */
 	struct pci_config *config;
+	const uint8_t *power; /* of @config: pci_config_power_byte() */
 	struct region regions[VGPU_NUM_REGIONS];
 	struct msix *msix;
 	struct irqs *irqs;

@@ -15,14 +15,6 @@ static unsigned natural(uint64_t offset, size_t len, unsigned max)
 	return size;
 }
 
-/* What nearly every access is: exactly one register */
-static bool one_register(const struct vgpu_mmio_ops *ops, uint64_t offset,
-			 size_t len)
-{
-	return len >= ops->min_access && len <= ops->max_access &&
-	       is_pow2(len) && !(offset & (len - 1));
-}
-
 /* A register of the smallest width that the driver takes. */
 static uint64_t read_register(struct vgpu_device *dev,
 			      const struct vgpu_mmio_ops *ops, uint64_t offset,
@@ -40,7 +32,7 @@ void mmio_read(struct vgpu_device *dev, const struct vgpu_mmio_ops *ops,
 		ops->read_bulk(dev, offset, buf, len);
 		return;
 	}
-	if (one_register(ops, offset, len)) {
+	if (mmio_one_register(ops, offset, len)) {
 		put_le(buf, read_register(dev, ops, offset, (unsigned)len),
 		       (unsigned)len);
 		return;
@@ -86,11 +78,18 @@ static void write_partial(struct vgpu_device *dev,
 	ops->write(dev, offset - skip, le64toh(value), ops->min_access);
 }
 
-/* Anything but one register */
-static __attribute__((noinline)) void write_registers(struct vgpu_device *dev,
-			    const struct vgpu_mmio_ops *ops, uint64_t offset,
-			    const uint8_t *in, size_t len)
+void mmio_write_registers(struct vgpu_device *dev,
+			  const struct vgpu_mmio_ops *ops, uint64_t offset,
+			  const void *buf, size_t len)
 {
+	const uint8_t *in = buf;
+
+	if (ops->write_bulk) {
+		ops->write_bulk(dev, offset, buf, len);
+		return;
+	}
+	if (!ops->write)
+		return;
 	while (len) {
 		unsigned size = natural(offset, len, ops->max_access);
 
@@ -107,18 +106,4 @@ static __attribute__((noinline)) void write_registers(struct vgpu_device *dev,
 		offset += size;
 		len -= size;
 	}
-}
-
-void mmio_write(struct vgpu_device *dev, const struct vgpu_mmio_ops *ops,
-		uint64_t offset, const void *buf, size_t len)
-{
-	if (ops->write_bulk)
-		ops->write_bulk(dev, offset, buf, len);
-	else if (!ops->write)
-		return;
-	else if (one_register(ops, offset, len))
-		ops->write(dev, offset, get_le(buf, (unsigned)len),
-			   (unsigned)len);
-	else
-		write_registers(dev, ops, offset, buf, len);
 }

@@ -63,6 +63,11 @@ static int file_renew(struct region_file *file, const char *name, uint64_t size)
 	return 0;
 }
 
+static bool is_memory(enum vgpu_area_kind kind)
+{
+	return kind == VGPU_AREA_MAPPED || kind == VGPU_AREA_MEMORY;
+}
+
 static bool has_kind(const struct region *region, enum vgpu_area_kind kind)
 {
 	for (uint32_t i = 0; i < region->n_areas; i++)
@@ -118,7 +123,7 @@ int region_init_bar(struct region *region, const char *name,
 			.kind = a->kind,
 			.offset = a->offset,
 			.size = a->size,
-			.ops = a->ops,
+			.ops = is_memory(a->kind) ? NULL : a->ops,
 		};
 	}
 	for (size_t i = 0; i < n_extra; i++)
@@ -188,7 +193,7 @@ const struct region_area *region_area_at(const struct region *region,
 
 /* The area that has all of [@offset, @offset + @len), or NULL. An access mostly
  * goes to where the last one went. */
-static inline const struct region_area *area_around(struct region *region,
+static const struct region_area *area_around(struct region *region,
 					     uint64_t offset, uint64_t len)
 {
 	const struct region_area *a = &region->areas[region->recent];
@@ -208,12 +213,6 @@ static inline const struct region_area *area_around(struct region *region,
 	return a;
 }
 
-static bool area_is_memory(const struct region_area *area)
-{
-	return area->kind == VGPU_AREA_MAPPED ||
-	       area->kind == VGPU_AREA_MEMORY;
-}
-
 static uint8_t *area_base(const struct region *region,
 			  const struct region_area *area)
 {
@@ -225,7 +224,7 @@ void *region_memory(const struct region *region, uint64_t offset, uint64_t len)
 {
 	const struct region_area *area = region_area_at(region, offset);
 
-	if (!area || !area_is_memory(area) ||
+	if (!area || !is_memory(area->kind) ||
 	    !range_inside(offset - area->offset, len, area->size))
 		return NULL;
 	return area_base(region, area) + offset;
@@ -250,14 +249,14 @@ int region_file(struct vgpu_core *core, unsigned index, int *ret_fd,
 /* PCI PM 1.2, 5.3.1: in D3hot a function answers config accesses only. */
 static bool asleep(const struct vgpu_core *core)
 {
-	return pci_config_power_state(core->config) == 3;
+	return (__atomic_load_n(core->power, __ATOMIC_RELAXED) & 3) == 3;
 }
 
 static void read_area(struct vgpu_core *core, const struct region *region,
 		      const struct region_area *area, uint64_t offset,
 		      void *buf, size_t len)
 {
-	if (area_is_memory(area))
+	if (is_memory(area->kind))
 		memcpy(buf, area_base(region, area) + offset, len);
 	else if (area->handler)
 		area->handler->read(core, offset - area->offset, buf, len);
@@ -265,11 +264,11 @@ static void read_area(struct vgpu_core *core, const struct region *region,
 		mmio_read(core->dev, area->ops, offset - area->offset, buf, len);
 }
 
-static inline void write_area(struct vgpu_core *core, const struct region *region,
+static void write_area(struct vgpu_core *core, const struct region *region,
 		       const struct region_area *area, uint64_t offset,
 		       const void *buf, size_t len)
 {
-	if (area_is_memory(area))
+	if (is_memory(area->kind))
 		memcpy(area_base(region, area) + offset, buf, len);
 	else if (area->handler)
 		area->handler->write(core, offset - area->offset, buf, len);
@@ -280,8 +279,9 @@ static inline void write_area(struct vgpu_core *core, const struct region *regio
 
 /* An access across the bounds of areas. Not inlined: its registers would be
  * saved for every other access, too. */
-static __attribute__((noinline)) void read_areas(struct vgpu_core *core, const struct region *region,
-		       uint64_t offset, uint8_t *buf, size_t len)
+static __attribute__((noinline)) void
+read_areas(struct vgpu_core *core, const struct region *region, uint64_t offset,
+	   uint8_t *buf, size_t len)
 {
 	uint32_t i = area_from(region, offset);
 
@@ -305,8 +305,9 @@ static __attribute__((noinline)) void read_areas(struct vgpu_core *core, const s
 	}
 }
 
-static __attribute__((noinline)) void write_areas(struct vgpu_core *core, const struct region *region,
-			uint64_t offset, const uint8_t *buf, size_t len)
+static __attribute__((noinline)) void
+write_areas(struct vgpu_core *core, const struct region *region,
+	    uint64_t offset, const uint8_t *buf, size_t len)
 {
 	uint32_t i = area_from(region, offset);
 
@@ -339,7 +340,7 @@ static void bar_read(struct vgpu_core *core, struct region *region,
 		read_areas(core, region, offset, buf, len);
 }
 
-static inline void bar_write(struct vgpu_core *core, struct region *region,
+static void bar_write(struct vgpu_core *core, struct region *region,
 		      uint64_t offset, const uint8_t *buf, size_t len)
 {
 	const struct region_area *a = area_around(region, offset, len);
@@ -390,8 +391,25 @@ int region_read(struct vgpu_core *core, uint32_t index, uint64_t offset,
 	}
 }
 
-int region_write(struct vgpu_core *core, uint32_t index, uint64_t offset,
-		 const void *buf, uint32_t count)
+/* The area where a BAR was accessed last, if that is a driver's registers and
+ * has all of this access, too; NULL: look for it. */
+static inline const struct region_area *
+same_registers(const struct vgpu_core *core, uint32_t index, uint64_t offset,
+	       uint32_t count)
+{
+	const struct region *region = &core->regions[index];
+	const struct region_area *a = &region->areas[region->recent];
+
+	if (!region->n_areas || !range_inside(offset - a->offset, count, a->size) ||
+	    !a->ops || asleep(core))
+		return NULL;
+	return a;
+}
+
+/* Anything but the access after one like it */
+static __attribute__((noinline)) int
+write_anywhere(struct vgpu_core *core, uint32_t index, uint64_t offset,
+	       const void *buf, uint32_t count)
 {
 	struct region *region;
 
@@ -406,5 +424,19 @@ int region_write(struct vgpu_core *core, uint32_t index, uint64_t offset,
 		pci_config_write(core->config, (uint32_t)offset, buf, count);
 	else if (!asleep(core))
 		bar_write(core, region, offset, buf, count);
+	return 0;
+}
+
+int region_write(struct vgpu_core *core, uint32_t index, uint64_t offset,
+		 const void *buf, uint32_t count)
+{
+	const struct region_area *a =
+		index < VGPU_NUM_BARS ?
+			same_registers(core, index, offset, count) :
+			NULL;
+
+	if (!a)
+		return write_anywhere(core, index, offset, buf, count);
+	mmio_write(core->dev, a->ops, offset - a->offset, buf, count);
 	return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "../dma/space.h"
 #include "../state/arena.h"
+#include "../transport/conn-run.h"
 #include "../transport/conn.h"
 #include "../transport/recording.h"
 #include "../util/bytes.h"
@@ -308,29 +309,44 @@ static void count(struct session *s, unsigned command, bool failed)
 	stats->errors[command] += failed;
 }
 
-static void log_failure(struct session *s, unsigned command, int err)
+static void log_failure(const struct vgpu_core *core, unsigned command,
+			int err)
 {
-	log_debug(s->core->name, "%s: %s", vfio_user_command_name(command),
+	log_debug(core->name, "%s: %s", vfio_user_command_name(command),
 		  strerror(-err));
 }
 
-/* The shortest way for what comes in thousands; false: take the long one. */
-static bool serve_posted(struct session *s, const struct conn_message *msg)
+/* The shortest way for what comes in thousands. A driver's write() may end the
+ * connection, and with it @s. */
+static void on_run(struct conn *conn, struct conn_run *run, void *user)
 {
+	struct session *s = user;
+	struct vgpu_core *core = s->core;
+	const uint64_t max = s->state->caps.max_data_xfer_size;
+	const uint8_t *p = run->data;
+	size_t left = s->state->negotiated ? run->len : 0;
 	struct vfio_user_posted_write w;
-	int err;
+	uint64_t bytes = 0, failed = 0;
 
-	if (!vfio_user_posted_write(&msg->header, msg->data, msg->n_fds,
-				    s->state->caps.max_data_xfer_size, &w) ||
-	    !s->state->negotiated)
-		return false;
-	err = region_write(s->core, w.region, w.offset, w.data, w.count);
-	count(s, VFIO_USER_REGION_WRITE, err < 0);
-	if (err)
-		log_failure(s, VFIO_USER_REGION_WRITE, err);
-	else
-		s->core->stats.write_bytes += w.count;
-	return true;
+	while (!run->over && vfio_user_posted_write(p, left, max, &w)) {
+		size_t size = VFIO_USER_POSTED_HEAD + w.count;
+		int err;
+
+		conn_run_begin(run, size);
+		err = region_write(core, w.region, w.offset, w.data, w.count);
+		conn_run_done(run);
+		p += size;
+		left -= size;
+		if (err) {
+			log_failure(core, VFIO_USER_REGION_WRITE, err);
+			failed++;
+		} else {
+			bytes += w.count;
+		}
+	}
+	core->stats.requests[VFIO_USER_REGION_WRITE] += run->done;
+	core->stats.errors[VFIO_USER_REGION_WRITE] += failed;
+	core->stats.write_bytes += bytes;
 }
 
 /* Any request, to its reply */
@@ -355,7 +371,7 @@ static int serve_request(struct session *s, struct conn_message *msg)
 		size = serve(s, &x);
 	count(s, x.req.header.command, size < 0);
 	if (size < 0) {
-		log_failure(s, x.req.header.command, size);
+		log_failure(s->core, x.req.header.command, size);
 		if (x.req.header.command == VFIO_USER_VERSION)
 			refused = size;
 		x.data = NULL;
@@ -381,8 +397,6 @@ static int on_message(struct conn *conn, struct conn_message *msg, void *user)
 {
 	struct session *s = user;
 
-	if (serve_posted(s, msg))
-		return 0;
 	if ((msg->header.flags & VFIO_USER_TYPE_MASK) == VFIO_USER_TYPE_REPLY)
 		return session_remote_reply(s, msg);
 	return serve_request(s, msg);
@@ -436,6 +450,7 @@ static void on_room(struct conn *conn, void *user)
 }
 
 static const struct conn_ops conn_ops = {
+	.run = on_run,
 	.message = on_message,
 	.room = on_room,
 	.closed = on_closed,

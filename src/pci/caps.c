@@ -222,11 +222,18 @@ uint32_t pci_caps_settle(const struct pci_config *config, unsigned reg,
 	return value;
 }
 
+const uint8_t *pci_config_power_byte(const struct pci_config *config)
+{
+	static const uint8_t always_d0;
+
+	return config->pm ? config->bytes + config->pm + PCI_PM_CTRL :
+			    &always_d0;
+}
+
 unsigned pci_config_power_state(const struct pci_config *config)
 {
-	if (!config->pm)
-		return 0;
-	return pci_load(config, config->pm + PCI_PM_CTRL, 1) &
+	return __atomic_load_n(pci_config_power_byte(config),
+			       __ATOMIC_RELAXED) &
 	       PCI_PM_CTRL_STATE_MASK;
 }
 

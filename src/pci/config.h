@@ -123,6 +123,9 @@ uint16_t pci_config_command(const struct pci_config *config);
 void pci_config_set_intx_status(struct pci_config *config, bool pending);
 /* 0 or 3: D0 or D3hot; always D0 without the PM capability */
 unsigned pci_config_power_state(const struct pci_config *config);
+/* The byte that this is the low two bits of, for who asks at every access: a
+ * relaxed atomic, as long as @config lives. */
+const uint8_t *pci_config_power_byte(const struct pci_config *config);
 bool pci_config_msi_enabled(const struct pci_config *config);
 bool pci_config_msix_enabled(const struct pci_config *config);
 /* Message Control, Function Mask (PCI 3.0, 6.8.2.3) */

@@ -7,10 +7,11 @@
 #ifndef TRANSPORT_CONN_PRIVATE_H
 #define TRANSPORT_CONN_PRIVATE_H
 
-#include <stdatomic.h>
 #include <sys/socket.h>
 
 #include "conn.h"
+#include "conn-run.h"
+#include "conn-state.h"
 
 /* Bytes taken by one receive call unless one message needs more: a whole
  * 64 KiB data message with its head, and the bound on the work that a client
@@ -24,11 +25,6 @@
 #define CONN_RX_SIZE (VFIO_USER_MAX_MSG_SIZE + CONN_RX_CHUNK)
 #define CONN_TX_SIZE (VFIO_USER_MAX_MSG_SIZE + CONN_RX_CHUNK)
 
-/* File descriptors that wait: for the rest of their message on the way in,
- * for room in the socket on the way out. Two messages' worth, since one
- * receive can end an unfinished message and bring a next one with its own. */
-#define CONN_FDS_WAITING (2u * CONN_MAX_FDS)
-
 /* The kernel takes a send as one piece up to half of this, less a little. */
 #define CONN_MIN_SNDBUF (4u * CONN_SEND_CHUNK)
 
@@ -38,56 +34,6 @@
 
 /* From how many bytes on a copy costs more than a send of its own. */
 #define CONN_MIN_DIRECT 4096u
-
-#define CONN_STATE_VERSION 1u
-
-/*
- * File descriptors in the order of the stream. Each has the position that
- * ties it to a message; those of messages that are over may linger until the
- * next call tidies up, so who adopts the state drops them by their position.
- */
-struct conn_fds {
-	uint32_t head; /* index of the first */
-	uint32_t n;
-	int32_t fd[CONN_FDS_WAITING]; /* -1: taken by message() */
-	uint64_t pos[CONN_FDS_WAITING];
-};
-
-/**
- * struct conn_state - block "conn.state": what a successor needs to go on
- *
- * All positions count bytes of the stream since the connection began; the
- * byte at position p lies in block "conn.rx" at p - rx_base ("conn.tx" at
- * p - tx_base). Every step below ends in one store that makes it count, so at
- * any instant the state is one of before or after:
- *
- * - received: bytes (and rx_fds) are written, then rx_end moves over them.
- * - begun: rx_begun moves to the end of the message that message() gets.
- *   While rx_begun > rx_pos that request is in hand: it may be applied in
- *   part. tx_before tells whether its reply is queued (tx_end > tx_before).
- * - replied: the reply's bytes (and tx_fds) are written, then tx_end moves.
- * - applied: rx_pos moves to the message's end.
- * - sent: tx_pos moves over what the kernel took.
- * - moved: bytes are copied to the start of the buffer, to where no live bytes
- *   are, then rx_base (tx_base) changes.
- *
- * So a request is *received* if it ends at or before rx_end, *applied* at or
- * before rx_pos. The one doubt that no memory can remove is about the
- * instants after the kernel moved bytes and before rx_end or tx_pos says so:
- * rx_busy and tx_busy (bytes asked for) mark them.
- */
-struct conn_state {
-	uint64_t rx_base, rx_pos, rx_end, rx_begun;
-	uint64_t tx_base, tx_pos, tx_end, tx_before;
-	/* End of the message that was sent in part; at or before tx_pos: none
-	 * was. Set ahead of tx_pos. */
-	uint64_t tx_edge;
-	uint32_t rx_busy, tx_busy;
-	uint32_t closing; /* conn_shutdown() was called: only tx matters */
-	uint32_t reserved;
-	struct conn_fds rx_fds; /* pos: end of the received chunk it came with */
-	struct conn_fds tx_fds; /* pos: start of its message; ours to close */
-};
 
 enum conn_life {
 	CONN_OPEN,
@@ -119,6 +65,7 @@ struct conn {
 	unsigned streak; /* receive calls since it last slept */
 
 	struct conn_state *st;
+	struct conn_run run; /* in progress */
 	uint8_t *rx;
 	uint8_t *tx;
 	size_t rx_need; /* size of the message at rx_pos; 0: not known yet */
@@ -132,13 +79,6 @@ struct conn {
 		struct cmsghdr align;
 	} control;
 };
-
-/* What is in the arena must be written in this order, since somebody may find
- * it after a crash; other threads never look, so this is for the compiler. */
-static inline void conn_order(void)
-{
-	atomic_signal_fence(memory_order_seq_cst);
-}
 
 /* conn.c */
 /* The connection is over: close now, closed() when the stack is unwound. */

@@ -80,6 +80,25 @@ static int rx_message(struct conn *conn, struct conn_message *msg)
 	return err;
 }
 
+/* Hand over what needs no more than to be done. */
+static void rx_run(struct conn *conn)
+{
+	struct conn_state *st = conn->st;
+	struct conn_run *run = &conn->run;
+
+	/* Who gets which file descriptor, and what is recorded, is a matter of
+	 * single messages. */
+	if (!conn->ops->run || st->rx_fds.n || conn->recorder)
+		return;
+	*run = (struct conn_run){
+		.data = conn->rx + (st->rx_pos - st->rx_base),
+		.len = st->rx_end - st->rx_pos,
+		.st = st,
+	};
+	conn->ops->run(conn, run, conn->user);
+	conn->stats.rx_messages += run->done;
+}
+
 /* All messages that are complete. 0: done; -EAGAIN: stalled. */
 static int rx_messages(struct conn *conn)
 {
@@ -87,10 +106,14 @@ static int rx_messages(struct conn *conn)
 	struct conn_message msg;
 	int err;
 
-	while (conn->life == CONN_OPEN && !conn->freed) {
-		size_t have = st->rx_end - st->rx_pos;
+	for (;;) {
+		size_t have;
 		int64_t size;
 
+		rx_run(conn);
+		if (conn->life != CONN_OPEN || conn->freed)
+			return 0;
+		have = st->rx_end - st->rx_pos;
 		conn->rx_need = 0;
 		msg.data = conn->rx + (st->rx_pos - st->rx_base);
 		size = vfio_user_frame(msg.data, have, &msg.header);

@@ -34,6 +34,7 @@ void conn_end(struct conn *conn, int err)
 	if (conn->life == CONN_OPEN)
 		conn->end_err = err;
 	conn->life = CONN_OVER;
+	conn->run.over = true;
 	conn->st->closing = 1;
 	loop_remove_poller(conn->loop, &conn->poller);
 	loop_remove(conn->io);
@@ -111,6 +112,7 @@ void conn_shutdown(struct conn *conn, int err)
 	if (conn->life != CONN_OPEN)
 		return;
 	conn->life = CONN_CLOSING;
+	conn->run.over = true;
 	conn->st->closing = 1;
 	conn->end_err = err;
 	conn->stalled = false; /* from now on reading is dropping */
@@ -311,6 +313,7 @@ void conn_free(struct conn *conn)
 {
 	if (!conn)
 		return;
+	conn->run.over = true;
 	if (conn->depth)
 		conn->freed = true; /* leave() does it */
 	else

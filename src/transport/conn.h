@@ -31,6 +31,7 @@
 
 struct arena;
 struct conn;
+struct conn_run;
 
 #define CONN_SEND_CHUNK (32u << 10)
 #define CONN_MAX_FDS    VFIO_USER_MAX_MSG_FDS
@@ -53,6 +54,9 @@ struct conn_message {
 
 /**
  * struct conn_ops - who is served
+ * @run: (optional) take as many messages from the front as need neither a reply
+ *       nor file descriptors, perhaps none: see conn-run.h. What it leaves
+ *       comes to message(); so may all, for reasons of the connection's.
  * @message: a message is here. Return 0 when it is done with; -EAGAIN, with
  *           no file descriptor taken, to get it again once replies have left
  *           (conn_reply() returned NULL); any other negative errno ends the
@@ -66,6 +70,7 @@ struct conn_message {
  *          connection there or later.
  */
 struct conn_ops {
+	void (*run)(struct conn *conn, struct conn_run *run, void *user);
 	int (*message)(struct conn *conn, struct conn_message *msg, void *user);
 	void (*room)(struct conn *conn, void *user);
 	void (*closed)(struct conn *conn, int err, void *user);

@@ -16,6 +16,11 @@
 #include "../util/bytes.h"
 #include "proto.h"
 
+/* Bytes before the data */
+#define VFIO_USER_POSTED_HEAD                                                  \
+	(sizeof(struct vfio_user_header) +                                     \
+	 sizeof(struct vfio_user_region_access))
+
 /**
  * struct vfio_user_posted_write - a REGION_WRITE that wants no reply
  * @data: @count bytes, in the message
@@ -28,37 +33,37 @@ struct vfio_user_posted_write {
 };
 
 /**
- * vfio_user_posted_write() - is a whole message a correct posted write?
- * @header: the message's, as vfio_user_frame() gave it
- * @msg: header.size bytes
- * @n_fds: that came with it
- * @max_data_xfer: what was negotiated
+ * vfio_user_posted_write() - is this a correct posted write?
+ * @msg: what may be the start of a message
+ * @have: bytes of it, and of what follows; any number
+ * @max_data_xfer: what was negotiated, at most VFIO_USER_MAX_DATA_XFER
+ * @ret_write: filled in if so
  *
- * True exactly for messages that vfio_user_decode_request() takes for a
- * REGION_WRITE with NO_REPLY.
+ * True exactly if a whole message is here that vfio_user_decode_request() takes
+ * for a REGION_WRITE with NO_REPLY, provided that no file descriptor came with
+ * it.
  */
 static inline bool
-vfio_user_posted_write(const struct vfio_user_header *header,
-		       const uint8_t *msg, size_t n_fds, uint64_t max_data_xfer,
+vfio_user_posted_write(const uint8_t *msg, size_t have, uint64_t max_data_xfer,
 		       struct vfio_user_posted_write *ret_write)
 {
-	const size_t head = sizeof(struct vfio_user_header) +
-			    sizeof(struct vfio_user_region_access);
-	uint64_t offset;
-	uint32_t count;
+	uint64_t offset, count, size;
 
-	if (header->command != VFIO_USER_REGION_WRITE ||
-	    header->flags != VFIO_USER_NO_REPLY || n_fds || header->size < head)
+	if (have < VFIO_USER_POSTED_HEAD ||
+	    get_le16(msg + 2) != VFIO_USER_REGION_WRITE ||
+	    get_le32(msg + 8) != VFIO_USER_NO_REPLY)
 		return false;
+	size = get_le32(msg + 4);
 	offset = get_le64(msg + 16);
 	count = get_le32(msg + 28);
-	if (!count || count != header->size - head || count > max_data_xfer ||
-	    offset > UINT64_MAX - (count - 1))
+	/* A count of 0 is refused with those that are too large. */
+	if (size != count + VFIO_USER_POSTED_HEAD || size > have ||
+	    count - 1 >= max_data_xfer || offset > UINT64_MAX - (count - 1))
 		return false;
 	ret_write->offset = offset;
 	ret_write->region = get_le32(msg + 24);
-	ret_write->count = count;
-	ret_write->data = msg + head;
+	ret_write->count = (uint32_t)count;
+	ret_write->data = msg + VFIO_USER_POSTED_HEAD;
 	return true;
 }
 

@@ -345,11 +345,11 @@ static void describe(const uint8_t *msg, size_t len, size_t n_fds)
 }
 
 /* The short way for posted writes takes just what the general way takes. */
-static void posted(const uint8_t *msg, size_t n_fds,
+static void posted(const uint8_t *msg, size_t len,
 		   const struct vfio_user_request *r, bool good)
 {
 	struct vfio_user_posted_write w;
-	bool is = vfio_user_posted_write(&r->header, msg, n_fds, limit, &w);
+	bool is = vfio_user_posted_write(msg, len, limit, &w);
 
 	REQUIRE(is == (good && r->header.command == VFIO_USER_REGION_WRITE &&
 		       (r->header.flags & VFIO_USER_NO_REPLY)));
@@ -369,7 +369,8 @@ static void message(const uint8_t *msg, size_t len, size_t n_fds,
 	REQUIRE(!memcmp(&req.header, h, sizeof(*h)));
 	eat(vfio_user_command_name(h->command), 1);
 	describe(msg, len, n_fds);
-	posted(msg, n_fds, &req, !err);
+	if (!n_fds)
+		posted(msg, len, &req, !err);
 	if (!err) {
 		served(&req, n_fds);
 		return;

@@ -31,6 +31,7 @@ struct rig {
 	/* What message() does: */
 	int (*answer)(struct rig *rig, struct conn_message *msg);
 	void (*room)(struct rig *rig);
+	void (*run)(struct rig *rig, struct conn_run *run); /* run() */
 	int arg;
 };
 
@@ -115,6 +116,16 @@ static inline int rig_message(struct conn *conn, struct conn_message *msg,
 	return err;
 }
 
+static inline void rig_run_op(struct conn *conn, struct conn_run *run,
+			      void *user)
+{
+	struct rig *rig = user;
+
+	assert_ptr_equal(conn, rig->conn);
+	if (rig->run)
+		rig->run(rig, run);
+}
+
 static inline void rig_room(struct conn *conn, void *user)
 {
 	struct rig *rig = user;
@@ -135,6 +146,7 @@ static inline void rig_closed(struct conn *conn, int err, void *user)
 }
 
 static const struct conn_ops rig_ops = {
+	.run = rig_run_op,
 	.message = rig_message,
 	.room = rig_room,
 	.closed = rig_closed,
