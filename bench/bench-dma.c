@@ -423,9 +423,10 @@ static void bench_copies(void)
 	printf("\nguarded copies, GB/s, against memcpy() from and to the same "
 	       "memory\n%10s %10s %10s %8s %10s %10s %8s\n", "bytes",
 	       "memcpy", "read", "ratio", "memcpy", "write", "ratio");
-	for (size_t len = 64; len <= 16u << 20; len *= 16)
+	for (size_t len = 64; len < 64u << 10; len *= 16)
 		copies(len);
-	copies(64 << 10);
+	for (size_t len = 64u << 10; len <= 64u << 20; len *= 4)
+		copies(len);
 }
 
 int main(int argc, char **argv)

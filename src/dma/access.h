@@ -16,6 +16,8 @@
 
 /* A copy lets unmaps in after so many bytes. */
 #define DMA_SECTION_BYTES (256u << 10)
+/* From so many bytes on, pieces are copied by copy_long(). */
+#define DMA_LONG_COPY (768u << 10)
 
 int dma_space_read(struct dma_space *space, uint64_t iova, void *buf,
 		   size_t len);

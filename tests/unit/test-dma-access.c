@@ -18,6 +18,7 @@
 #include "dma/hold.h"
 #include "dma/remote.h"
 #include "state/arena.h"
+#include "util/bytes.h"
 #include "util/loop.h"
 
 #define PAGE 4096ull
@@ -113,6 +114,40 @@ static int teardown(void **state)
 	munmap(client, 8 * MIB);
 	close(fd);
 	return 0;
+}
+
+/* Pieces of several sizes, from and to every alignment */
+static void long_copies(void **state)
+{
+	static const size_t sizes[] = { 768u << 10, (1u << 20) + 1,
+					(1u << 20) + 63, 2 * MIB - 200 };
+	char *buf = malloc(2 * MIB), *ref = malloc(2 * MIB);
+	int seen = 0;
+
+	(void)state;
+	for (size_t i = 0; i < 2 * MIB; i++)
+		ref[i] = (char)(i * 11 + i / 3000);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes) * 16; i++) {
+		size_t n = sizes[i % ARRAY_SIZE(sizes)];
+		size_t at = i * 7 % 67, skew = i * 13 % 71;
+
+		memset(client, 0, 2 * MIB);
+		assert_int_equal(dma_space_write(space, at, ref + skew, n), 0);
+		memset(buf, 0x55, 2 * MIB);
+		assert_int_equal(dma_space_read(space, at, buf + skew, n), 0);
+		assert_memory_equal(buf + skew, ref + skew, n);
+		/* and not a byte more */
+		for (size_t k = 0; k < skew; k++)
+			assert_int_equal(buf[k], 0x55);
+		assert_int_equal(buf[skew + n], 0x55);
+		/* The space's first MiB is the file's second. */
+		for (size_t k = 0; k < at; k++)
+			seen |= client[MIB + k];
+		seen |= client[at + n < MIB ? MIB + at + n : at + n - MIB];
+	}
+	assert_int_equal(seen, 0);
+	free(buf);
+	free(ref);
 }
 
 static void copies(void **state)
@@ -565,6 +600,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		T(long_copies),
 		T(copies),
 		T(values),
 		T(pointers),
