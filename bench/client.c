@@ -2,6 +2,7 @@
 /* The client: sends prepared bytes, and takes the replies' bytes. Before the
  * clock runs it says hello to a device and looks once whether that answers. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,8 +140,11 @@ static void try_once(struct client *c)
 
 static void prepare_maps(struct client *c)
 {
-	c->memory = memfd_create("bench", MFD_CLOEXEC);
-	if (c->memory < 0 || ftruncate(c->memory, MAP_SIZE) < 0)
+	/* As QEMU's memory-backend-memfd: its size is sealed. */
+	c->memory = memfd_create("bench", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (c->memory < 0 || ftruncate(c->memory, MAP_SIZE) < 0 ||
+	    fcntl(c->memory, F_ADD_SEALS,
+		  F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		fail("memfd");
 	memset(c->out, 0, c->work->batch * MAP_REQUEST);
 	memset(c->sync, 0, c->work->batch * UNMAP_REQUEST);

@@ -46,6 +46,9 @@ int do_dma_map(struct session *s, struct exchange *x)
 			    x->msg->n_fds ? x->msg->fds[0] : -1, map->offset);
 	if (err)
 		return explain_refusal(s, map, err);
+	/* Known to be in memory: whoever closes it needs not ask. */
+	if (x->msg->n_fds && !s->core->any_memory)
+		x->msg->fds[0] = close_fd(x->msg->fds[0]);
 	return reply_empty(x);
 }
 

@@ -19,6 +19,10 @@
 
 #define FILES_VERSION 1
 
+#ifndef F_DUPFD_QUERY /* Linux 6.10 */
+#define F_DUPFD_QUERY 1027
+#endif
+
 /* A file that grew is mapped again, at least twice as long as before, so that
  * one that grows step by step is not mapped once per step. Huge pages are
  * reserved by mapping them: there only what is there. */
@@ -51,6 +55,14 @@ static int check_kind(const struct dma_files *files, int fd, bool *ret_huge,
 	if (!*ret_huge && fs.f_type != TMPFS_MAGIC && !files->allow_any)
 		return -EMEDIUMTYPE;
 	return 0;
+}
+
+/* How much of a file nobody can take away any more */
+static uint64_t sealed_bytes(int fd, const struct stat *st)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals >= 0 && seals & F_SEAL_SHRINK ? (uint64_t)st->st_size : 0;
 }
 
 static int map_file(struct dma_files *files, struct dma_file *file, int fd,
@@ -155,6 +167,7 @@ static int add_file(struct dma_files *files, int fd, const struct stat *st,
 		r->fd = close_fd(r->fd);
 		return err;
 	}
+	file->stays = sealed_bytes(r->fd, st);
 	r->dev = st->st_dev;
 	r->ino = st->st_ino;
 	r->len = len;
@@ -166,6 +179,26 @@ static int add_file(struct dma_files *files, int fd, const struct stat *st,
 	return 0;
 }
 
+/*
+ * A client sends one file over and over, and each time it is the same open file
+ * that we have a descriptor of. If it can't shrink either, there is nothing
+ * more to ask. False: look closer.
+ */
+static bool is_last(struct dma_files *files, int fd, uint64_t end, bool write)
+{
+	const struct dma_file *file = &files->files[files->last];
+	int same;
+
+	if (files->no_query || files->last >= files->n ||
+	    !(file->record->flags & DMA_FILE_LIVE) || end > file->stays ||
+	    (write && !(file->record->flags & DMA_FILE_WRITABLE)) ||
+	    file->replaced)
+		return false;
+	same = fcntl(fd, F_DUPFD_QUERY, file->record->fd);
+	files->no_query = same < 0 && errno == EINVAL;
+	return same > 0;
+}
+
 int dma_files_get(struct dma_files *files, int fd, uint64_t end, bool write,
 		  uint32_t *ret_index)
 {
@@ -173,6 +206,11 @@ int dma_files_get(struct dma_files *files, int fd, uint64_t end, bool write,
 	struct stat st;
 	int access = O_RDONLY, err;
 
+	if (is_last(files, fd, end, write)) {
+		files->files[i].ranges++;
+		*ret_index = i;
+		return 0;
+	}
 	err = foreign_fd_stat(fd, &st);
 	if (!err)
 		err = check_fd(fd, &st, end, write, &access);
@@ -215,6 +253,7 @@ static int adopt(struct dma_files *files, struct dma_file *file)
 		return -ESTALE;
 	if (check_kind(files, r->fd, &huge, &file->page))
 		return -ESTALE;
+	file->stays = sealed_bytes(r->fd, &st);
 	return map_file(files, file, r->fd, r->len,
 			r->flags & DMA_FILE_WRITABLE);
 }

@@ -36,6 +36,7 @@ struct dma_file {
 	uint8_t *base;
 	size_t page; /* of the file system: huge pages on hugetlbfs */
 	uint32_t ranges;
+	uint64_t stays; /* bytes of it that are there for ever: sealed */
 	_Atomic uint32_t replaced; /* pages lost to truncation */
 	struct busguard_region *guard;
 };
@@ -45,6 +46,7 @@ struct dma_files {
 	struct dma_file_record *records;
 	uint32_t max, n; /* limit; slots ever used */
 	uint32_t last;	 /* hit */
+	bool no_query;	 /* the kernel is too old for F_DUPFD_QUERY */
 	bool allow_any;	 /* also files that are not on tmpfs or hugetlbfs */
 	int notify_fd;	 /* eventfd: a page was replaced */
 };

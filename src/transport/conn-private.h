@@ -28,6 +28,9 @@
 /* The kernel takes a send as one piece up to half of this, less a little. */
 #define CONN_MIN_SNDBUF (4u * CONN_SEND_CHUNK)
 
+/* Replies wait for so many receive calls at most. */
+#define CONN_RX_HOLD 64u
+
 /* When so many receive calls in a row found something without a sleep, epoll
  * need not be told of the next ones. */
 #define CONN_DETACH_AFTER 64u
@@ -58,6 +61,8 @@ struct conn {
 	bool want_room; /* room() is owed */
 	bool tx_blocked; /* the socket was full: wait for EPOLLOUT */
 	bool rx_eof;
+	bool rx_cut;	 /* the last receive ended behind file descriptors, */
+	bool rx_more;	 /* and as a rule there is more behind those */
 	bool tx_shut;
 	bool end_due;    /* closed() must be called when the stack is unwound */
 	uint32_t events; /* what epoll watches, */

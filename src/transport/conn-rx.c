@@ -133,8 +133,9 @@ static int rx_messages(struct conn *conn)
 	return 0;
 }
 
-/* Hand over what is complete and send the replies together. */
-static void rx_dispatch(struct conn *conn)
+/* Hand over what is complete and send the replies together. @hold: not yet,
+ * more is expected. */
+static void rx_dispatch(struct conn *conn, bool hold)
 {
 	bool again = false;
 	int err;
@@ -143,7 +144,7 @@ static void rx_dispatch(struct conn *conn)
 		conn->in_batch = true;
 		err = rx_messages(conn);
 		conn->in_batch = false;
-		if (conn->freed || conn->life != CONN_OPEN)
+		if (conn->freed || conn->life != CONN_OPEN || (hold && !err))
 			return;
 		if (conn_tx_pending(conn)) {
 			int tx_err = conn_tx_flush(conn);
@@ -172,7 +173,7 @@ static void rx_dispatch(struct conn *conn)
 void conn_rx_resume(struct conn *conn)
 {
 	conn->stalled = false;
-	rx_dispatch(conn);
+	rx_dispatch(conn, false);
 }
 
 static void rx_ended(struct conn *conn, int err)
@@ -191,7 +192,8 @@ static void rx_ended(struct conn *conn, int err)
 	conn_shutdown(conn, err);
 }
 
-bool conn_rx(struct conn *conn)
+/* One receive call. Return: bytes; 0: nothing to go on with. */
+static size_t rx_receive(struct conn *conn, bool *ret_any)
 {
 	struct conn_state *st = conn->st;
 	struct iovec iov = { .iov_len = rx_room(conn) };
@@ -209,12 +211,12 @@ bool conn_rx(struct conn *conn)
 	st->rx_busy = (uint32_t)iov.iov_len;
 	conn_order();
 	n = recvmsg(conn->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	*ret_any = n >= 0 || (errno != EAGAIN && errno != EINTR);
 	if (n <= 0) {
 		st->rx_busy = 0;
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return false;
-		rx_ended(conn, n ? -errno : 0);
-		return true;
+		if (*ret_any)
+			rx_ended(conn, n ? -errno : 0);
+		return 0;
 	}
 	if (msg.msg_controllen || msg.msg_flags & MSG_CTRUNC)
 		err = conn_fds_receive(&st->rx_fds, &msg,
@@ -226,13 +228,43 @@ bool conn_rx(struct conn *conn)
 	conn->stats.rx_calls++;
 	conn->stats.rx_bytes += (uint64_t)n;
 	conn->stats.rx_fds += n_fds;
-	if (err) {
+	conn->rx_cut = n_fds;
+	if (err)
 		conn_shutdown(conn, err);
-		return true;
-	}
-	/* More of what is known to be incomplete needs no look. */
-	if (!conn->rx_need || st->rx_end - st->rx_pos >= conn->rx_need)
-		rx_dispatch(conn);
+	return err ? 0 : (size_t)n;
+}
+
+/*
+ * What comes with file descriptors comes one message a call, though there may
+ * be many. Their replies are to leave together, too; but whoever sends just one
+ * is not to wait for another look. So the next look that must be made tells
+ * for those after it.
+ */
+bool conn_rx(struct conn *conn)
+{
+	struct conn_state *st = conn->st;
+	bool did = false, any, after_cut, hold, whole;
+	unsigned n = 0;
+
+	do {
+		after_cut = conn->rx_cut;
+		conn->rx_cut = false;
+		if (!rx_receive(conn, &any)) {
+			conn->rx_more &= !after_cut;
+			if (did && conn->life == CONN_OPEN)
+				rx_dispatch(conn, false);
+			return did || any;
+		}
+		did = true;
+		conn->rx_more |= after_cut;
+		hold = conn->rx_cut && conn->rx_more && ++n < CONN_RX_HOLD;
+		/* More of what is known to be incomplete needs no look, unless
+		 * replies were held. */
+		whole = st->rx_end - st->rx_pos >= conn->rx_need;
+		if (whole || (!hold && conn_tx_pending(conn)))
+			rx_dispatch(conn, hold);
+	} while (hold && conn->life == CONN_OPEN && !conn->freed &&
+		 !conn->stalled);
 	return true;
 }
 

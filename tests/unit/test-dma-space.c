@@ -216,6 +216,50 @@ static void sealed_files_can_be_read(void **state)
 	close(fd);
 }
 
+/* What can't shrink is not asked for its size each time it comes, so all that
+ * may differ is here: who has it open for what, and how long it has become. */
+static void sealed_size_hides_nothing(void **state)
+{
+	int fd = memfd(2 * MIB), other = memfd(2 * MIB), ro, again;
+	struct dma_space_stats s;
+	char name[64];
+
+	(void)state;
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	ro = open(name, O_RDONLY | O_CLOEXEC);
+	again = dup(fd);
+	assert_int_equal(map(0, MIB, fd, 0), 0);
+	assert_int_equal(map(MIB, MIB, again, MIB), 0);
+	*(char *)at(0) = 1;
+	*(char *)at(MIB) = 2;
+	assert_int_equal(map(2 * MIB, MIB, other, 0), 0);
+	assert_int_equal(*(char *)at(2 * MIB), 0);
+	assert_int_equal(map(3 * MIB, MIB, again, 0), 0);
+	assert_int_equal(*(char *)at(3 * MIB), 1);
+	assert_int_equal(map(4 * MIB, MIB, ro, 0), -EACCES);
+	assert_int_equal(dma_space_map(space, 4 * MIB, MIB, DMA_PROT_READ, ro,
+				       MIB),
+			 0);
+	assert_int_equal(*(char *)at(4 * MIB), 2);
+	assert_int_equal(map(5 * MIB, MIB, fd, 2 * MIB), -EINVAL);
+	assert_int_equal(ftruncate(fd, 3 * MIB), 0);
+	assert_int_equal(map(5 * MIB, MIB, fd, 2 * MIB), 0);
+	*(char *)at(5 * MIB) = 3;
+	assert_int_equal(map(6 * MIB, MIB, fd, 2 * MIB), 0);
+	assert_int_equal(*(char *)at(6 * MIB), 3);
+	assert_int_equal(unmap(0, 7 * MIB), 0);
+	dma_space_get_stats(space, &s);
+	assert_int_equal(s.files, 0);
+	/* Nothing of a file that was let go is believed. */
+	assert_int_equal(map(0, MIB, fd, 2 * MIB), 0);
+	assert_int_equal(*(char *)at(0), 3);
+	close(fd);
+	close(other);
+	close(ro);
+	close(again);
+}
+
 static void overlap_is_refused(void **state)
 {
 	const uint64_t base = 4 * MIB;
@@ -574,6 +618,7 @@ int main(void)
 		T(bad_requests_change_nothing),
 		T(only_memory_files_unless_allowed),
 		T(sealed_files_can_be_read),
+		T(sealed_size_hides_nothing),
 		T(overlap_is_refused),
 		T(unmap_spans_but_does_not_cut),
 		T(the_top_of_the_address_space),

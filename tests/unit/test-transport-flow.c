@@ -295,9 +295,59 @@ static void wrong_commits(void **state)
 	assert_int_equal(recv(rig->peer, in, 100, MSG_DONTWAIT), -1);
 }
 
+/* One receive call each, but not one send call each for the replies. */
+static void replies_to_descriptors_leave_together(void **state)
+{
+	struct rig *rig = *state;
+	struct conn_stats before, after;
+	uint8_t p[32];
+
+	conn_get_stats(rig->conn, &before);
+	for (int burst = 1; burst <= 3; burst++) {
+		for (uint16_t i = 0; i < 10; i++)
+			assert_int_equal(send_fds(rig->peer, p,
+						  make_message(p, i, 20),
+						  &rig->peer, 1),
+					 20);
+		rig_run(rig);
+		assert_int_equal(rig->messages, 10 * burst);
+		assert_int_equal(recv(rig->peer, out, sizeof(out), 0), 200);
+		for (uint16_t i = 0; i < 10; i++)
+			assert_int_equal(get_le16(out + i * 20), i);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(rig->fds_seen); i++)
+		assert_int_equal(rig->fds_seen[i], 1);
+	conn_get_stats(rig->conn, &after);
+	assert_int_equal(after.rx_calls - before.rx_calls, 30);
+	/* That there is more behind the first one has to be seen. */
+	assert_in_range(after.tx_calls - before.tx_calls, 3, 6);
+}
+
+/* What was held leaves even if the message behind it is never finished. */
+static void held_replies_do_not_wait_for_the_rest(void **state)
+{
+	struct rig *rig = *state;
+	size_t n = make_message(out, 1, 20);
+
+	n += make_message(out + n, 2, 1000);
+	assert_int_equal(send_fds(rig->peer, out, 20, &rig->peer, 1), 20);
+	assert_int_equal(send_fds(rig->peer, out, 20 + 100, &rig->peer, 1),
+			 120);
+	assert_int_equal(peer_send(rig, out + 120, 100), 100);
+	rig_run(rig);
+	assert_int_equal(rig->messages, 2);
+	assert_int_equal(recv(rig->peer, out + n, 1000, MSG_DONTWAIT), 40);
+	assert_int_equal(peer_send(rig, out + 220, n - 220), n - 220);
+	rig_run(rig);
+	assert_int_equal(rig->messages, 3);
+	assert_int_equal(recv(rig->peer, out + n, 2000, MSG_DONTWAIT), 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		RIG_TEST(replies_to_descriptors_leave_together),
+		RIG_TEST(held_replies_do_not_wait_for_the_rest),
 		RIG_TEST(slow_reader_of_small_replies),
 		RIG_TEST(slow_reader_of_odd_replies),
 		RIG_TEST(slow_reader_of_64k_replies),
