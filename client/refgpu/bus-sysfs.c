@@ -55,7 +55,7 @@ static int sysfs_doorbell(struct vgpu_rg_bus *bus, unsigned ctx)
 {
 	if (REFGPU_DOORBELL(ctx) > of(bus)->doorbells_size - 4)
 		return -EINVAL;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	__sync_synchronize();
 	of(bus)->doorbells[ctx] = 1;
 	return 0;
 }

@@ -12,7 +12,7 @@ void rg_parent_kick(struct vgpu_device *dev)
 
 	if (!rg->shared)
 		return;
-	__atomic_store_n(&rg->shared->full, 0, __ATOMIC_SEQ_CST);
+	(void)__atomic_exchange_n(&rg->shared->full, 0, __ATOMIC_ACQ_REL);
 	rg_pump_all(rg);
 	rg_space_reap(rg, false);
 }

@@ -284,12 +284,12 @@ static int look_at_tail(struct rgp_client *c)
 	return 0;
 }
 
-/* It waits for room: there is some. */
+/* It waits for room: there is some. Both halves read and write @full at once:
+ * whoever is second sees what the first has done before, so that either this
+ * one finds it set, or the other one finds room. */
 static void tell_room(struct rgp_client *c)
 {
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&c->shared->full, __ATOMIC_RELAXED) &&
-	    __atomic_exchange_n(&c->shared->full, 0, __ATOMIC_SEQ_CST))
+	if (__atomic_exchange_n(&c->shared->full, 0, __ATOMIC_ACQ_REL))
 		vgpu_instance_kick(c->inst);
 }
 

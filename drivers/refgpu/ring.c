@@ -78,10 +78,11 @@ void rg_ring_kick(struct rg *rg)
 	vgpu_parent_kick(&rg->dev);
 }
 
-/* The parent half kicks when it has taken some. */
+/* The parent half kicks when it has taken some. Who wants room looks at what
+ * there is afterwards (tell_room() in parent-ring.c). */
 void rg_ring_want_room(struct rg *rg)
 {
-	__atomic_store_n(&rg->shared->full, 1, __ATOMIC_SEQ_CST);
+	(void)__atomic_exchange_n(&rg->shared->full, 1, __ATOMIC_ACQ_REL);
 }
 
 /* For moments: until the parent half has passed @position */

@@ -183,7 +183,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t how = (uint8_t)take(&f.in, 1);
 
 	f.core->eager = how & 1;
-	f.core->tick = how & 2 ? RG_PUMP_NS / 3 : 0;
+	f.core->tick = how & 2 ? RG_PUMP_NS / 3 : RIG_TICK;
 	start(&f);
 	enable(&f, 0, REFGPU_PTE_SYSTEM | RAM_BASE | REFGPU_PTE_VALID, 0);
 	for (unsigned i = 0; i < MAX_OPS && f.in.len; i++)

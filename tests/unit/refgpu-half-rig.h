@@ -35,6 +35,8 @@
 #define VRAM_SIZE (64ull << 20)
 #define RO_PAGE	  17u /* of RAM: the client lets the device only read it */
 
+#define RIG_TICK 100u /* ns */
+
 #define HW_VA	     (1u << 16) /* pages that the hardware's tables have */
 #define HW_PAGES(va) ((va) >> 12)
 
@@ -62,7 +64,7 @@ struct vgpu_core {
 	bool memory_given;
 	unsigned unmaps_done;
 	unsigned sections;    /* open */
-	uint64_t clock, tick; /* what clocks say more; with each look */
+	uint64_t clock, tick; /* ns; and more with each look at it */
 	/* The parent half */
 	struct rg_shared *shared;
 	bool kicked;

@@ -617,7 +617,7 @@ static void a_turn_ends_as_the_ring_is_full(void **state)
 	rig_settle(g->core);
 	assert_int_equal(at(g, DATA_VA), 1);
 	assert_int_equal(ctx(g, REFGPU_CTX_STATE), REFGPU_STATE_IDLE);
-	g->core->tick = 0;
+	g->core->tick = RIG_TICK;
 	g->core->asleep = false;
 	g->core->eager = true;
 }
