@@ -124,6 +124,19 @@ static int check_fd(int fd, const struct stat *st, uint64_t end, bool write,
 	return 0;
 }
 
+static int budget_take(const struct dma_files *files, uint64_t bytes)
+{
+	const struct dma_files_budget *b = &files->budget;
+
+	return b->take ? b->take(b->user, bytes) : 0;
+}
+
+static void budget_give(const struct dma_files *files, uint64_t bytes)
+{
+	if (files->budget.take)
+		files->budget.give(files->budget.user, bytes);
+}
+
 static int add_file(struct dma_files *files, int fd, const struct stat *st,
 		    uint64_t end, bool write, bool may_write,
 		    uint32_t *ret_index)
@@ -155,18 +168,21 @@ static int add_file(struct dma_files *files, int fd, const struct stat *st,
 	len = mapped_length(st, old, huge, file->page);
 	if (end > len)
 		return -EINVAL; /* in a huge page that is not whole */
+	err = budget_take(files, len);
+	if (err)
+		return err;
 	r->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (r->fd < 0)
-		return -errno;
+	if (r->fd < 0) {
+		err = -errno;
+		goto fail;
+	}
 	err = map_file(files, file, r->fd, len, may_write);
 	if (err == -EACCES && may_write && !write) {
 		may_write = false;
 		err = map_file(files, file, r->fd, len, false);
 	}
-	if (err) {
-		r->fd = close_fd(r->fd);
-		return err;
-	}
+	if (err)
+		goto fail;
 	file->stays = sealed_bytes(r->fd, st);
 	r->dev = st->st_dev;
 	r->ino = st->st_ino;
@@ -177,6 +193,10 @@ static int add_file(struct dma_files *files, int fd, const struct stat *st,
 	files->n = MAX(files->n, i + 1);
 	*ret_index = i;
 	return 0;
+fail:
+	r->fd = close_fd(r->fd);
+	budget_give(files, len);
+	return err;
 }
 
 /*
@@ -239,6 +259,7 @@ void dma_files_put(struct dma_files *files, uint32_t index)
 	if (--file->ranges)
 		return;
 	unmap_file(file);
+	budget_give(files, file->record->len);
 	__atomic_store_n(&file->record->flags, 0, __ATOMIC_RELEASE);
 	file->record->fd = close_fd(file->record->fd);
 }

@@ -41,6 +41,13 @@ struct dma_file {
 	struct busguard_region *guard;
 };
 
+/* Whoever has a say in how much is mapped */
+struct dma_files_budget {
+	int (*take)(void *user, uint64_t bytes); /* 0 or a negative errno */
+	void (*give)(void *user, uint64_t bytes);
+	void *user;
+};
+
 struct dma_files {
 	struct dma_file *files;
 	struct dma_file_record *records;
@@ -49,6 +56,7 @@ struct dma_files {
 	bool no_query;	 /* the kernel is too old for F_DUPFD_QUERY */
 	bool allow_any;	 /* also files that are not on tmpfs or hugetlbfs */
 	int notify_fd;	 /* eventfd: a page was replaced */
+	struct dma_files_budget budget; /* .take NULL: nobody has */
 };
 
 /* Finds what @arena holds from an earlier process, and maps it again.
@@ -66,7 +74,7 @@ void dma_files_fini(struct dma_files *files);
  *
  * Return: 0; -EBADF; -EINVAL: not a regular file, or shorter than @end;
  * -EMEDIUMTYPE: on a file system that is not allowed; -EACCES: @fd is not open
- * for that; -ENOSPC: too many files; -EMFILE, -ENOMEM.
+ * for that; -ENOSPC: too many files; -EMFILE, -ENOMEM; or what the budget says.
  */
 int dma_files_get(struct dma_files *files, int fd, uint64_t end, bool write,
 		  uint32_t *ret_index);

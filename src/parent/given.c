@@ -29,6 +29,7 @@ static void take_back(struct vgpu_parent_instance *inst, unsigned id)
 	core->ops.memory_gone(core->parent, inst, id);
 	busguard_remove(g->guard);
 	munmap(g->ptr, g->size);
+	parent_share_give(&inst->share, g->size);
 	g->ptr = NULL;
 	g->size = 0;
 	g->replaced = 0;
@@ -116,13 +117,19 @@ int parent_give(struct vgpu_parent_instance *inst,
 		return -EDQUOT;
 	err = check_file(give, fd, &page);
 	if (!err)
-		err = map(g, give, fd, page);
+		err = parent_share_take(&inst->share, give->size);
 	if (err)
 		return err;
+	err = map(g, give, fd, page);
+	if (err) {
+		parent_share_give(&inst->share, give->size);
+		return err;
+	}
 	err = core->ops.memory(core->parent, inst, give->id, g->ptr, g->size);
 	if (err) {
 		busguard_remove(g->guard);
 		munmap(g->ptr, g->size);
+		parent_share_give(&inst->share, g->size);
 		*g = (struct parent_given){ 0 };
 	}
 	return err < 0 ? err : 0;

@@ -162,6 +162,7 @@ static int set_up(struct vgpu_parent_instance *inst, struct wire_fds *theirs)
 	if (err)
 		return err;
 	parent_space_set_limit(inst->space, inst->pin_limit);
+	parent_space_set_share(inst->space, &inst->share);
 	err = set_up_wires(inst, theirs);
 	if (err)
 		return err;
@@ -288,6 +289,7 @@ int parent_take_in(struct vgpu_parent_core *core, int fd, uint64_t hello_ns,
 		return err;
 	}
 	inst->core = core;
+	inst->share.budget = &core->budget;
 	inst->pin_limit = UINT64_MAX;
 	inst->shared_fd = -1;
 	snprintf(inst->name, sizeof(inst->name), "(new connection)");
@@ -333,6 +335,7 @@ int parent_open(struct loop *loop, const struct module *module,
 		return -ENOMEM;
 	core->loop = loop;
 	core->module = module;
+	parent_budget_init(&core->budget);
 	list_init(&core->instances);
 	core->ops = *module_driver(module)->parent;
 	err = core->ops.open(&args, &core->parent);

@@ -11,6 +11,7 @@
 
 #include "../util/list.h"
 #include "../util/log.h"
+#include "budget.h"
 #include "wire.h"
 
 struct bell;
@@ -37,6 +38,7 @@ struct vgpu_parent_core {
 	struct list instances;
 	unsigned n_instances; /* those that are going included */
 	struct log_limit refusals;
+	struct parent_budget budget;
 };
 
 /* An UNMAP of addresses that the engine is using: its reply waits. */
@@ -65,6 +67,7 @@ struct vgpu_parent_instance {
 	int shared_fd; /* until WELCOME; -1 */
 	struct loop_source *hello_timer;
 	struct parent_space *space;
+	struct parent_share share; /* of the budget */
 	void *data; /* the driver's */
 	char name[PARENT_NAME_MAX];
 	uint8_t uuid[16];
@@ -113,7 +116,8 @@ int parent_call(struct vgpu_parent_instance *inst,
  * @fd: stays the caller's; -1: take back what there is
  *
  * Return: 0; -EINVAL: id, alignment, size, not a file that its owner can
- * neither shrink nor block us with; -EACCES; -EDQUOT; -EOPNOTSUPP; -ENOMEM; or
+ * neither shrink nor block us with; -EACCES; -EDQUOT: more than the type has, or
+ * than its share; -EOPNOTSUPP; -ENOMEM; or
  * what the driver says.
  */
 int parent_give(struct vgpu_parent_instance *inst,

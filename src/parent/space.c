@@ -8,6 +8,7 @@
 #include "../dma/file.h"
 #include "../state/arena.h"
 #include "../util/bytes.h"
+#include "budget.h"
 #include "pages.h"
 
 #define PAGE	  ((uint64_t)VGPU_DMA_PAGE_SIZE)
@@ -270,6 +271,23 @@ int64_t parent_space_unmap(struct parent_space *space, const uint64_t *addrs,
 void parent_space_set_limit(struct parent_space *space, uint64_t bytes)
 {
 	space->limit = bytes;
+}
+
+static int take_share(void *user, uint64_t bytes)
+{
+	return parent_share_take(user, bytes);
+}
+
+static void give_share(void *user, uint64_t bytes)
+{
+	parent_share_give(user, bytes);
+}
+
+void parent_space_set_share(struct parent_space *space,
+			    struct parent_share *share)
+{
+	space->files.budget = (struct dma_files_budget){ take_share, give_share,
+							 share };
 }
 
 bool parent_space_owns(const struct parent_space *space, uint64_t addr,

@@ -14,6 +14,7 @@
 
 #include "wire.h"
 
+struct parent_share;
 struct parent_space;
 
 /* @iommu: the parent's backend; outlives the space. */
@@ -32,7 +33,8 @@ void parent_space_free(struct parent_space *space);
  *
  * Return: 0; -EINVAL: id, protection, alignment, not a file that is allowed,
  * or one that is too short; -EEXIST: the id is in use; -EACCES: the file is not
- * open for that; -ENOSPC: WIRE_MAX_FILES; -ENOMEM, -EMFILE.
+ * open for that; -ENOSPC: WIRE_MAX_FILES; -EDQUOT: more than its share; -ENOMEM,
+ * -EMFILE.
  */
 int parent_space_memory(struct parent_space *space,
 			const struct wire_memory *memory, int fd);
@@ -65,6 +67,11 @@ int64_t parent_space_unmap(struct parent_space *space, const uint64_t *addrs,
 /* Bytes, as the backend counts them, that may be mapped from now on; what is
  * mapped stays. At first there is no limit. */
 void parent_space_set_limit(struct parent_space *space, uint64_t bytes);
+
+/* Files are mapped on this share's account, which outlives the space. Before the
+ * first one; without it there is no limit. */
+void parent_space_set_share(struct parent_space *space,
+			    struct parent_share *share);
 
 /* Is [@addr, @addr + @len) mapped for @prot? */
 bool parent_space_owns(const struct parent_space *space, uint64_t addr,

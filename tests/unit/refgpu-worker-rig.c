@@ -171,6 +171,20 @@ int worker_give_vram(struct worker *w)
 	return err;
 }
 
+int worker_offer(struct worker *w, uint32_t id, uint64_t file_size)
+{
+	const struct wire_memory memory = { .id = id, .size = 4096, .prot = 3 };
+	struct wire_reply reply;
+	int fd = memfd_create("rig", MFD_CLOEXEC), err;
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)file_size), 0);
+	err = call(w, WIRE_MEMORY, &memory, sizeof(memory), fd, &reply,
+		   sizeof(reply));
+	close(fd);
+	return err;
+}
+
 static void introduce_memory(struct worker *w)
 {
 	const struct wire_memory memory = { .size = WORKER_MEMORY, .prot = 3 };

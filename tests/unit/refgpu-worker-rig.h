@@ -58,6 +58,9 @@ int worker_give_vram(struct worker *w);
 /* What vgpu_parent_ops.save and .restore do for it. */
 int worker_save(struct worker *w, void *buf, size_t size, size_t *ret_len);
 int worker_restore(struct worker *w, const void *buf, size_t len);
+/* More memory of its client, as @id: the first page of a file that is sparse,
+ * and as large as it says. Return: 0 or the parent's error. */
+int worker_offer(struct worker *w, uint32_t id, uint64_t file_size);
 /* Device addresses of @n pages of its memory. Return: 0 or the error. */
 int worker_pin(struct worker *w, uint32_t page, uint32_t n, unsigned prot,
 	       uint64_t *ret_addrs);

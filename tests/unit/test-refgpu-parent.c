@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "refgpu-hw.h"
+#include "parent/budget.h"
 #include "refgpu-worker-rig.h"
 #include "util/bytes.h"
 #include "util/loop.h"
@@ -517,6 +518,33 @@ static void test_tails_that_can_not_be(void **state)
 	}
 }
 
+/* Sparse files are large and many at no cost: not in the parent. */
+static void test_files_without_end(void **state)
+{
+	struct rig *rig = *state;
+	struct worker *w = started(rig), *other;
+	uint32_t id = 1;
+	int err;
+
+	assert_int_equal(worker_offer(w, id, 100ull << 40), -EDQUOT);
+	assert_int_equal(worker_offer(w, id, 1ull << 62), -EDQUOT);
+	do
+		err = worker_offer(w, id++, PAGE);
+	while (!err && id < 10000);
+	assert_true(err == -EDQUOT || err == -ENOSPC);
+	/* It has its own at least, and so has everybody else. */
+	assert_true(id > PARENT_OWN_FILES - 2);
+	other = started(rig);
+	for (id = 1; id < PARENT_OWN_FILES - 1; id++)
+		assert_int_equal(worker_offer(other, id, 1ull << 30), 0);
+	fill(other, 0, VA, PAGE, 3);
+	worker_until_done(other, 0, 1);
+	fill(w, 0, VA, PAGE, 3);
+	worker_until_done(w, 0, 1);
+	worker_free(w);
+	worker_free(other);
+}
+
 /* ---- contexts ------------------------------------------------------- */
 
 static void test_contexts_by_the_dozen(void **state)
@@ -825,6 +853,7 @@ int main(void)
 		TEST(test_records_that_are_none),
 		TEST(test_a_flood_of_nonsense),
 		TEST(test_tails_that_can_not_be),
+		TEST(test_files_without_end),
 		TEST(test_contexts_by_the_dozen),
 		TEST(test_a_shortage_is_no_nonsense),
 		TEST(test_a_hang_is_its_own),
