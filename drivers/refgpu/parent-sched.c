@@ -54,11 +54,18 @@ static void op_reset(void *user, unsigned engine,
 	rgp_slot_die(slot, RG_NOTICE_ERROR, REFGPU_ERROR_RESET);
 }
 
+static uint64_t op_time(void *user, struct vgpu_sched_entity *entity)
+{
+	(void)user;
+	return rgp_slot_time(vgpu_sched_entity_user(entity));
+}
+
 static const struct vgpu_sched_ops ops = {
 	.struct_size = sizeof(ops),
 	.submit = op_submit,
 	.preempt = op_preempt,
 	.reset = op_reset,
+	.time = op_time,
 };
 
 /* ------------------------------------------------------------------ */

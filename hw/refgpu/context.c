@@ -305,9 +305,9 @@ static uint32_t read_time(struct refgpu_hw *hw, struct context *c)
 	const struct engine *e = engine_of(hw, c);
 	uint64_t time = c->time;
 
-	/* e->run: it has begun, so .start is its. */
+	/* e->run: it has begun, so .start_clock is its. */
 	if (e && e->run == c)
-		time += hw_now() - e->start;
+		time += engine_worked(e) - e->start_clock;
 	c->time_hi = (uint32_t)(time >> 32);
 	return (uint32_t)time;
 }

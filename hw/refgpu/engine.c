@@ -130,13 +130,21 @@ static enum refgpu_stop stand(struct engine *e, struct context *c, enum step r)
 	}
 }
 
+uint64_t engine_worked(const struct engine *e)
+{
+	struct timespec t;
+
+	clock_gettime(e->clock, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 /* The run is over; lock. */
 static void leave(struct engine *e, struct context *c, enum step r)
 {
 	enum refgpu_stop why = stand(e, c, r);
 	bool host = e->mode == REFGPU_MODE_HOST;
 
-	c->time += hw_now() - e->start;
+	c->time += engine_worked(e) - e->start_clock;
 	e->run = NULL;
 	atomic_store(&e->request, 0);
 	atomic_store(&e->cur, NULL);
@@ -158,6 +166,7 @@ static void run_context(struct engine *e, struct context *c)
 	e->run = c;
 	e->arbitrated = e->mode == REFGPU_MODE_ARBITER;
 	e->start = hw_now();
+	e->start_clock = engine_worked(e);
 	atomic_store(&c->state, REFGPU_STATE_RUNNING);
 	kernels_forget(e);
 	do {
@@ -258,9 +267,15 @@ int engine_start(struct refgpu_hw *hw, unsigned id)
 	e->hw = hw;
 	e->id = id;
 	err = engine_init(e);
-	if (!err)
-		err = -pthread_create(&e->thread, NULL, engine_main, e);
+	if (err)
+		return err;
+	/* It finds its clock when it gets the lock. */
+	hw_lock(hw);
+	err = -pthread_create(&e->thread, NULL, engine_main, e);
 	e->started = !err;
+	if (!err)
+		err = -pthread_getcpuclockid(e->thread, &e->clock);
+	hw_unlock(hw);
 	return err;
 }
 

@@ -16,6 +16,10 @@ void engine_kick(struct engine *e);
 /* Ask the run of the present context to end; lock. Wait with hw->left. */
 void engine_request(struct engine *e, enum request request);
 
+/* ns, by the clock that contexts' TIME counts: it stands while the engine does,
+ * which is while its thread has no CPU. Any thread; it has been started. */
+uint64_t engine_worked(const struct engine *e);
+
 /* Within something long: does somebody want it to end at once? */
 static inline bool engine_cut(const struct engine *e)
 {

@@ -102,8 +102,8 @@ static enum step timestamp(struct engine *e, struct context *c,
 	if (!b)
 		return STEP_FAULT;
 	atomic_store_explicit(a, now - e->hw->power_on, memory_order_release);
-	/* .time changes when a run ends, and .start when one begins. */
-	atomic_store_explicit(b, c->time + (now - e->start),
+	/* .time changes when a run ends, and .start_clock when one begins. */
+	atomic_store_explicit(b, c->time + (engine_worked(e) - e->start_clock),
 			      memory_order_release);
 	return STEP_DONE;
 }

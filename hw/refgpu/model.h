@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "refgpu-hw.h"
 
@@ -118,6 +119,7 @@ struct engine {
 	struct refgpu_hw *hw;
 	unsigned id;
 	pthread_t thread;
+	clockid_t clock; /* of the thread */
 	bool started;
 
 	/* lock */
@@ -125,6 +127,7 @@ struct engine {
 	struct context *next; /* host mode: the second one */
 	struct list queue, waiters;
 	uint64_t start, polled; /* when it began; when waiters were looked at */
+	uint64_t start_clock;	/* when it began, by engine_worked() */
 	uint32_t events[EVENTS_MAX];
 	unsigned first_event;
 	bool sleeping, quit;

@@ -18,8 +18,9 @@
  * hangs, and is stopped by force.
  *
  * Threads: all functions of a scheduler on one thread, as a rule the parent's
- * loop; ops are called from within them, and may call vgpu_sched_left() for what
- * they stop, and nothing else. All work is O(log n) in the number of groups.
+ * loop; ops are called from within them, and may call vgpu_sched_left() for
+ * what they stop, and nothing else. All work is O(log n) in the number of
+ * groups.
  */
 #ifndef VGPU_SCHED_H
 #define VGPU_SCHED_H
@@ -45,10 +46,11 @@ struct vgpu_sched_entity; /* opaque */
 #define VGPU_SCHED_LATENCY_NS	32000000ull  /* for a turn of each of them */
 #define VGPU_SCHED_LONE_NS	250000000ull /* a turn while nobody waits */
 #define VGPU_SCHED_HANG_NS	500000000ull /* from a preempt to the force */
+#define VGPU_SCHED_HANG_FACTOR	8u /* so much longer at most, see .time */
 #define VGPU_SCHED_WINDOW_NS	100000000ull /* over which a cap holds */
-#define VGPU_SCHED_OVERHEAD_NS	5000ull	     /* a turn counts at least so much */
-#define VGPU_SCHED_MIN_RUN_NS	100000ull    /* before one who wakes interrupts */
-#define VGPU_SCHED_LAG_NS	6000000ull   /* that is made up for after a pause */
+#define VGPU_SCHED_OVERHEAD_NS	5000ull	  /* a turn counts at least so much */
+#define VGPU_SCHED_MIN_RUN_NS	100000ull /* before one who wakes interrupts */
+#define VGPU_SCHED_LAG_NS	6000000ull /* that is made up for after a pause */
 
 /**
  * enum vgpu_sched_mode - how an engine is shared
@@ -68,13 +70,18 @@ enum vgpu_sched_mode {
  * struct vgpu_sched_ops - what the scheduler asks of the driver
  * @struct_size: sizeof(struct vgpu_sched_ops)
  * @submit: start @entity as soon as the engine is free. At most two are
- *	submitted and have not left. It leaves by vgpu_sched_left(), which is not
- *	to be called in this op.
+ *	submitted and have not left. It leaves by vgpu_sched_left(), which is
+ *not to be called in this op.
  * @preempt: whoever runs is to leave at its next boundary; one that is next may
  *	be dropped (it leaves, too, and has run for 0), or stay next.
- * @reset: @entity has not left VGPU_SCHED_HANG_NS (or what was configured) after
- *	a preempt: make it leave by force. Called again if even that does not
+ * @reset: @entity has not left VGPU_SCHED_HANG_NS (or what was configured)
+ *after a preempt: make it leave by force. Called again if even that does not
  *	help within as long.
+ * @time: ns that engines have worked for @entity so far, up to now, by their
+ *own clock. Then a hang is what they have worked for as long in vain: where an
+ *	engine itself is stopped (its clock, its power, its process), it is not
+ *	its user who hangs; but after VGPU_SCHED_HANG_FACTOR times as long it is
+ *	all the same. NULL: the time is what calls say.
  */
 struct vgpu_sched_ops {
 	uint32_t struct_size;
@@ -84,6 +91,7 @@ struct vgpu_sched_ops {
 	void (*preempt)(void *user, unsigned engine);
 	void (*reset)(void *user, unsigned engine,
 		      struct vgpu_sched_entity *entity);
+	uint64_t (*time)(void *user, struct vgpu_sched_entity *entity);
 };
 
 /**
@@ -163,14 +171,14 @@ VGPU_API void vgpu_sched_entity_free(struct vgpu_sched_entity *entity);
 VGPU_API void *vgpu_sched_entity_user(const struct vgpu_sched_entity *entity);
 
 /* Has the driver been told to run it, and not yet said that it has left? */
-VGPU_API bool
-vgpu_sched_is_submitted(const struct vgpu_sched_entity *entity);
+VGPU_API bool vgpu_sched_is_submitted(const struct vgpu_sched_entity *entity);
 
 /**
  * vgpu_sched_ready() - it has something to do
  *
  * Starts it at once if the engine is free. Nothing happens if it is ready
- * already or submitted: if an entity leaves with more to do, the driver says so.
+ * already or submitted: if an entity leaves with more to do, the driver says
+ * so.
  */
 VGPU_API void vgpu_sched_ready(struct vgpu_sched_entity *entity, uint64_t now);
 
@@ -182,8 +190,8 @@ VGPU_API void vgpu_sched_unready(struct vgpu_sched_entity *entity);
  * vgpu_sched_left() - the engine is through with an entity, for now
  * @entity: submitted; others are ignored
  * @more: it has more to do: it was preempted or dropped, or work came late
- * @ran_ns: how long the engine worked for it; VGPU_SCHED_UNKNOWN: since it could
- *	begin
+ * @ran_ns: how long the engine worked for it; VGPU_SCHED_UNKNOWN: since it
+ *could begin
  *
  * Starts who is next.
  */

@@ -66,7 +66,8 @@ struct engine {
 	uint64_t started; /* the one that runs could begin */
 	bool preempted;	  /* it was asked to leave */
 	bool goes_on;	  /* to be started again: nobody is before it */
-	uint64_t hang_at; /* and has to until then */
+	uint64_t hang_at; /* and has to until then, but may have to */
+	uint64_t hang_time, hang_last; /* by its own clock; at the latest */
 };
 
 struct vgpu_sched_entity {
@@ -79,8 +80,8 @@ struct vgpu_sched_entity {
 
 struct vgpu_sched_group {
 	struct vgpu_sched *sched;
-	unsigned weight; /* as it counts in this mode */
-	unsigned ppm;	 /* of an engine's time at most */
+	unsigned weight;       /* as it counts in this mode */
+	unsigned ppm;	       /* of an engine's time at most */
 	struct share shares[]; /* by engine */
 };
 

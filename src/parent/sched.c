@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Engines: who runs, who is next, when a turn ends. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "../device/sized.h"
@@ -214,7 +215,29 @@ static void preempt(struct engine *engine, uint64_t now)
 			  (int64_t)(v - clock) > 0 &&
 			  s->allowed > VGPU_SCHED_LONE_NS;
 	engine->hang_at = now + sched->config.hang_ns;
+	engine->hang_last =
+		now + VGPU_SCHED_HANG_FACTOR * sched->config.hang_ns;
+	if (sched->ops.time)
+		engine->hang_time =
+			sched->ops.time(sched->config.user, s->entity);
 	sched->ops.preempt(sched->config.user, engine->number);
+}
+
+/* Its time is up. Has the engine worked as long? If not, it gets what is
+ * missing. */
+static bool hangs(struct engine *engine, uint64_t now)
+{
+	const struct vgpu_sched *sched = engine->sched;
+	uint64_t limit = sched->config.hang_ns, worked;
+
+	if (!sched->ops.time || now >= engine->hang_last)
+		return true;
+	worked = sched->ops.time(sched->config.user, engine->slots[0].entity) -
+		 engine->hang_time;
+	if (worked >= limit)
+		return true;
+	engine->hang_at = MIN(now + limit - worked, engine->hang_last);
+	return false;
 }
 
 static void tick(struct engine *engine, uint64_t now)
@@ -228,7 +251,8 @@ static void tick(struct engine *engine, uint64_t now)
 		return;
 	if (!engine->preempted && now >= turn_ends(engine)) {
 		preempt(engine, now);
-	} else if (engine->preempted && now >= engine->hang_at) {
+	} else if (engine->preempted && now >= engine->hang_at &&
+		   hangs(engine, now)) {
 		struct vgpu_sched_entity *e = engine->slots[0].entity;
 
 		engine->hang_at = now + sched->config.hang_ns;
@@ -274,12 +298,12 @@ int vgpu_sched_new(const struct vgpu_sched_config *config,
 	    c.engines > VGPU_SCHED_MAX_ENGINES || c.mode > VGPU_SCHED_FIXED ||
 	    (c.mode == VGPU_SCHED_FIXED && !c.shares))
 		return -EINVAL;
-	sched = calloc(1, sizeof(*sched) +
-				  c.engines * sizeof(sched->engines[0]));
+	sched = calloc(1,
+		       sizeof(*sched) + c.engines * sizeof(sched->engines[0]));
 	if (!sched)
 		return -ENOMEM;
 	if (sized_copy(&sched->ops, sizeof(sched->ops), c.ops,
-		       sizeof(sched->ops)) < 0 ||
+		       offsetof(struct vgpu_sched_ops, time)) < 0 ||
 	    !sched->ops.submit || !sched->ops.preempt || !sched->ops.reset) {
 		free(sched);
 		return -EINVAL;

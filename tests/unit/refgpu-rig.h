@@ -40,6 +40,7 @@ struct rig {
 	_Atomic unsigned irqs[REFGPU_NUM_VECTORS];
 	_Atomic unsigned inside; /* sections that are open */
 	atomic_bool refused[RIG_SYSTEM / 4096];
+	pthread_mutex_t door; /* who is on the bus has gone through */
 };
 
 /* A context as its driver sees it */
@@ -69,6 +70,8 @@ static void *rig_ptr(void *user, uint64_t addr, unsigned prot)
 {
 	struct rig *rig = user;
 
+	pthread_mutex_lock(&rig->door);
+	pthread_mutex_unlock(&rig->door);
 	if (!atomic_load(&rig->inside) || !(prot & 3) || addr < RIG_BUS ||
 	    addr - RIG_BUS >= RIG_SYSTEM ||
 	    atomic_load(&rig->refused[(addr - RIG_BUS) / 4096]))
@@ -98,6 +101,7 @@ static inline void rig_start(struct rig *rig)
 	};
 
 	memset(rig, 0, sizeof(*rig));
+	pthread_mutex_init(&rig->door, NULL);
 	rig->vram = aligned_alloc(4096, RIG_MODULE);
 	rig->system = aligned_alloc(4096, RIG_SYSTEM);
 	if (!rig->vram || !rig->system)
@@ -113,6 +117,7 @@ static inline void rig_start(struct rig *rig)
 static inline void rig_stop(struct rig *rig)
 {
 	refgpu_hw_free(rig->hw);
+	pthread_mutex_destroy(&rig->door);
 	free(rig->vram);
 	free(rig->system);
 }

@@ -31,7 +31,8 @@ struct job {
 	uint64_t burst, sleep; /* burst ~0: without end */
 	uint64_t left;	       /* of this burst */
 	uint64_t wake_at;
-	bool hangs; /* does not mind being preempted */
+	bool hangs;    /* does not mind being preempted */
+	unsigned slow; /* so much slower is the engine's clock; 0: it stands */
 	uint64_t ran, bursts;
 	uint64_t ready_at, worst; /* from ready to running */
 	bool random;
@@ -157,8 +158,17 @@ static void op_reset(void *user, unsigned engine,
 	}
 }
 
-static const struct vgpu_sched_ops ops = { sizeof(ops), 0, op_submit,
-					   op_preempt, op_reset };
+static uint64_t op_time(void *user, struct vgpu_sched_entity *entity)
+{
+	const struct sim *s = user;
+	const struct job *j = vgpu_sched_entity_user(entity);
+	uint64_t more = s->running == j ? s->now - s->began : 0;
+
+	return j->ran + (j->slow ? more / j->slow : 0);
+}
+
+static const struct vgpu_sched_ops ops = { sizeof(ops), 0,	  op_submit,
+					   op_preempt,	op_reset, op_time };
 
 /* When the engine does something by itself */
 static uint64_t engine_at(const struct sim *s)
@@ -181,8 +191,8 @@ static void deliver(struct sim *s)
 	memmove(s->events, s->events + 1, --s->n_events * sizeof(e));
 	if (!more && j->burst) {
 		j->bursts++;
-		j->wake_at = s->now + (j->random ? upto(s, 2 * j->sleep)
-						 : j->sleep);
+		j->wake_at =
+			s->now + (j->random ? upto(s, 2 * j->sleep) : j->sleep);
 	}
 	if (more && e.ran)
 		j->ready_at = s->now;
@@ -269,6 +279,7 @@ static struct job *job_of(struct sim *s, struct vgpu_sched_group *group,
 	*j = (struct job){ .group = group,
 			   .burst = burst,
 			   .sleep = sleep,
+			   .slow = 1,
 			   .wake_at = s->now };
 	assert_int_equal(vgpu_sched_entity_new(group, 0, j, &j->entity), 0);
 	return j;
@@ -346,8 +357,7 @@ static void test_weights_hold(void **state)
 		job(s, weights[i], 0, UINT64_MAX, 0);
 	run(s, 2 * S);
 	for (unsigned i = 0; i < ARRAY_SIZE(weights); i++)
-		assert_share(s, &s->jobs[i], 0, 2 * S, weights[i] / 16.0,
-			     0.03);
+		assert_share(s, &s->jobs[i], 0, 2 * S, weights[i] / 16.0, 0.03);
 	/* It does not stand still in between. */
 	assert_true(busy(s) > 2 * S / 1000 * 995);
 	sim_free(s);
@@ -565,8 +575,7 @@ static void test_another_weight(void **state)
 	before = ran(s, b);
 	run(s, 2 * S);
 	assert_share(s, b, before, 2 * S, 0.5, 0.03);
-	assert_int_equal(vgpu_sched_group_set(a->group, 0, 0, s->now),
-			 -EINVAL);
+	assert_int_equal(vgpu_sched_group_set(a->group, 0, 0, s->now), -EINVAL);
 	assert_int_equal(vgpu_sched_group_set(a->group, 1, 101, s->now),
 			 -EINVAL);
 	sim_free(s);
@@ -606,6 +615,32 @@ static void test_a_hang_is_found_though_nobody_waits(void **state)
 	run(s, 2 * S);
 	assert_int_equal(s->resets, 1);
 	assert_null(s->running);
+	sim_free(s);
+}
+
+/* An engine that is stopped is no hang, for a while. */
+static void test_an_engine_that_stands(void **state)
+{
+	struct sim *s = sim_new(VGPU_SCHED_BEST_EFFORT, 0);
+	struct job *bad = job(s, 1, 0, UINT64_MAX, 0);
+
+	(void)state;
+	job(s, 1, 0, UINT64_MAX, 0);
+	bad->hangs = true;
+	bad->slow = 4;
+	run(s, 3 * VGPU_SCHED_HANG_NS);
+	assert_int_equal(s->resets, 0);
+	run(s, 2 * VGPU_SCHED_HANG_NS);
+	assert_int_equal(s->resets, 1);
+	sim_free(s);
+	s = sim_new(VGPU_SCHED_BEST_EFFORT, 0);
+	bad = job(s, 1, 0, UINT64_MAX, 0);
+	bad->hangs = true;
+	bad->slow = 0;
+	run(s, (VGPU_SCHED_HANG_FACTOR - 1) * VGPU_SCHED_HANG_NS);
+	assert_int_equal(s->resets, 0);
+	run(s, 2 * VGPU_SCHED_HANG_NS);
+	assert_int_equal(s->resets, 1);
 	sim_free(s);
 }
 
@@ -679,9 +714,9 @@ static void test_what_can_not_be(void **state)
 	config.ops = &ops;
 	assert_int_equal(vgpu_sched_new(&config, &sched), 0);
 	assert_int_equal(vgpu_sched_group_new(sched, 0, 0, &group), -EINVAL);
-	assert_int_equal(vgpu_sched_group_new(sched, VGPU_WEIGHT_MAX + 1, 0,
-					      &group),
-			 -EINVAL);
+	assert_int_equal(
+		vgpu_sched_group_new(sched, VGPU_WEIGHT_MAX + 1, 0, &group),
+		-EINVAL);
 	assert_int_equal(vgpu_sched_group_new(sched, 1, 101, &group), -EINVAL);
 	assert_int_equal(vgpu_sched_group_new(sched, 1, 100, &group), 0);
 	assert_int_equal(vgpu_sched_entity_new(group, 2, NULL, &entity),
@@ -739,9 +774,8 @@ static void random_load(uint32_t seed)
 		if (s->jobs[i].burst != UINT64_MAX ||
 		    (i && s->jobs[i - 1].group == s->jobs[i].group))
 			continue;
-		for (unsigned k = i; k < s->n_jobs &&
-				     s->jobs[k].group == s->jobs[i].group;
-		     k++)
+		for (unsigned k = i;
+		     k < s->n_jobs && s->jobs[k].group == s->jobs[i].group; k++)
 			had += ran(s, &s->jobs[k]);
 		least = (double)s->jobs[i].sleep / sum;
 		if ((double)had < least * 3 * S * 0.93 - 8 * MS)
@@ -809,6 +843,7 @@ int main(void)
 		cmocka_unit_test(test_another_weight),
 		cmocka_unit_test(test_a_hang_is_ended),
 		cmocka_unit_test(test_a_hang_is_found_though_nobody_waits),
+		cmocka_unit_test(test_an_engine_that_stands),
 		cmocka_unit_test(test_what_is_not_said_is_measured),
 		cmocka_unit_test(test_unready),
 		cmocka_unit_test(test_what_can_not_be),

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <sched.h>
+#include <unistd.h>
 
 #include "refgpu-rig.h"
 
@@ -123,6 +124,29 @@ static void test_arbiter_shares(void **state)
 	for (unsigned i = 0; i < 4; i++)
 		gpu_close(&f->g[i]);
 	WAIT_FOR(!(rd(&f->rig, REFGPU_STATUS) & 1));
+}
+
+/* TIME stands while the engine does; the device's goes on. */
+static void test_time_stands(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t va = 0x70000000, seen, now = 0, wall;
+
+	gpu_map(&f->g[0], va, RIG_BUS | REFGPU_PTE_SYSTEM, 4096, RW);
+	EMIT(&f->g[0], REFGPU_CMD(REFGPU_OP_FILL, 6), A(va), A(64), 1);
+	pthread_mutex_lock(&f->rig.door);
+	gpu_kick(&f->g[0]);
+	WAIT_FOR(gpu_state(&f->g[0]) == REFGPU_STATE_RUNNING);
+	do {
+		seen = now;
+		wall = rd(&f->rig, REFGPU_TIME_LO);
+		usleep(2000);
+		now = time_of(&f->g[0]);
+		assert_true(rd(&f->rig, REFGPU_TIME_LO) - wall >= 2000000);
+	} while (!now || now != seen);
+	pthread_mutex_unlock(&f->rig.door);
+	gpu_wait(&f->g[0]);
+	assert_true(time_of(&f->g[0]) > now);
 }
 
 /* A group of an hour is stopped, and others run then. */
@@ -603,6 +627,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 		TEST(test_arbiter_shares),
+		TEST(test_time_stands),
 		TEST(test_disable_hang),
 		TEST(test_reset_hang),
 		TEST(test_global_reset),
