@@ -326,9 +326,10 @@ int rg_space_sync(struct rg_slot *s, uint64_t max_ns)
 /* ------------------------------------------------------------------ */
 
 #define REAP_PAGES 1024u     /* worth a message to the parent */
+#define REAP_TURN  8192u     /* in one go */
 #define REAP_NS	   10000000u /* but no pin stays for longer */
 
-static void answer_unmaps(struct rg *rg, size_t waiting)
+static void answer_unmaps(struct rg *rg)
 {
 	uint64_t passed;
 	unsigned kept = 0;
@@ -349,26 +350,40 @@ static void answer_unmaps(struct rg *rg, size_t waiting)
 	rg->n_unmaps = kept;
 	if (kept)
 		rg_ring_kick(rg);
-	if (waiting)
-		vgpu_timer_arm(rg->reap_timer, REAP_NS);
+}
+
+/* Work that somebody waits for goes first. */
+static bool is_syncing(const struct rg *rg)
+{
+	for (unsigned i = 0; i < RG_CONTEXTS; i++)
+		if (rg->slots[i].open && rg->slots[i].syncing)
+			return true;
+	return false;
 }
 
 /* @all: also what would not be worth it */
 void rg_space_reap(struct rg *rg, bool all)
 {
 	struct vgpu_shadow_stats stats;
-	size_t waiting;
+	size_t left;
 
 	vgpu_shadow_get_stats(rg->pool, &stats);
 	if (!stats.waiting && !rg->n_unmaps)
 		return;
-	if (!all && !rg->n_unmaps && stats.waiting < REAP_PAGES) {
+	if (!rg->n_unmaps &&
+	    (is_syncing(rg) || (!all && stats.waiting < REAP_PAGES))) {
 		vgpu_timer_arm(rg->reap_timer, REAP_NS);
 		return;
 	}
-	waiting = vgpu_shadow_reap(rg->pool, rg_ring_passed(rg),
-				   rg->n_unmaps ? SIZE_MAX : REAP_PAGES * 8);
-	answer_unmaps(rg, waiting);
+	left = vgpu_shadow_reap(rg->pool, rg_ring_passed(rg),
+				rg->n_unmaps ? SIZE_MAX : REAP_TURN);
+	answer_unmaps(rg);
+	/* As many as there are, but the loop has other work, too. */
+	if (left)
+		vgpu_timer_arm(rg->reap_timer,
+			       left > REAP_TURN && left < stats.waiting
+				       ? 1
+				       : REAP_NS);
 }
 
 static void on_reap(void *user)
