@@ -89,6 +89,7 @@ struct rg_stream {
 enum rg_pending {
 	RG_PENDING_NONE = 0,
 	RG_PENDING_INVALIDATE, /* then go on */
+	RG_PENDING_COMMANDS,   /* that follow may be written: then go on */
 	RG_PENDING_FAULT,      /* commands can't be read: tell the guest */
 	RG_PENDING_ERROR,
 };
@@ -97,6 +98,20 @@ struct rg_job_end {
 	uint64_t seq;
 	uint32_t head;
 	uint32_t bytes, marks; /* what it takes of the hardware's ring */
+};
+
+/* What is known of jobs under way, so that INVALIDATE need not wait for them */
+struct rg_early {
+	/* Where jobs up to .seq store to: the older ones, and the rest */
+	struct rg_early_jobs {
+		uint64_t seq; /* 0: there are none */
+		struct vgpu_shadow_stores stores;
+	} jobs[2];
+	unsigned n_notes; /* jobs that will be looked through */
+	bool check;	  /* an INVALIDATE of @n pages at @va is under way */
+	uint64_t va, n;
+	uint64_t refused; /* jobs that it has to wait for; and those that */
+	uint64_t until;	  /* were under way when it didn't */
 };
 
 /* A context of this vGPU, while it is enabled */
@@ -120,6 +135,7 @@ struct rg_slot {
 	unsigned first_job, n_jobs;
 	uint32_t bytes, marks; /* of them all */
 	struct rg_job_end jobs[RG_MAX_JOBS];
+	struct rg_early early;
 	/* A fault of the hardware that has no answer yet */
 	bool faulted;
 	uint64_t fault_va, fault_seq;
@@ -217,6 +233,14 @@ void rg_pump_all(void *user);
 uint32_t rg_stream_build(struct rg_slot *s);
 unsigned rg_stream_read_tail(struct rg_slot *s, uint32_t *ret_tail);
 
+/* early.c */
+void rg_early_note(struct rg_slot *s, uint32_t n);
+bool rg_early_may(struct rg_slot *s);
+void rg_early_invalidate(struct rg_slot *s, uint64_t va, uint64_t n);
+bool rg_early_check(struct rg_slot *s);
+bool rg_early_is(const struct rg_slot *s);
+bool rg_early_reads(struct rg_slot *s, uint64_t va, uint64_t len);
+
 /* space.c */
 int rg_space_init(struct rg *rg);
 void rg_space_fini(struct rg *rg);
@@ -225,6 +249,7 @@ enum refgpu_fault rg_space_read(struct rg_slot *s, uint64_t va, void *buf,
 				size_t len, size_t *ret_done);
 enum refgpu_fault rg_space_load32(struct rg_slot *s, uint64_t va,
 				  uint32_t *ret_value);
+const void *rg_space_ptr(struct rg_slot *s, uint64_t va, size_t len);
 int rg_space_sync(struct rg_slot *s, uint64_t max_ns);
 void rg_space_reap(struct rg *rg, bool all);
 void rg_space_mend(struct rg *rg);

@@ -188,6 +188,12 @@ void rg_slot_resume(struct rg_slot *s)
 	c->fault = REFGPU_FAULT_NONE;
 	c->fault_va = 0;
 	s->same_faults = s->drops = 0;
+	/* The guest may have changed tables before an INVALIDATE that has been
+	 * done already. */
+	if (rg_early_is(s)) {
+		vgpu_shadow_clear(s->shadow);
+		rg_space_mend(s->rg);
+	}
 	/* It faults again if it has to. */
 	if (s->stopped)
 		rg_ring_small(s->rg, s->id, RG_RESUME);
@@ -227,6 +233,7 @@ static void clear(struct rg_slot *s)
 	s->seq = s->done = 0;
 	s->first_job = s->n_jobs = 0;
 	s->bytes = s->marks = 0;
+	s->early = (struct rg_early){ 0 };
 	s->same_faults = s->drops = 0;
 	s->fault_after = 0;
 	s->time_seen = 0;

@@ -146,6 +146,19 @@ enum refgpu_fault rg_space_read(struct rg_slot *s, uint64_t va, void *buf,
 	return rg_space_fault_code(fault);
 }
 
+/* [@va, @va + @len), which lies in a page, by the tables as they are now; NULL:
+ * it is not there. In a section. */
+const void *rg_space_ptr(struct rg_slot *s, uint64_t va, size_t len)
+{
+	struct rg *rg = s->rg;
+	struct vgpu_shadow_target t;
+
+	if (vgpu_shadow_walk(rg->pool, rg_ctx_of(s)->root, va, VGPU_DMA_READ,
+			     &t))
+		return NULL;
+	return ptr(rg, t.addr, t.local, len, VGPU_DMA_READ);
+}
+
 enum refgpu_fault rg_space_load32(struct rg_slot *s, uint64_t va,
 				  uint32_t *ret_value)
 {
@@ -380,10 +393,9 @@ void rg_space_reap(struct rg *rg, bool all)
 	answer_unmaps(rg);
 	/* As many as there are, but the loop has other work, too. */
 	if (left)
-		vgpu_timer_arm(rg->reap_timer,
-			       left > REAP_TURN && left < stats.waiting
-				       ? 1
-				       : REAP_NS);
+		vgpu_timer_arm(
+			rg->reap_timer,
+			left > REAP_TURN && left < stats.waiting ? 1 : REAP_NS);
 }
 
 static void on_reap(void *user)

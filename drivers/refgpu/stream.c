@@ -104,6 +104,24 @@ static size_t read_ring(struct rg_slot *s, uint32_t *to, size_t n,
 	return before + more / 4;
 }
 
+/* May jobs under way write to the next @n dwords? */
+static bool is_written(struct rg_slot *s, uint32_t n)
+{
+	const struct rg_stream *st = &s->stream;
+	const struct rg_ctx *c = rg_ctx_of(s);
+	uint64_t bytes = n * 4ull, before = c->ring_size - st->fetch;
+
+	if (st->depth) {
+		const struct rg_level *l = &st->level[st->depth - 1];
+
+		return rg_early_reads(s, l->va + l->pos * 4ull, bytes);
+	}
+	if (before > bytes)
+		before = bytes;
+	return rg_early_reads(s, c->ring + st->fetch, before) ||
+	       rg_early_reads(s, c->ring, bytes - before);
+}
+
 /* Copy what follows, as much as goes; at least @need dwords. */
 static enum end fill(struct rg_slot *s, uint32_t need)
 {
@@ -117,6 +135,8 @@ static enum end fill(struct rg_slot *s, uint32_t need)
 	if (n > RG_WINDOW)
 		n = RG_WINDOW;
 	w->at = w->n = 0;
+	if (rg_early_is(s) && is_written(s, n))
+		return pend(s, RG_PENDING_COMMANDS, 0, 0);
 	if (st->depth) {
 		const struct rg_level *l = &st->level[st->depth - 1];
 
@@ -219,8 +239,8 @@ static void leave(struct rg_slot *s, struct job *j)
 static enum end invalidate(struct rg_slot *s, struct job *j,
 			   const uint32_t *cmd)
 {
-	if (!j->n && s->done == s->seq) {
-		rg_slot_invalidate(s, u64_at(cmd + 1), cmd[3]);
+	if (!j->n && rg_early_may(s)) {
+		rg_early_invalidate(s, u64_at(cmd + 1), cmd[3]);
 		return END_SYNC;
 	}
 	s->pending_n = cmd[3];
@@ -317,7 +337,9 @@ uint32_t rg_stream_build(struct rg_slot *s)
 	}
 	/* A job of nothing else would only make who waits for the end of those
 	 * before it wait longer. */
-	if (!j.n && end == END_PENDING && s->pending == RG_PENDING_INVALIDATE)
+	if (!j.n && end == END_PENDING &&
+	    (s->pending == RG_PENDING_INVALIDATE ||
+	     s->pending == RG_PENDING_COMMANDS))
 		return 0;
 	if (s->stream.unstored && end != END_SYNC)
 		store_head(s, &j);

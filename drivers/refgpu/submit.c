@@ -36,6 +36,7 @@ static void send(struct rg_slot *s, uint32_t n)
 	unsigned last = (s->first_job + s->n_jobs) % RG_MAX_JOBS;
 	uint32_t irqs = rg->job_irqs < RG_JOB_IRQS ? rg->job_irqs : RG_JOB_IRQS;
 
+	rg_early_note(s, n);
 	r->r.kind = RG_JOB;
 	r->r.slot = (uint16_t)s->id;
 	r->seq = ++s->seq;
@@ -60,15 +61,31 @@ static bool may_send(const struct rg_slot *s)
 	       s->marks + RG_JOB_IRQS + 1 <= RG_SLOT_MARKS;
 }
 
-/* All that was sent is over. */
+/* All that was sent is over, or need not be. */
+static bool is_due(struct rg_slot *s)
+{
+	switch (s->pending) {
+	case RG_PENDING_INVALIDATE:
+		return rg_early_may(s);
+	case RG_PENDING_COMMANDS:
+		return !rg_early_is(s);
+	default:
+		return s->done == s->seq;
+	}
+}
+
+/* What was sent need not wait for this. */
 static enum step do_pending(struct rg_slot *s)
 {
 	enum rg_pending what = s->pending;
 
 	s->pending = RG_PENDING_NONE;
+	rg_ring_kick(s->rg);
 	switch (what) {
 	case RG_PENDING_INVALIDATE:
-		rg_slot_invalidate(s, s->pending_va, s->pending_n);
+		rg_early_invalidate(s, s->pending_va, s->pending_n);
+		return STEP_ON;
+	case RG_PENDING_COMMANDS:
 		return STEP_ON;
 	case RG_PENDING_FAULT:
 		rg_slot_fault(s, s->pending_va, s->pending_code);
@@ -122,7 +139,7 @@ static enum step pump_step(struct rg_slot *s)
 		return STEP_WAIT;
 	}
 	if (s->pending)
-		return s->done < s->seq ? STEP_WAIT : do_pending(s);
+		return is_due(s) ? do_pending(s) : STEP_WAIT;
 	if (s->syncing) {
 		/* Its time may be up as the ring is full: then nobody has been
 		 * asked for room yet. */
@@ -131,6 +148,12 @@ static enum step pump_step(struct rg_slot *s)
 				       ? STEP_WAIT
 				       : STEP_TURN;
 		s->syncing = false;
+		if (!rg_early_check(s)) { /* once more, in its turn */
+			s->pending = RG_PENDING_INVALIDATE;
+			s->pending_va = s->early.va;
+			s->pending_n = s->early.n;
+			return STEP_ON;
+		}
 	}
 	if (at_rest(s))
 		return look_for_work(s);

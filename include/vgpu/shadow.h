@@ -364,6 +364,55 @@ VGPU_API int vgpu_shadow_fault(struct vgpu_shadow *shadow, uint64_t va,
 			       unsigned prot,
 			       enum vgpu_shadow_fault *ret_fault);
 
+/* ------------------------------------------------------------------ */
+/* What is under way                                                   */
+/* ------------------------------------------------------------------ */
+
+/* Commands that invalidate translations come after those that may have changed
+ * them. These tell whether it makes a difference: where none of the commands
+ * under way can store to a table, it can be compared before they are done. */
+
+/** VGPU_SHADOW_MAX_STORES - pieces of memory that are told apart */
+#define VGPU_SHADOW_MAX_STORES 16u
+
+/**
+ * struct vgpu_shadow_stores - what commands may store to; zeroed: nothing
+ * @n: pieces
+ * @anywhere: that is not known
+ * @pieces: of this process's memory, so that one that has several addresses is
+ *          found by each of them: bytes [@first, @end)
+ */
+struct vgpu_shadow_stores {
+	uint32_t n;
+	bool anywhere;
+	struct {
+		uintptr_t first, end;
+	} pieces[VGPU_SHADOW_MAX_STORES];
+};
+
+/**
+ * vgpu_shadow_note_stores() - a command may store to [@va, @va + @len)
+ * @stores: gets where that leads to by @shadow as it is; @anywhere where a page
+ *          is not there, or they are too many
+ */
+VGPU_API void vgpu_shadow_note_stores(const struct vgpu_shadow *shadow,
+				      uint64_t va, uint64_t len,
+				      struct vgpu_shadow_stores *stores);
+
+/* May one of them change [@ptr, @ptr + @len)? */
+VGPU_API bool vgpu_shadow_stores_meet(const struct vgpu_shadow_stores *stores,
+				      const void *ptr, size_t len);
+
+/**
+ * vgpu_shadow_stores_reach() - may they change a table of @shadow?
+ *
+ * Return: false: none of those that there are; all that matter are known to
+ * @shadow. Only when vgpu_shadow_sync() has returned 0.
+ */
+VGPU_API bool
+vgpu_shadow_stores_reach(const struct vgpu_shadow *shadow,
+			 const struct vgpu_shadow_stores *stores);
+
 #ifdef __cplusplus
 }
 #endif

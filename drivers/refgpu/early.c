@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * INVALIDATE, before what precedes it is done.
+ *
+ * It comes after the commands before it, since they may write to tables (and to
+ * commands behind it). Waiting for their end leaves the engine without work
+ * until the tables have been compared. Hardly any command does write to tables,
+ * though; so jobs are looked through for where they may store to. If that is no
+ * table, and nobody can tell whether the tables were compared before or after,
+ * they are compared at once.
+ *
+ * Who can tell is who knows how far the commands have come and waits: at a
+ * semaphore (its job is one that may do anything), or a fault (then everything
+ * is compared anew, when the guest resumes).
+ */
+#include <string.h>
+
+#include "instance.h"
+
+/* Jobs behind an INVALIDATE that are looked through: with the next one it will
+ * have been worth it. */
+#define NOTE_JOBS 64u
+/* Pages and commands that are looked at for a job */
+#define NOTE_WORK 8192u
+
+#define DISPATCH_ARGS 5u
+
+static uint64_t u64_at(const uint32_t *p)
+{
+	return p[0] | (uint64_t)p[1] << 32;
+}
+
+/* ------------------------------------------------------------------ */
+/* What commands store to                                              */
+/* ------------------------------------------------------------------ */
+
+struct range {
+	uint64_t va, len;
+};
+
+/* @h rows of @w; none: nothing. Numbers of 32 bits; too many are all. */
+static uint64_t rows(uint64_t stride, uint64_t w, uint64_t h)
+{
+	uint64_t len = w && h ? stride * (h - 1) + w : 0;
+
+	return len < REFGPU_VA_SIZE ? len : REFGPU_VA_SIZE;
+}
+
+static struct range of_rect(const uint32_t *cmd, uint32_t xy, uint32_t wh)
+{
+	uint64_t stride = cmd[3];
+
+	return (struct range){
+		u64_at(cmd + 1) + stride * (xy >> 16) + 4ull * (xy & 0xffff),
+		rows(stride, 4ull * (wh & 0xffff), wh >> 16),
+	};
+}
+
+static bool of_dispatch(uint32_t kernel, const uint32_t *a, struct range *ret)
+{
+	const uint64_t groups =
+		(a[0] + REFGPU_REDUCE_GROUP - 1ull) / REFGPU_REDUCE_GROUP;
+
+	switch (kernel) {
+	case REFGPU_KERNEL_SAXPY:
+		*ret = (struct range){ u64_at(a + 4), 4ull * a[0] };
+		return true;
+	case REFGPU_KERNEL_SGEMM:
+		*ret = (struct range){ u64_at(a + 12),
+				       4 * rows(a[5], a[1], a[0]) };
+		return true;
+	case REFGPU_KERNEL_MANDELBROT:
+		*ret = (struct range){ u64_at(a),
+				       rows(a[2], 4ull * a[3], a[4]) };
+		return true;
+	case REFGPU_KERNEL_REDUCE:
+		*ret = (struct range){ u64_at(a + 4), 4 * groups };
+		return true;
+	case REFGPU_KERNEL_HISTOGRAM:
+		*ret = (struct range){ u64_at(a + 4), 4 * 256 };
+		return true;
+	case REFGPU_KERNEL_SPIN:
+		*ret = (struct range){ 0, 0 };
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Of a command that was audited. False: it may be anywhere. */
+static bool stores_of(const uint32_t *cmd, struct range *ret)
+{
+	uint64_t va = u64_at(cmd + 1);
+
+	switch (REFGPU_CMD_OP(cmd[0])) {
+	case REFGPU_OP_IRQ:
+		*ret = (struct range){ 0, 0 };
+		return true;
+	case REFGPU_OP_FENCE:
+	case REFGPU_OP_SEM_ADD:
+		*ret = (struct range){ va, 8 };
+		return true;
+	case REFGPU_OP_TIMESTAMP:
+		*ret = (struct range){ va, 16 };
+		return true;
+	case REFGPU_OP_FILL:
+		*ret = (struct range){ va, u64_at(cmd + 3) };
+		return true;
+	case REFGPU_OP_COPY:
+		*ret = (struct range){ va, u64_at(cmd + 5) };
+		return true;
+	case REFGPU_OP_RECT_FILL:
+		*ret = of_rect(cmd, cmd[4], cmd[5]);
+		return true;
+	case REFGPU_OP_RECT_COPY:
+	case REFGPU_OP_RECT_BLEND:
+		*ret = of_rect(cmd, cmd[7], cmd[9]);
+		return true;
+	case REFGPU_OP_DISPATCH:
+		return of_dispatch(cmd[1], cmd + DISPATCH_ARGS, ret);
+	default: /* SEM_WAIT, too: who lets it go on may have changed tables */
+		return false;
+	}
+}
+
+/* ------------------------------------------------------------------ */
+/* Jobs that are under way                                             */
+/* ------------------------------------------------------------------ */
+
+/* Those that are over don't store any more. */
+static void age(struct rg_slot *s)
+{
+	struct rg_early *e = &s->early;
+
+	if (s->done >= e->jobs[0].seq) {
+		e->jobs[0] = e->jobs[1];
+		memset(&e->jobs[1], 0, sizeof(e->jobs[1]));
+	}
+	if (s->done >= e->jobs[0].seq)
+		memset(&e->jobs[0], 0, sizeof(e->jobs[0]));
+}
+
+/* The next job is made of @n dwords at rg->job. */
+void rg_early_note(struct rg_slot *s, uint32_t n)
+{
+	struct rg_early *e = &s->early;
+	const uint32_t *job = s->rg->job;
+	struct vgpu_shadow_stores *st;
+	uint64_t work = 0;
+	struct range r;
+
+	age(s);
+	/* The first ones are over before the others. */
+	st = &e->jobs[e->jobs[0].seq != 0].stores;
+	e->jobs[e->jobs[0].seq != 0].seq = s->seq + 1;
+	if (!e->n_notes) {
+		st->anywhere = true;
+		return;
+	}
+	e->n_notes--;
+	for (uint32_t i = 0; i < n && !st->anywhere;
+	     i += REFGPU_CMD_LEN(job[i])) {
+		if (!stores_of(job + i, &r)) {
+			st->anywhere = true;
+			break;
+		}
+		work += 1 + r.len / REFGPU_PAGE;
+		if (work > NOTE_WORK)
+			st->anywhere = true;
+		vgpu_shadow_note_stores(s->shadow, r.va, r.len, st);
+	}
+}
+
+/* May tables be compared for an INVALIDATE now? */
+bool rg_early_may(struct rg_slot *s)
+{
+	struct rg_early *e = &s->early;
+
+	if (s->done == s->seq)
+		return true;
+	age(s);
+	return s->done >= e->refused && !e->jobs[0].stores.anywhere &&
+	       !e->jobs[1].stores.anywhere;
+}
+
+void rg_early_invalidate(struct rg_slot *s, uint64_t va, uint64_t n)
+{
+	struct rg_early *e = &s->early;
+
+	rg_slot_invalidate(s, va, n);
+	e->n_notes = NOTE_JOBS;
+	e->check = s->done < s->seq;
+	e->va = va;
+	e->n = n;
+}
+
+/* They have been compared. Was it too early, by what they say now? */
+bool rg_early_check(struct rg_slot *s)
+{
+	struct rg_early *e = &s->early;
+
+	if (!e->check)
+		return true;
+	e->check = false;
+	age(s);
+	for (unsigned i = 0; i < 2; i++)
+		if (vgpu_shadow_stores_reach(s->shadow, &e->jobs[i].stores)) {
+			e->refused = s->seq;
+			return false;
+		}
+	e->until = s->seq;
+	return true;
+}
+
+/* Commands of an INVALIDATE behind which they are have yet to be done? */
+bool rg_early_is(const struct rg_slot *s)
+{
+	return s->done < s->early.until;
+}
+
+/* Likewise: may they change commands at [@va, @va + @len)? */
+bool rg_early_reads(struct rg_slot *s, uint64_t va, uint64_t len)
+{
+	struct rg *rg = s->rg;
+	bool meet = false;
+
+	if (!rg_early_is(s))
+		return false;
+	for (uint64_t end = va + len, next; !meet && va < end; va = next) {
+		const void *p;
+
+		if (va >= REFGPU_VA_SIZE)
+			break; /* nothing is */
+
+		next = (va | (REFGPU_PAGE - 1)) + 1;
+		if (next > end)
+			next = end;
+		/* Where nothing is, reading says so. */
+		vgpu_dma_enter(&rg->dev);
+		p = rg_space_ptr(s, va, next - va);
+		meet = p && (vgpu_shadow_stores_meet(&s->early.jobs[0].stores,
+						     p, next - va) ||
+			     vgpu_shadow_stores_meet(&s->early.jobs[1].stores,
+						     p, next - va));
+		vgpu_dma_leave(&rg->dev);
+	}
+	return meet;
+}
