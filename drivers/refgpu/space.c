@@ -379,23 +379,24 @@ void rg_space_reap(struct rg *rg, bool all)
 {
 	struct vgpu_shadow_stats stats;
 	size_t left;
+	bool more;
 
 	vgpu_shadow_get_stats(rg->pool, &stats);
 	if (!stats.waiting && !rg->n_unmaps)
 		return;
-	if (!rg->n_unmaps &&
-	    (is_syncing(rg) || (!all && stats.waiting < REAP_PAGES))) {
+	if (!all && !rg->n_unmaps &&
+	    (stats.waiting < REAP_PAGES || is_syncing(rg))) {
 		vgpu_timer_arm(rg->reap_timer, REAP_NS);
 		return;
 	}
 	left = vgpu_shadow_reap(rg->pool, rg_ring_passed(rg),
 				rg->n_unmaps ? SIZE_MAX : REAP_TURN);
 	answer_unmaps(rg);
+	if (!left)
+		return;
 	/* As many as there are, but the loop has other work, too. */
-	if (left)
-		vgpu_timer_arm(
-			rg->reap_timer,
-			left > REAP_TURN && left < stats.waiting ? 1 : REAP_NS);
+	more = left > REAP_TURN && left < stats.waiting && !is_syncing(rg);
+	vgpu_timer_arm(rg->reap_timer, more ? 1 : REAP_NS);
 }
 
 static void on_reap(void *user)

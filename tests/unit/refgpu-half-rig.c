@@ -577,7 +577,6 @@ void rig_settle(struct vgpu_core *core)
 		unsigned faults = core->n_faults;
 
 		rig_finish(core);
-		more |= core->n_jobs != jobs; /* others may be there for it */
 		more |= rig_tell(core);
 		more |= core->shared->head != core->shared->tail;
 		if (more || core->n_jobs != jobs || core->n_faults != faults ||
