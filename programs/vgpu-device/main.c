@@ -332,7 +332,7 @@ static int finish(struct server *s)
 	dma_budgets_free(s->budgets);
 	parent_worker_free(s->parent);
 	if (s->parent_gone)
-		code = EXIT_RUNTIME;
+		code = EXIT_PARENT;
 	err = recorder_close(s->recorder);
 	if (err) {
 		log_error(NULL, "--record %s: not all of it was written: %s",
@@ -450,6 +450,7 @@ int main(int argc, char **argv)
 		return EXIT_RUNTIME;
 	signal(SIGPIPE, SIG_IGN);
 	crash_setup("vgpu-device");
+	fds_raise_limit();
 	code = options_parse(argc, argv, &options);
 	if (code)
 		return code;

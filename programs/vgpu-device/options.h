@@ -18,8 +18,9 @@ enum {
 	EXIT_OK = 0,
 	EXIT_RUNTIME = 1, /* something failed while starting or running */
 	EXIT_USAGE = EXIT_CODE_USAGE, /* the command line makes no sense */
-	EXIT_TYPE = 3,	  /* no such type, or its driver was refused */
-	EXIT_SOCKET = 4,  /* a socket can't be made or taken over */
+	EXIT_TYPE = 3,	 /* no such type, or its driver was refused */
+	EXIT_SOCKET = 4, /* a socket can't be made or taken over */
+	EXIT_PARENT = EXIT_CODE_PARENT, /* vgpu-parent has gone */
 };
 
 enum action {

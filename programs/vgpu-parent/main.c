@@ -218,6 +218,7 @@ int main(int argc, char **argv)
 		return EXIT_RUNTIME;
 	signal(SIGPIPE, SIG_IGN);
 	crash_setup("vgpu-parent");
+	fds_raise_limit();
 	code = options_parse(argc, argv, &options);
 	if (code)
 		return code;

@@ -64,6 +64,17 @@ static void print_client(struct json_object *client)
 	ctl_print_field("client", text);
 }
 
+static void print_parent(struct json_object *p)
+{
+	const char *state = json_get_string(p, "parent_state", NULL);
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s%s%s%s",
+		 json_get_string(p, "parent", "?"), state ? " (" : "",
+		 state ? state : "", state ? ")" : "");
+	ctl_print_field("parent", text);
+}
+
 void instance_print(struct json_object *p)
 {
 	int64_t worker = json_get_int(p, "worker", -1);
@@ -74,7 +85,7 @@ void instance_print(struct json_object *p)
 	ctl_print_field("uuid", json_get_string(p, "uuid", "?"));
 	ctl_print_field("label", json_get_string(p, "label", NULL));
 	ctl_print_field("type", json_get_string(p, "type", "?"));
-	ctl_print_field("parent", json_get_string(p, "parent", "?"));
+	print_parent(p);
 	ctl_print_field("state", json_get_string(p, "state", "?"));
 	ctl_print_field("reason", json_get_string(p, "reason", NULL));
 	ctl_print_field("memory", bytes_text(vram, json_get_int(p, "vram", 0)));

@@ -65,6 +65,7 @@ static void add_parent(struct table *table, struct json_object *p)
 	ratio(shares, sizeof(shares), p, "shares_used", "shares", false);
 	table_row(table, json_get_string(p, "name", "?"),
 		  json_get_string(p, "driver", "?"), instances, vram, shares,
+		  json_get_string(p, "state", NULL),
 		  json_get_string(p, "error",
 				  json_get_string(p, "description", NULL)));
 }
@@ -82,7 +83,8 @@ static void add_type(struct table *table, struct json_object *t)
 		  number(available, json_get_int(t, "available", 0)),
 		  bytes_text(vram, json_get_int(t, "vram", 0)),
 		  json_get_int(t, "xres", 0) ? screen : NULL,
-		  json_get_string(t, "description", NULL));
+		  json_get_string(t, "problem",
+				  json_get_string(t, "description", NULL)));
 }
 
 /* ---- list ----------------------------------------------------------- */
@@ -109,8 +111,9 @@ static const struct listing listings[] = {
 	  IO_VGPUD_MANAGER "ListParents",
 	  "parents",
 	  "name",
-	  { "PARENT", "DRIVER", "VGPUS", "MEMORY", "SHARES", "DESCRIPTION" },
-	  6,
+	  { "PARENT", "DRIVER", "VGPUS", "MEMORY", "SHARES", "PROCESS",
+	    "DESCRIPTION" },
+	  7,
 	  add_parent },
 	{ &verb_types,
 	  IO_VGPUD_MANAGER "ListTypes",
@@ -176,9 +179,11 @@ const struct verb verb_parents = {
 	.summary = "what is shared, and how much of it is taken",
 	.text = "Prints the parents: devices, real or of software, that are "
 		"shared; with how much\n"
-		"of each is taken by the vGPUs that are defined. A parent that "
-		"can't be used says\n"
-		"why in the place of its description.",
+		"of each is taken by the vGPUs that are defined. PROCESS is "
+		"how its vgpu-parent is,\n"
+		"where it needs one. A parent that can't be used says why in "
+		"the place of its\n"
+		"description.",
 	.example = "  $ vgpuctl parents\n",
 	.options = options,
 	.n_options = N_LIST_OPTIONS,
@@ -192,7 +197,9 @@ const struct verb verb_types = {
 	.text = "Prints the types that the parents offer. FREE is how many "
 		"more of it can be made\n"
 		"now; making one of another type may lower it, since they "
-		"share the parent.",
+		"share the parent. A type\n"
+		"that can't be started now says why in the place of its "
+		"description.",
 	.example = "  $ vgpuctl types\n"
 		   "  $ vgpuctl types --parent software -o json\n",
 	.options = options,

@@ -20,6 +20,8 @@
 #define LOG_NAME "log"
 /* Between looks at a file that is followed. */
 #define FOLLOW_NS (200l * 1000000l)
+/* Looks that miss the file, between questions whether the vGPU is still there. */
+#define FOLLOW_ASK 5
 
 enum { OPT_LINES, OPT_FOLLOW, N_OPTIONS };
 
@@ -74,13 +76,19 @@ static void skip_to_last(FILE *file, long lines)
 		;
 }
 
-/* Another file has its name now, or it was cut: begin at the new one. */
-static FILE *reopen(FILE *file, const char *path)
+/* Another file has its name now, or it was cut: begin at the new one. @missing
+ * counts looks that found none. */
+static FILE *reopen(FILE *file, const char *path, unsigned *missing)
 {
 	struct stat now, ours;
 	FILE *next;
 
-	if (fstat(fileno(file), &ours) || stat(path, &now))
+	if (stat(path, &now)) {
+		++*missing;
+		return file;
+	}
+	*missing = 0;
+	if (fstat(fileno(file), &ours))
 		return file;
 	if (now.st_ino == ours.st_ino && now.st_dev == ours.st_dev) {
 		if (now.st_size < ftello(file))
@@ -94,19 +102,47 @@ static FILE *reopen(FILE *file, const char *path)
 	return next;
 }
 
-static int follow(const struct ctl *ctl, FILE **file, const char *path)
+/* One that is stopped has no log, but may have one again. Who does not know,
+ * since vgpud does not answer, goes on. */
+static bool is_removed(const struct ctl *ctl, const char *uuid)
+{
+	struct json_object *params = ctl_named(uuid);
+	struct control_result res = { 0 };
+	bool removed;
+	int err;
+
+	err = control_call(ctl->vgpud_path, IO_VGPUD_MANAGER "Show", params,
+			   ctl->timeout_ms, &res);
+	json_object_put(params);
+	if (err)
+		return false;
+	removed = res.error &&
+		  !strcmp(res.error, IO_VGPUD_MANAGER "NoSuchInstance");
+	control_result_release(&res);
+	return removed;
+}
+
+static int follow(const struct ctl *ctl, FILE **file, const char *path,
+		  const char *uuid)
 {
 	const struct timespec pause = { .tv_nsec = FOLLOW_NS };
+	unsigned missing = 0;
+	bool end = false;
 	int code;
 
 	for (;;) {
-		print_rest(ctl, *file, false);
+		print_rest(ctl, *file, end);
 		code = ctl_flush();
 		if (code)
 			return code;
+		if (end)
+			break;
 		nanosleep(&pause, NULL);
-		*file = reopen(*file, path);
+		*file = reopen(*file, path, &missing);
+		end = missing % FOLLOW_ASK == 1 && is_removed(ctl, uuid);
 	}
+	ctl_note("%s was removed: no more follows", uuid);
+	return EXIT_OK;
 }
 
 static char *log_path(struct json_object *instance)
@@ -144,7 +180,8 @@ static int show(struct ctl *ctl, struct json_object *instance, long lines)
 	if (lines >= 0)
 		skip_to_last(file, lines);
 	if (ctl->values[OPT_FOLLOW])
-		return follow(ctl, &file, path);
+		return follow(ctl, &file, path,
+			      json_get_string(instance, "uuid", ""));
 	print_rest(ctl, file, true);
 	return ctl_flush();
 }
@@ -180,7 +217,9 @@ const struct verb verb_log = {
 		"those before it, as far\n"
 		"as vgpud keeps it: some 100 KiB, until the machine is "
 		"switched off. vgpud's own\n"
-		"log is where its starter put it: 'journalctl -u vgpud'.",
+		"log is where its starter put it: 'journalctl -u vgpud'. "
+		"--follow ends when the\n"
+		"vGPU is removed.",
 	.example = "  $ vgpuctl log desk -n 20\n"
 		   "  $ vgpuctl log desk --follow\n",
 	.options = options,

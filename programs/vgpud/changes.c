@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is done to instances, step by step. */
+/* What people do to instances, step by step. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,25 +43,6 @@ static int write_definition(struct instance *instance,
 				  instance);
 	instance->storing = !err;
 	return err;
-}
-
-static void clean_folder(struct instance *instance)
-{
-	cleanup_free char *dir = instance_path(instance, NULL);
-
-	if (dir)
-		worker_clean(dir);
-}
-
-/* The change is over, and so is the instance. */
-static void vanish(struct instance *instance, int err, const char *message)
-{
-	manager_fn done = instance->done;
-	void *user = instance->user;
-
-	instance_free(instance);
-	if (done)
-		done(err, message, NULL, user);
 }
 
 static const char *cannot_store(const struct instance *instance, int err,
@@ -109,8 +90,6 @@ static int choose(struct manager *m, const struct definition *def,
 	return 0;
 }
 
-static void died(struct instance *instance, const char *why);
-
 static void on_defined(int err, void *user)
 {
 	struct instance *instance = user;
@@ -124,14 +103,15 @@ static void on_defined(int err, void *user)
 			instance_event(instance, "started", NULL);
 		instance_done(instance, 0, NULL);
 		if (create && !instance->worker)
-			died(instance,
-			     "its worker ended while it was being stored");
+			instance_died(
+				instance,
+				"its worker ended while it was being stored");
 		return;
 	}
 	cannot_store(instance, err, message, sizeof(message));
 	log_error(instance->def.uuid, "%s", message);
 	if (!create) {
-		vanish(instance, err, message);
+		instance_vanish(instance, err, message);
 		return;
 	}
 	/* instance_ended() follows, and makes it vanish */
@@ -205,148 +185,7 @@ void instance_started(struct instance *instance)
 	}
 }
 
-static void on_backoff(struct loop_source *src, void *user)
-{
-	struct instance *instance = user;
-
-	if (!instance->worker && instance->state == STATE_STARTING &&
-	    !instance->change)
-		instance_launch(instance);
-}
-
-/* Return: a new worker will come. */
-static bool restart_later(struct instance *instance)
-{
-	const struct config *c = instance->manager->config;
-	uint64_t now = loop_now_ns();
-
-	if (now - instance->window_ns >
-	    (uint64_t)c->restart_window_s * 1000000000ull) {
-		instance->window_ns = now;
-		instance->deaths = 0;
-	}
-	if (instance->deaths >= c->restart_limit)
-		return false;
-	if (!instance->backoff &&
-	    loop_add_timer(instance->manager->loop, on_backoff, instance,
-			   &instance->backoff))
-		return false;
-	if (loop_arm_timer(instance->backoff,
-			   MANAGER_BACKOFF_NS << MIN(instance->deaths, 8u), 0))
-		return false;
-	instance->deaths++;
-	return true;
-}
-
-/* A worker died that nobody wanted to end. */
-static void died(struct instance *instance, const char *why)
-{
-	char message[1024];
-
-	/*
-	 * The place of the successor: a keeper that holds the dead worker's
-	 * descriptors would have started one with --adopt by now, and its
-	 * client would have noticed nothing; it would be found here as a new
-	 * process on record (worker_adopt()), before any policy is asked.
-	 */
-	snprintf(message, sizeof(message), "%s", why);
-	switch (instance->def.policy) {
-	case POLICY_STOP:
-		instance_set_state(instance, STATE_DEFINED, NULL);
-		instance_event(instance, "stopped", message);
-		clean_folder(instance);
-		if (instance->transient && !instance->change) {
-			instance_event(instance, "removed", NULL);
-			vanish(instance, 0, NULL);
-		}
-		return;
-	case POLICY_FAIL:
-		break;
-	case POLICY_RESTART:
-		if (instance->parent && restart_later(instance)) {
-			instance_set_state(instance, STATE_STARTING, "%s",
-					   message);
-			instance_event(instance, "failed", message);
-			return;
-		}
-		if (instance->parent)
-			snprintf(message, sizeof(message),
-				 "%s; %u died in %u s: no more are started",
-				 why, instance->deaths,
-				 instance->manager->config->restart_window_s);
-		break;
-	}
-	instance_set_state(instance, STATE_FAILED, "%s", message);
-	instance_event(instance, "failed", message);
-}
-
-void instance_failed(struct instance *instance, const char *why)
-{
-	char message[1024];
-
-	if (instance->storing)
-		return;
-	snprintf(message, sizeof(message),
-		 "it did not start: %s; the daemon's log says more",
-		 why);
-	switch (instance->change) {
-	case CHANGE_CREATE:
-		clean_folder(instance);
-		vanish(instance, -EIO, message);
-		return;
-	case CHANGE_START:
-		instance_set_state(instance, STATE_FAILED, "%s", message);
-		instance_event(instance, "failed", message);
-		instance_done(instance, -EIO, message);
-		return;
-	default: /* nobody waits: autostart, or after a death */
-		died(instance, why);
-	}
-}
-
-void instance_ended(struct instance *instance, const char *why)
-{
-	cleanup_free char *reason = NULL;
-
-	if (instance->storing && instance->change != CHANGE_MODIFY)
-		return; /* the store's answer goes on with it */
-	switch (instance->change) {
-	case CHANGE_CREATE: /* it died, or could not be stored */
-		clean_folder(instance);
-		reason = instance->reason ? strdup(instance->reason) : NULL;
-		vanish(instance, -EIO, reason ? reason : why);
-		return;
-	case CHANGE_REMOVE:
-		clean_folder(instance);
-		instance_event(instance, "removed", NULL);
-		vanish(instance, 0, NULL);
-		return;
-	case CHANGE_STOP:
-		clean_folder(instance);
-		instance_set_state(instance, STATE_DEFINED, NULL);
-		instance_event(instance, "stopped", NULL);
-		if (instance->transient) {
-			instance_event(instance, "removed", NULL);
-			vanish(instance, 0, NULL);
-			return;
-		}
-		instance_done(instance, 0, NULL);
-		return;
-	default:
-		died(instance, why);
-	}
-}
-
 /* ---- start, stop, remove, modify ------------------------------------ */
-
-/* No new worker comes by itself any more. */
-static void calm(struct instance *instance)
-{
-	instance_unqueue(instance);
-	if (instance->backoff)
-		loop_arm_timer(instance->backoff, 0, 0);
-	instance->deaths = 0;
-}
 
 int instance_start(struct instance *instance, manager_fn done, void *user)
 {
@@ -356,7 +195,7 @@ int instance_start(struct instance *instance, manager_fn done, void *user)
 		return -EBADMSG;
 	if (instance->worker)
 		return -EALREADY;
-	calm(instance);
+	instance_calm(instance);
 	instance->change = CHANGE_START;
 	instance->done = done;
 	instance->user = user;
@@ -375,13 +214,32 @@ int instance_stop(struct instance *instance, manager_fn done, void *user)
 	instance->done = done;
 	instance->user = user;
 	if (instance->worker) {
-		calm(instance);
+		instance_calm(instance);
 		worker_stop(instance->worker);
 		return 0;
 	}
-	calm(instance);
+	instance_calm(instance);
 	instance_ended(instance, NULL);
 	return 0;
+}
+
+/* Nothing of it was changed. */
+static const char *cannot_remove(const struct instance *instance, int err,
+				 char *buf, size_t size)
+{
+	cleanup_free char *path = definition_path(instance);
+	const char *advice = "";
+
+	if (err == -EROFS)
+		advice =
+			"; make that file system writable, and remove it again";
+	else if (err == -EACCES || err == -EPERM)
+		advice = "; let vgpud's user write in that folder, and remove "
+			 "it again";
+	snprintf(buf, size,
+		 "it is not removed: its definition %s can't be deleted: %s%s",
+		 path ? path : "", strerror(-err), advice);
+	return buf;
 }
 
 static void on_removed(int err, void *user)
@@ -393,14 +251,14 @@ static void on_removed(int err, void *user)
 
 	instance->storing = false;
 	if (err) {
-		cannot_store(instance, err, message, sizeof(message));
+		cannot_remove(instance, err, message, sizeof(message));
 		instance_done(instance, err, message);
 		if (ran && !instance->worker)
-			died(instance, "its worker ended");
+			instance_died(instance, "its worker ended");
 		return;
 	}
 	fault_point("remove-done");
-	calm(instance);
+	instance_calm(instance);
 	if (instance->worker)
 		worker_stop(instance->worker);
 	else

@@ -160,6 +160,8 @@ static int set_daemon(struct config *c, const char *key, const char *value)
 		return set_string(value, &c->metrics_file);
 	if (!strcmp(key, "restart-limit"))
 		return set_count(value, &c->restart_limit);
+	if (!strcmp(key, "parent-restart-limit"))
+		return set_count(value, &c->parent_restart_limit);
 	if (!strcmp(key, "restart-window"))
 		return set_count(value, &c->restart_window_s);
 	return -ENOKEY;
@@ -429,6 +431,7 @@ int config_load(const char *dir, struct config **ret_config)
 	c->control_gid = c->socket_gid = (gid_t)-1;
 	c->pinned_limit = 64ull << 30;
 	c->restart_limit = 5;
+	c->parent_restart_limit = 5;
 	c->restart_window_s = 60;
 	if (dir && !glob(pattern, 0, NULL, &found))
 		for (size_t i = 0; i < found.gl_pathc; i++) {

@@ -48,6 +48,7 @@ struct config_parent {
  * @pinned_limit: bytes that one user's vGPUs may have pinned together
  * @metrics_file: rewritten now and then; NULL: not wanted
  * @restart_limit: workers of one instance that are replaced ...
+ * @parent_restart_limit: vgpu-parents of one parent, likewise
  * @restart_window_s: ... in so many seconds; then it has failed
  * @problems: sentences, each with file and line
  */
@@ -56,7 +57,7 @@ struct config {
 	gid_t control_gid, socket_gid;
 	uint64_t pinned_limit;
 	char *metrics_file;
-	uint32_t restart_limit, restart_window_s;
+	uint32_t restart_limit, parent_restart_limit, restart_window_s;
 	struct config_parent *parents;
 	size_t n_parents;
 	struct config_type *types;

@@ -31,10 +31,12 @@ struct discovery {
 void discover_cancel(struct discovery *d)
 {
 	char why[64];
+	int status;
 
 	if (!d)
 		return;
-	if (d->pidfd >= 0 && pidfd_reap(d->pidfd, why, sizeof(why)))
+	if (d->pidfd >= 0 &&
+	    pidfd_reap(d->pidfd, why, sizeof(why), &status) == -EAGAIN)
 		pidfd_kill(d->pidfd, SIGKILL);
 	loop_remove(d->io);
 	loop_remove(d->ended);
@@ -95,9 +97,10 @@ static void on_ended(struct loop_source *src, uint32_t events, void *user)
 {
 	struct discovery *d = user;
 	struct json_object *types;
-	char why[64], problem[256];
+	char why[64] = "ended", problem[256];
+	int status;
 
-	if (pidfd_reap(d->pidfd, why, sizeof(why)))
+	if (pidfd_reap(d->pidfd, why, sizeof(why), &status) == -EAGAIN)
 		return;
 	if (read_all(d))
 		return;

@@ -20,6 +20,7 @@
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/text.h"
+#include "../common/usage.h"
 #include "worker.h"
 
 const char *state_name(enum state state)
@@ -152,19 +153,23 @@ static void on_client(struct worker *worker, pid_t pid, uid_t uid, void *user)
 	}
 }
 
-static void on_worker_ended(struct worker *worker, const char *why, void *user)
+static bool end_is_wanted(const struct instance *instance)
 {
-	struct instance *instance = user;
+	return instance->change == CHANGE_STOP ||
+	       instance->change == CHANGE_REMOVE;
+}
+
+/* What becomes of it, now that it is known why its worker has ended. */
+static void judge(struct instance *instance, const char *why)
+{
 	struct manager *m = instance->manager;
+	struct worker *worker = instance->worker;
 	bool ready = worker_is_ready(worker), was = instance->client_pid;
-	cleanup_free char *doom = NULL;
-	bool wanted = instance->change == CHANGE_STOP ||
-		      instance->change == CHANGE_REMOVE;
+	cleanup_free char *doom = steal_ptr(instance->doom);
+	bool wanted = end_is_wanted(instance);
 	uid_t uid = instance->client_uid;
 	char text[512], said[256] = "";
 
-	sharers_check(m);
-	doom = steal_ptr(instance->doom);
 	if (!ready) /* no guest has been heard: these are its own words */
 		worker_last_line(worker, said, sizeof(said));
 	snprintf(text, sizeof(text), "its worker %s%s%s", why,
@@ -173,6 +178,11 @@ static void on_worker_ended(struct worker *worker, const char *why, void *user)
 		 "worker %d %s", (int)worker_pid(worker), why);
 	if (!wanted)
 		worker_log_last_words(worker);
+	if (worker_exit_status(worker) == EXIT_CODE_PARENT && !doom)
+		snprintf(text, sizeof(text),
+			 "its parent '%s' has dropped it (its worker %s): the "
+			 "logs of vgpud and of the vGPU say why",
+			 instance->def.parent, why);
 	instance->worker = NULL;
 	instance->client_pid = 0;
 	launched(instance);
@@ -187,6 +197,49 @@ static void on_worker_ended(struct worker *worker, const char *why, void *user)
 		instance_failed(instance, doom ? doom : text);
 	sharers_review(m);
 	launch_next(m);
+}
+
+static void on_verdict(struct loop_source *src, void *user)
+{
+	struct instance *instance = user;
+	cleanup_free char *why = steal_ptr(instance->ended_why);
+
+	if (why)
+		judge(instance, why);
+}
+
+/* It says, or may say, that it ended since its parent has: but the kernel
+ * closes a process's connections before it tells that the process has ended. */
+static bool await_verdict(struct instance *instance, const char *why)
+{
+	int status = worker_exit_status(instance->worker);
+
+	if ((status != EXIT_CODE_PARENT && status != WORKER_UNKNOWN) ||
+	    !sharer_needed(instance))
+		return false;
+	if (!instance->verdict &&
+	    loop_add_timer(instance->manager->loop, on_verdict, instance,
+			   &instance->verdict))
+		return false;
+	if (loop_arm_timer(instance->verdict, INSTANCE_VERDICT_NS, 0))
+		return false;
+	instance->ended_why = strdup(why);
+	return instance->ended_why;
+}
+
+/*
+ * Why it ended is, in this order: what the daemon did to it (@doom); what its
+ * parent's end says, if that was first; its own end, as worker.h has it.
+ */
+static void on_worker_ended(struct worker *worker, const char *why, void *user)
+{
+	struct instance *instance = user;
+
+	sharers_check(instance->manager);
+	if (!instance->doom && !end_is_wanted(instance) &&
+	    await_verdict(instance, why))
+		return;
+	judge(instance, why);
 }
 
 static const struct worker_ops worker_ops = { on_ready, on_client,
@@ -319,6 +372,9 @@ void instance_doom(struct instance *instance, const char *why)
 {
 	if (!instance->doom)
 		instance->doom = strdup(why);
+	/* Not here: who calls is going through all of them. */
+	if (instance->ended_why && !loop_arm_timer(instance->verdict, 1, 0))
+		return;
 	worker_stop(instance->worker);
 }
 

@@ -33,6 +33,10 @@ int instance_adopt(struct instance *instance);
 void instance_introduced(struct instance *instance, int fd, const char *why);
 /* Its parent knows what it may have now, or can't be told. */
 void instance_terms_told(struct instance *instance);
+/* A worker that says by its end that its parent has gone may end before its
+ * parent does, as the kernel has it: the parent's reason is waited for, so
+ * long. Meanwhile the worker counts as one that runs. */
+#define INSTANCE_VERDICT_NS (2000ull * 1000000ull)
 /* Without its parent it is none: end its worker, and say @why. */
 void instance_doom(struct instance *instance, const char *why);
 
@@ -43,12 +47,20 @@ void instance_unsettle(struct instance *instance);
 /* Of the engine, 1 to VGPU_WEIGHT_MAX. */
 unsigned instance_weight(const struct instance *instance);
 
-/* In changes.c: what follows. @why is a sentence's end: "its worker ...". */
+/* In changes.c: what follows. */
 void instance_started(struct instance *instance);
+
+/* In policy.c: likewise. @why is a sentence's end: "its worker ...". */
 /* The worker could not be started, or has ended before it was ready. */
 void instance_failed(struct instance *instance, const char *why);
 /* It ran, and has ended: as wanted, or by itself. */
 void instance_ended(struct instance *instance, const char *why);
+/* It ran, and nobody wanted it to end: its policy decides. */
+void instance_died(struct instance *instance, const char *why);
+/* No new worker comes by itself any more. */
+void instance_calm(struct instance *instance);
+/* The change is over, and so is the instance. */
+void instance_vanish(struct instance *instance, int err, const char *message);
 
 /* A sentence that 'vgpuctl doctor' shows, too. */
 void manager_problem(struct manager *manager, const char *fmt, ...)

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -31,6 +30,7 @@
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/loop.h"
+#include "util/std-fds.h"
 
 /* How often the file of --metrics-file is written. */
 #define METRICS_NS (15ull * 1000000000ull)
@@ -353,17 +353,6 @@ static int take_lock(struct daemon *d)
 	return EXIT_RUNNING;
 }
 
-/* Two descriptors for each instance that runs, and some. */
-static void raise_limits(void)
-{
-	struct rlimit limit;
-
-	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
 static int start(struct daemon *d)
 {
 	const struct manager_paths *p = &d->options.paths;
@@ -431,6 +420,8 @@ int main(int argc, char **argv)
 	struct daemon d = { .lock = -1, .notify_fd = -1 };
 	int code;
 
+	if (std_fds_reserve())
+		return EXIT_RUNTIME;
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file that can't grow is an error */
 	code = options_parse(argc, argv, &d.options);
@@ -441,7 +432,7 @@ int main(int argc, char **argv)
 	log_sink_setup(&(struct log_sink_config){ .format = d.options.log_format,
 						  .program = "vgpud" },
 		       d.options.log_level);
-	raise_limits();
+	fds_raise_limit();
 	code = start(&d);
 	if (!code) {
 		code = loop_run(d.loop) ? EXIT_RUNTIME : 0;

@@ -112,6 +112,8 @@ void instance_free(struct instance *instance)
 	loop_remove(instance->backoff);
 	free(instance->reason);
 	free(instance->doom);
+	free(instance->ended_why);
+	loop_remove(instance->verdict);
 	free(instance);
 	sharers_review(m);
 }

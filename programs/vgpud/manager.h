@@ -89,6 +89,8 @@ struct instance {
 	unsigned restarts;
 	uint64_t pin_lease;
 	char *doom; /* why its worker is being ended, which nobody asked for */
+	char *ended_why; /* its worker has ended; it is not judged yet */
+	struct loop_source *verdict;
 
 	/* Of the vgpu-parent (sharer.h) */
 	struct list awaiting;

@@ -8,6 +8,7 @@
 #include "manager.h"
 #include "parent/registry.h"
 #include "replies.h"
+#include "sharer.h"
 
 static void head(FILE *f, const char *name, const char *kind, const char *help)
 {
@@ -42,6 +43,18 @@ static void parents(FILE *f, struct manager *m)
 			fprintf(f, "%s{parent=\"%s\"} %" PRIu64 "\n",
 				gauges[g].name, p->name, values[g]);
 		}
+	}
+}
+
+static void failures(FILE *f, struct manager *m)
+{
+	head(f, "vgpud_parent_failures_total", "counter",
+	     "Deaths of vgpu-parent processes that nobody asked for.");
+	for (size_t i = 0; i < registry_n_parents(m->registry); i++) {
+		const char *name = registry_parent(m->registry, i)->name;
+
+		fprintf(f, "vgpud_parent_failures_total{parent=\"%s\"} %u\n",
+			name, sharer_failures(m, name));
 	}
 }
 
@@ -126,6 +139,7 @@ char *metrics_text(struct manager *m)
 	if (!f)
 		return NULL;
 	parents(f, m);
+	failures(f, m);
 	types(f, m);
 	info(f, m);
 	instances(f, m);

@@ -23,6 +23,10 @@ struct json_object *reply_instance(const struct instance *instance)
 	json_set_string(&obj, "uuid", d->uuid);
 	json_set_string(&obj, "label", *d->label ? d->label : NULL);
 	json_set_string(&obj, "parent", d->parent);
+	json_set_string(&obj, "parent_state",
+			sharer_needed(instance)
+				? sharer_state(instance->manager, d->parent)
+				: NULL);
 	json_set_string(&obj, "type", d->type);
 	json_set_string(&obj, "state", state_name(instance->state));
 	json_set_string(&obj, "reason", instance->reason);
@@ -45,8 +49,7 @@ struct json_object *reply_instance(const struct instance *instance)
 		json_set_null(&obj, "client");
 	}
 	json_set_uint(&obj, "restarts", instance->restarts);
-	json_set_uint(&obj, "vram",
-		      instance->type ? instance->type->vram : 0);
+	json_set_uint(&obj, "vram", instance->type ? instance->type->vram : 0);
 	json_set_uint(&obj, "weight", instance_weight(instance));
 	json_set_uint(&obj, "cap", d->cap);
 	return obj;
@@ -62,6 +65,7 @@ struct json_object *reply_parents(struct manager *m)
 			config_find_parent(m->config, p->name);
 		struct json_object *obj = json_object_new_object();
 		pid_t pid = sharer_pid(m, p->name);
+		char why[SHARER_WHY_MAX];
 
 		json_set_string(&obj, "name", p->name);
 		json_set_string(&obj, "driver", p->driver);
@@ -78,7 +82,16 @@ struct json_object *reply_parents(struct manager *m)
 			json_set_uint(&obj, "process", (uint64_t)pid);
 		else
 			json_set_null(&obj, "process");
-		json_set_string(&obj, "error", p->error);
+		json_set_string(&obj, "state",
+				config && config->config
+					? sharer_state(m, p->name)
+					: NULL);
+		json_set_uint(&obj, "failures", sharer_failures(m, p->name));
+		json_set_string(&obj, "error",
+				p->error ? p->error
+				: sharer_problem(m, p->name, why, sizeof(why))
+					? why
+					: NULL);
 		json_append(&array, obj);
 	}
 	return array;
@@ -90,6 +103,8 @@ struct json_object *reply_types(struct manager *m, const char *parent)
 
 	for (size_t i = 0; i < registry_n_parents(m->registry); i++) {
 		const struct parent *p = registry_parent(m->registry, i);
+		char why[SHARER_WHY_MAX];
+		bool problem = sharer_problem(m, p->name, why, sizeof(why));
 
 		if (parent && strcmp(p->name, parent))
 			continue;
@@ -107,6 +122,7 @@ struct json_object *reply_types(struct manager *m, const char *parent)
 			json_set_uint(&obj, "yres", t->yres);
 			json_set_uint(&obj, "available",
 				      parent_available(p, t, 0));
+			json_set_string(&obj, "problem", problem ? why : NULL);
 			json_append(&array, obj);
 		}
 	}

@@ -12,7 +12,9 @@
  *
  * When a vgpu-parent ends, so do the workers that use it, and what becomes of
  * their instances is up to each one's policy; a new worker brings a new
- * vgpu-parent.
+ * vgpu-parent, after a while. One that died more often than the configuration's
+ * parent-restart-limit within its restart-window is not started again before
+ * that window is over, whoever asks; or until the configuration is read again.
  */
 #ifndef VGPUD_SHARER_H
 #define VGPUD_SHARER_H
@@ -26,6 +28,12 @@ struct manager;
 
 /* How long one is kept that nobody uses. */
 #define SHARER_LINGER_NS (5ull * 1000000000ull)
+/* One that died is followed by another after this at the earliest; doubled
+ * each time, up to this often. */
+#define SHARER_BACKOFF_NS	 (100ull * 1000000ull)
+#define SHARER_BACKOFF_DOUBLINGS 6u
+/* Bytes that a sentence about it may have. */
+#define SHARER_WHY_MAX 640
 /* In the runtime folder: a folder for each parent. */
 #define SHARER_FOLDER "parents"
 
@@ -67,5 +75,14 @@ void sharers_free(struct manager *manager);
 
 /* The vgpu-parent of the parent @name; 0: none runs. */
 pid_t sharer_pid(const struct manager *manager, const char *name);
+/* Of a parent that needs one: "idle", "starting", "running", "ending",
+ * "failed". */
+const char *sharer_state(const struct manager *manager, const char *name);
+/* Has it failed so often that there is none for a while? @buf: @size bytes for
+ * a sentence's end: "its parent ...". */
+bool sharer_problem(const struct manager *manager, const char *name, char *buf,
+		    size_t size);
+/* How often one died that should not have, since the daemon runs. */
+unsigned sharer_failures(const struct manager *manager, const char *name);
 
 #endif

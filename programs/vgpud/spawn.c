@@ -92,7 +92,7 @@ int spawn_start(const struct spawn *s, pid_t *ret_pid, int *ret_pidfd)
 	return 0;
 }
 
-int pidfd_reap(int pidfd, char *buf, size_t size)
+int pidfd_reap(int pidfd, char *buf, size_t size, int *ret_status)
 {
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
 	siginfo_t info = { 0 };
@@ -102,17 +102,17 @@ int pidfd_reap(int pidfd, char *buf, size_t size)
 		return -EAGAIN;
 	if (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG) <
 		    0 ||
-	    !info.si_pid) {
+	    !info.si_pid)
 		/* Started by the daemon before this one: init reaps it. */
-		snprintf(buf, size, "ended (it is not known how)");
-		return 0;
-	}
+		return -ECHILD;
 	if (info.si_code == CLD_EXITED) {
 		snprintf(buf, size, "exited with status %d", info.si_status);
+		*ret_status = info.si_status;
 		return 0;
 	}
+	*ret_status = -1;
 	name = sigabbrev_np(info.si_status);
-	snprintf(buf, size, "killed by SIG%s%s", name ? name : "?",
+	snprintf(buf, size, "was killed by SIG%s%s", name ? name : "?",
 		 info.si_code == CLD_DUMPED ? ", core dumped" : "");
 	return 0;
 }

@@ -25,9 +25,9 @@ struct spawn {
  * spawn_start() - start a process in a session of its own
  * @ret_pidfd: readable when it has ended; to be closed
  *
- * It gets no other descriptor but 0, 1 and 2, and default signals. That a program
- * can't be executed shows as exit status SPAWN_EXEC_FAILED, with a line on
- * its stderr.
+ * It gets no other descriptor but 0, 1 and 2, and default signals. That a
+ * program can't be executed shows as exit status SPAWN_EXEC_FAILED, with a line
+ * on its stderr.
  *
  * Return: 0; errno of fork(), pidfd_open().
  */
@@ -40,11 +40,13 @@ int pidfd_kill(int pidfd, int signo);
 
 /**
  * pidfd_reap() - why did it end?
- * @buf: @size bytes, for a sentence such as "killed by SIGSEGV, core dumped"
+ * @buf: @size bytes, for a sentence such as "was killed by SIGSEGV, core
+ * dumped"
+ * @ret_status: what it exited with; -1: a signal ended it
  *
- * Return: 0: it ended, and is reaped if it was our child; -EAGAIN: it runs.
- * Of a process that is not our child no reason is known.
+ * Return: 0: it ended, and is reaped; -EAGAIN: it runs; -ECHILD: it ended, but
+ * was not our child: nobody tells us why, and the outputs are left alone.
  */
-int pidfd_reap(int pidfd, char *buf, size_t size);
+int pidfd_reap(int pidfd, char *buf, size_t size, int *ret_status);
 
 #endif

@@ -20,6 +20,8 @@
 #include "util/text.h"
 
 #define LAST_WORDS (8u << 10)
+/* What a line of programs/common/crash.c has. */
+#define CRASH_REPORT ": crashed: SIG"
 
 struct worker {
 	struct loop *loop;
@@ -33,6 +35,8 @@ struct worker {
 	struct devwatch *watch;
 	uint64_t deadline, pause; /* of becoming ready; between looks */
 	bool ready, stopping, notified;
+	bool late;  /* killed, since it did not become ready */
+	int status; /* what it exited with, or WORKER_... */
 	const struct worker_ops *ops;
 	void *user;
 };
@@ -40,6 +44,11 @@ struct worker {
 pid_t worker_pid(const struct worker *w)
 {
 	return w->pid;
+}
+
+int worker_exit_status(const struct worker *w)
+{
+	return w->status;
 }
 
 bool worker_is_ready(const struct worker *w)
@@ -95,7 +104,7 @@ static void on_watch_closed(struct devwatch *watch, void *user)
 	/* It dies, which the pidfd tells; or else we come back. */
 	devwatch_free(w->watch);
 	w->watch = NULL;
-	if (!w->stopping)
+	if (!w->stopping && w->ended)
 		loop_arm_timer(w->timer, w->pause, 0);
 }
 
@@ -136,43 +145,11 @@ static void on_timer(struct loop_source *src, void *user)
 	if (w->deadline && !w->ready && loop_now_ns() >= w->deadline) {
 		log_error(w->name, "%s %d does not become ready: killed",
 			  w->kind, (int)w->pid);
+		w->late = true;
 		pidfd_kill(w->pidfd, SIGKILL);
 		return;
 	}
 	look(w);
-}
-
-static void on_ended(struct loop_source *src, uint32_t events, void *user)
-{
-	struct worker *w = user;
-	char why[96];
-
-	if (pidfd_reap(w->pidfd, why, sizeof(why)))
-		return;
-	loop_remove(w->ended);
-	w->ended = NULL;
-	loop_arm_timer(w->timer, 0, 0);
-	w->ops->ended(w, why, w->user);
-}
-
-void worker_check(struct worker *w)
-{
-	if (w->ended)
-		on_ended(w->ended, 0, w);
-}
-
-void worker_stop(struct worker *w)
-{
-	int err;
-
-	if (w->stopping)
-		return;
-	w->stopping = true;
-	err = pidfd_kill(w->pidfd, SIGTERM);
-	if (err && err != -ESRCH)
-		log_error(w->name, "cannot end %s %d: %s", w->kind, (int)w->pid,
-			  strerror(-err));
-	loop_arm_timer(w->timer, WORKER_STOP_NS, 0);
 }
 
 static char *last_words(const struct worker *w)
@@ -200,6 +177,70 @@ static char *last_words(const struct worker *w)
 	n = pread(fd, text, LAST_WORDS, from);
 	text[n > 0 ? n : 0] = '\0';
 	return text;
+}
+
+/* Of one that init has reaped, only its own log may tell. */
+static void describe_unknown(const struct worker *w, char *buf, size_t size)
+{
+	cleanup_free char *text = last_words(w);
+	char *crash = NULL;
+
+	for (char *at = text; at && (at = strstr(at, CRASH_REPORT)); at++)
+		crash = at;
+	if (!crash) {
+		snprintf(buf, size,
+			 "ended (how is not known: another vgpud had started "
+			 "it)");
+		return;
+	}
+	while (crash > text && crash[-1] != '\n')
+		crash--;
+	crash[strcspn(crash, "\n")] = '\0';
+	text_make_printable(crash);
+	snprintf(buf, size, "ended, and said: %s", crash);
+}
+
+static void on_ended(struct loop_source *src, uint32_t events, void *user)
+{
+	struct worker *w = user;
+	char why[256];
+	int err;
+
+	err = pidfd_reap(w->pidfd, why, sizeof(why), &w->status);
+	if (err == -EAGAIN)
+		return;
+	if (err) {
+		w->status = WORKER_UNKNOWN;
+		describe_unknown(w, why, sizeof(why));
+	}
+	if (w->late)
+		snprintf(why, sizeof(why),
+			 "did not become ready within %llu s, and was killed",
+			 WORKER_START_NS / 1000000000ull);
+	loop_remove(w->ended);
+	w->ended = NULL;
+	loop_arm_timer(w->timer, 0, 0);
+	w->ops->ended(w, why, w->user);
+}
+
+void worker_check(struct worker *w)
+{
+	if (w->ended)
+		on_ended(w->ended, 0, w);
+}
+
+void worker_stop(struct worker *w)
+{
+	int err;
+
+	if (w->stopping || !w->ended)
+		return;
+	w->stopping = true;
+	err = pidfd_kill(w->pidfd, SIGTERM);
+	if (err && err != -ESRCH)
+		log_error(w->name, "cannot end %s %d: %s", w->kind, (int)w->pid,
+			  strerror(-err));
+	loop_arm_timer(w->timer, WORKER_STOP_NS, 0);
 }
 
 void worker_last_line(const struct worker *w, char *buf, size_t size)

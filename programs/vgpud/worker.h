@@ -39,7 +39,9 @@ struct worker;
  * struct worker_ops - who is told, on the loop
  * @ready: it serves (once)
  * @client: a client came (@pid != 0) or went
- * @ended: it is gone, and why; the worker is to be freed (there or later)
+ * @ended: it is gone, and @why: "was killed by SIGKILL". That is from the first
+ *         that knows: what the daemon did to it, its wait status, the crash
+ *         report in its log. The worker is to be freed (there or later)
  */
 struct worker_ops {
 	void (*ready)(struct worker *worker, void *user);
@@ -94,6 +96,11 @@ void worker_stop(struct worker *worker);
 void worker_free(struct worker *worker);
 
 pid_t worker_pid(const struct worker *worker);
+/* Of one that has ended: what it exited with; WORKER_SIGNALLED: a signal ended
+ * it; WORKER_UNKNOWN: another daemon's child, of which nobody tells us. */
+#define WORKER_SIGNALLED (-1)
+#define WORKER_UNKNOWN	 (-2)
+int worker_exit_status(const struct worker *worker);
 bool worker_is_ready(const struct worker *worker);
 
 /* The last line of its own log since it started; "" if there is none. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -19,4 +20,15 @@ int std_fds_reserve(void)
 	} while (fd <= STDERR_FILENO);
 	close_fd(fd);
 	return 0;
+}
+
+void fds_raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	/* What can't be raised is as it was. */
+	setrlimit(RLIMIT_NOFILE, &limit);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Standard input, output and error, which a starter may have left closed. */
+/* What a starter leaves of descriptors: standard ones closed, few in all. */
 #ifndef UTIL_STD_FDS_H
 #define UTIL_STD_FDS_H
 
@@ -12,5 +12,13 @@
  * Return: 0 or negative errno.
  */
 int std_fds_reserve(void);
+
+/**
+ * fds_raise_limit() - have as many descriptors as the hard limit allows
+ *
+ * Starters give 1,024 as a rule, for programs that use select(). Ours don't, and
+ * have some for each client, vGPU and file of a guest's memory.
+ */
+void fds_raise_limit(void);
 
 #endif

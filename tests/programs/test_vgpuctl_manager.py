@@ -10,6 +10,8 @@ import pty
 import re
 import socket
 import subprocess
+import threading
+import time
 import xml.etree.ElementTree as tree
 
 import pytest
@@ -282,6 +284,34 @@ def test_a_log_is_followed(tmp_path):
         finally:
             ctl.kill()
             ctl.communicate()
+
+
+def test_a_log_that_is_followed_ends_with_the_vgpu(tmp_path):
+    log = tmp_path / 'log'
+    log.write_text('one\n')
+    known = {'instance': instance(control=str(tmp_path / 'c'))}
+    there = threading.Event()
+    there.set()
+
+    def show(_):
+        return known if there.is_set() else ('NoSuchInstance', {'name': UUID})
+    with Manager(tmp_path / 's', {'Show': show}) as manager:
+        ctl = subprocess.Popen([CTL, '--vgpud', tmp_path / 's', 'log', 'desk', '-f'], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+        assert ctl.stdout.readline() == 'one\n'
+        # Stopped: it has no log, but may have one again.
+        log.unlink()
+        while len(manager.calls) < 2:
+            time.sleep(0.01)
+        log.write_text('two\n')
+        assert ctl.stdout.readline() == 'two\n'
+        # Removed, with the end of a line that never came.
+        with open(log, 'a', encoding='utf-8') as f:
+            f.write('the e')
+        there.clear()
+        log.unlink()
+        out, err = ctl.communicate(timeout=60)
+        assert out == 'the e\n' and err == f'# {UUID} was removed: no more follows\n' and ctl.returncode == 0
 
 
 def test_attach_args(ask):

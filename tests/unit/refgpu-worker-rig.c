@@ -20,6 +20,7 @@
 #include "refgpu-worker-rig.h"
 #include "util/bytes.h"
 #include "util/loop.h"
+#include "util/std-fds.h"
 
 #define PATIENCE_NS (20ull * 1000000000ull) /* then the test fails */
 
@@ -64,6 +65,7 @@ struct rig *rig_new(const char *config)
 
 	assert_non_null(rig);
 	signal(SIGPIPE, SIG_IGN);
+	fds_raise_limit();
 	assert_int_equal(loop_new(&rig->loop), 0);
 	assert_int_equal(module_from_driver(&driver, &rig->module), 0);
 	assert_int_equal(

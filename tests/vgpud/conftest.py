@@ -22,6 +22,8 @@ from vuser.client import Client as VfioUser  # noqa: E402
 
 BUILD = TOP / os.environ.get('VGPU_BUILD', 'build/release')
 VGPUD = BUILD / 'programs' / 'vgpud' / 'vgpud'
+DEVICE = BUILD / 'programs' / 'vgpu-device' / 'vgpu-device'
+SANITIZED = BUILD.name in ('asan', 'tsan')  # those have a back trace of their own
 PATIENCE = 30
 IO = 'io.vgpud.Manager.'
 

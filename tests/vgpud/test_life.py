@@ -5,7 +5,7 @@ import signal
 import uuid
 
 import pytest
-from conftest import PATIENCE, eventually, runs
+from conftest import DEVICE, PATIENCE, SANITIZED, eventually, runs
 
 SOME = '6f1c20d2-8a3b-4c5d-9e7f-001122334455'
 
@@ -127,7 +127,8 @@ def test_a_dead_worker_is_replaced_and_others_feel_nothing(vgpud):
         assert new['state'] == 'active' and new['worker'] not in (None, victim['worker'])
         client.read(7, 0, 4)
         assert vgpud.show(other['uuid'])['worker'] == other['worker']
-    assert 'killed by SIGKILL' in vgpud.log()
+    assert f'worker {victim["worker"]} was killed by SIGKILL' in vgpud.log()
+    assert ': failed: its worker was killed by SIGKILL' in vgpud.log()
     with vgpud.attach(new):
         pass
 
@@ -157,9 +158,44 @@ def test_a_crash_leaves_a_back_trace_in_the_log(vgpud):
     vgpud.wait_state(one['uuid'], 'failed')
     if 'AddressSanitizer' in vgpud.log() or 'ThreadSanitizer' in vgpud.log():
         return  # it has a back trace of its own
-    assert 'killed by SIGSEGV' in vgpud.log()
+    assert 'was killed by SIGSEGV' in vgpud.log()
     assert 'worker said: vgpu-device: crashed: SIGSEGV' in vgpud.log()
     assert '/vgpu-device(' in vgpud.log().partition('back trace:')[2]
+
+
+def test_why_another_vgpuds_worker_ended(vgpud):
+    """It is nobody's child any more, so only its own log can tell."""
+    crashed, killed = vgpud.create(policy='fail'), vgpud.create(policy='fail')
+    vgpud.end()
+    vgpud.start()
+    for one, signo in ((crashed, signal.SIGSEGV), (killed, signal.SIGKILL)):
+        vgpud.wait_state(one['uuid'], 'active')
+        os.kill(one['worker'], signo)
+    reason = vgpud.wait_state(crashed['uuid'], 'failed')['reason']
+    if not SANITIZED:
+        assert 'its worker ended, and said: vgpu-device: crashed: SIGSEGV' in reason
+    reason = vgpud.wait_state(killed['uuid'], 'failed')['reason']
+    assert 'its worker ended (how is not known: another vgpud had started it)' in reason
+
+
+def test_one_that_never_becomes_ready(idle):
+    """What the daemon has done itself is the reason, not the signal that it used."""
+    silent = idle.top / 'silent'
+    silent.write_text('#!/bin/sh\ncase "$*" in *--list-types*) exec ' + str(DEVICE) + ' "$@";; esac\nexec sleep 60\n')
+    silent.chmod(0o755)
+    idle.start('--device-program', str(silent))
+    error, parameters = idle.refused('Create', type='bochs-16m')
+    assert error == 'Failed' and 'its worker did not become ready within 10 s, and was killed' in parameters['message']
+    assert idle.list() == []
+
+
+def test_started_with_nothing_open(idle):
+    """No socket may get the number of stderr: what is written there would go to its reader."""
+    idle.launch(prefix=['sh', '-c', 'exec "$@" 0<&- 1>&- 2>&-', 'sh'])
+    eventually(lambda: (idle.runtime / 'control.sock').exists())
+    one = idle.create()
+    assert [os.readlink(f'/proc/{idle.process.pid}/fd/{n}') for n in range(3)] == ['/dev/null'] * 3
+    assert one['state'] == 'active'
 
 
 def test_events(vgpud):

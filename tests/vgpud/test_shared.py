@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: MIT
 """Parents whose hardware is shared: vgpud starts a vgpu-parent, introduces the vGPUs to it, and watches over it."""
+import ctypes
 import os
 import signal
+import socket
 import subprocess
 
 import pytest
-from conftest import BUILD, PATIENCE, eventually, runs
+from conftest import BUILD, PATIENCE, SANITIZED, eventually, runs
 from varlink import Client
 
 CLIENT = BUILD / 'tests' / 'guest' / 'educlient'
 SOME = '6f1c20d2-8a3b-4c5d-9e7f-001122334455'
 CONFIG = '[parent hw]\ndriver = edu\nconfig = software\nshares = 10\n[parent soft]\ndriver = bochs\n'
+PIDFD_GETFD = 438
 STEPS = ['begun', 'folder', 'record', 'started', 'ready', 'introduce', 'introduced']
 
 
@@ -141,7 +144,9 @@ def test_it_dies(shared, signo):
         assert kinds[-1]['parent'] == 'hw' and kinds[-1]['uuid'] is None
         assert new['worker'] != one['worker'] and process(shared) not in (None, old)
         reason = shared.wait_state(other['uuid'], 'failed')['reason']
-        assert "its parent 'hw' has failed: vgpu-parent" in reason
+        # A sanitizer makes an exit of a crash.
+        end = 'exited with status ' if SANITIZED and signo == signal.SIGSEGV else f'was killed by {signo.name}'
+        assert f"its parent 'hw' has failed: vgpu-parent {end}" in reason
         nothing_to_do_with_it.read(7, 0, 4)
         assert shared.show(neighbour['uuid'])['restarts'] == 0
     work(shared, new)
@@ -149,6 +154,93 @@ def test_it_dies(shared, signo):
     assert len(shared.parents()) == 1
     if signo == signal.SIGSEGV and 'Sanitizer' not in shared.log():
         assert 'parent said: vgpu-parent: crashed: SIGSEGV' in shared.log()
+
+
+def cut_off(instance):
+    """Ends the connection to the vgpu-parent that a worker has, and waits until the worker has gone."""
+    with open(f'/proc/{instance["worker"]}/cmdline', 'rb') as file:
+        words = file.read().split(b'\0')
+    number = int(words[words.index(b'--parent-fd') + 1])
+    pidfd = os.pidfd_open(instance['worker'])
+    fd = ctypes.CDLL(None, use_errno=True).syscall(PIDFD_GETFD, pidfd, number, 0)
+    os.close(pidfd)
+    assert fd >= 0, os.strerror(ctypes.get_errno())
+    with socket.socket(fileno=fd) as connection:
+        connection.shutdown(socket.SHUT_RDWR)
+    eventually(lambda: not runs(instance['worker']))
+
+
+def test_whose_end_is_the_reason(shared):
+    """The kernel closes what a vgpu-parent has open before it tells that it has ended: a worker may end first."""
+    one = shared.create('edu', uuid=SOME, policy='fail')
+    parent = process(shared)
+    cut_off(one)
+    os.kill(parent, signal.SIGKILL)
+    reason = shared.wait_state(SOME, 'failed')['reason']
+    assert reason == "its parent 'hw' has failed: vgpu-parent was killed by SIGKILL"
+    assert f'worker {one["worker"]} exited with status 5' in shared.log()
+
+
+def test_one_that_its_parent_drops(shared):
+    one, other = shared.create('edu', uuid=SOME, policy='fail'), shared.create('edu')
+    cut_off(one)
+    reason = shared.wait_state(SOME, 'failed')['reason']
+    assert reason.startswith("its parent 'hw' has dropped it (its worker exited with status 5)")
+    work(shared, other)
+    # Waiting for the reason keeps nobody from removing it.
+    two = shared.create('edu', policy='fail')
+    cut_off(two)
+    shared.call('Remove', name=two['uuid'])
+    assert sorted(i['uuid'] for i in shared.list()) == sorted((SOME, other['uuid']))
+
+
+def test_a_parent_that_dies_again_and_again(idle):
+    """Whoever asks, it is started so often and not more, and it is said."""
+    idle.configure('[vgpud]\nrestart-limit = 100\nparent-restart-limit = 2\nrestart-window = 300\n' + CONFIG)
+    idle.start()
+    one = idle.create('edu', uuid=SOME, policy='restart')
+    for n in (1, 2):
+        os.kill(process(idle), signal.SIGKILL)
+        eventually(lambda n=n: idle.show(SOME)['restarts'] == n and idle.show(SOME)['state'] == 'active')
+        parent = idle.call('ListParents')['parents'][0]
+        assert (parent['state'], parent['failures'], parent['error']) == ('running', n, None)
+    os.kill(process(idle), signal.SIGKILL)
+    told = "its parent 'hw' has failed 3 times in 300 s: no vgpu-parent is started for the next "
+    eventually(lambda: told in (idle.show(SOME)['reason'] or ''))
+    assert 'The last one was killed by SIGKILL' in idle.show(SOME)['reason']
+    assert idle.show(SOME)['parent_state'] == 'failed'
+    parent = idle.call('ListParents')['parents'][0]
+    assert (parent['state'], parent['process'], parent['failures']) == ('failed', None, 3) and told in parent['error']
+    assert told in idle.call('ListTypes', parent='hw')['types'][0]['problem']
+    assert 'vgpud_parent_failures_total{parent="hw"} 3' in idle.call('Metrics')['text']
+    error, parameters = idle.refused('Create', type='edu')
+    assert error == 'Failed' and told in parameters['message']
+    assert idle.parents() == [] and idle.create('bochs-16m')['parent_state'] is None
+    # The way out that the sentence names.
+    idle.process.send_signal(signal.SIGHUP)
+    eventually(lambda: idle.call('ListParents')['parents'][0]['state'] != 'failed')
+    idle.call('Stop', name=SOME)
+    work(idle, idle.call('Start', name=SOME)['instance'])
+    assert idle.call('ListTypes', parent='hw')['types'][0]['problem'] is None and one
+
+
+def test_who_comes_soon_after_a_death_waits(idle):
+    idle.configure(CONFIG)
+    idle.start()
+    for _ in range(4):  # 0.1 s, 0.2 s, ...
+        idle.create('edu', uuid=SOME, policy='fail')
+        os.kill(process(idle), signal.SIGKILL)
+        idle.wait_state(SOME, 'failed')
+        idle.call('Remove', name=SOME)
+    with idle.connect() as it:
+        it.send({'method': 'io.vgpud.Manager.Create', 'parameters': {'type': 'edu', 'uuid': SOME}})
+        assert idle.show(SOME)['parent_state'] == 'starting' and process(idle) is None
+        assert it.receive()['parameters']['instance']['state'] == 'active'
+    # One that waits may be stopped, and nothing comes for it.
+    os.kill(process(idle), signal.SIGKILL)
+    eventually(lambda: idle.show(SOME)['state'] == 'starting' and process(idle) is None)
+    idle.call('Stop', name=SOME)
+    assert idle.show(SOME)['state'] == 'defined' and idle.parents() == []
 
 
 def test_a_worker_dies(shared):
@@ -166,7 +258,8 @@ def test_a_restart_of_vgpud_is_not_noticed(shared):
     parent = process(shared)
     for signo in (signal.SIGTERM, signal.SIGKILL):
         user = client(shared, one, 1, 400)
-        shared.wait_state(SOME, 'attached')
+        eventually(lambda user=user: user.poll() is not None or shared.show(SOME)['state'] == 'attached')
+        assert user.poll() is None, (shared.top / 'client1').read_text() + shared.log()
         shared.end(signo)
         shared.start()
         shared.wait_state(SOME, 'attached')

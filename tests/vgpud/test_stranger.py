@@ -220,6 +220,9 @@ def test_a_read_only_state(elsewhere):
                                ('Modify', {'name': SOME, 'label': 'x'}), ('Remove', {'name': SOME})):
         error, said = daemon.refused(method, **parameters)
         assert error == 'Failed' and 'Read-only file system' in said['message'], said
+        if method == 'Remove':
+            assert f'it is not removed: its definition {daemon.state}/{SOME}.json' in said['message']
+            assert 'make that file system writable, and remove it again' in said['message']
     assert [i['state'] for i in daemon.list()] == ['active']
     # What is not stored can be had all the same.
     assert daemon.create(transient=True)['state'] == 'active'

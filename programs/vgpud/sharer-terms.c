@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* What a vgpu-parent is told of its vGPUs: who comes, and what each may have.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control/json.h"
+#include "devask.h"
+#include "fault.h"
+#include "instance.h"
+#include "sharer-private.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+static struct json_object *terms(const struct instance *instance)
+{
+	struct json_object *obj = json_object_new_object();
+
+	json_set_string(&obj, "uuid", instance->def.uuid);
+	json_set_uint(&obj, "weight", instance_weight(instance));
+	json_set_uint(&obj, "cap", instance->def.cap);
+	json_set_uint(&obj, "pinned_limit", instance->pin_lease);
+	return obj;
+}
+
+static void on_introduced(int err, const char *message, int fd, void *user)
+{
+	struct instance *instance = user;
+	char why[512];
+
+	instance->introducing = NULL;
+	fault_point_of("parent", "introduced");
+	if (!err && fd < 0) {
+		err = -EBADMSG;
+		message = "it sends no connection";
+	}
+	if (err)
+		snprintf(why, sizeof(why),
+			 "its parent '%s' does not take it: %s",
+			 instance->def.parent, message);
+	instance_introduced(instance, fd, err ? why : NULL);
+}
+
+int sharer_introduce(struct instance *instance)
+{
+	struct sharer *s = sharer_find(instance->manager, instance->def.parent);
+	struct json_object *params;
+
+	if (!s || !s->process)
+		return -ENOTCONN;
+	params = terms(instance);
+	json_set_string(&params, "type", instance->def.type);
+	fault_point_of("parent", "introduce");
+	return devask_start(instance->manager->loop, s->control,
+			    "io.vgpud.Parent.Introduce", params, on_introduced,
+			    instance, &instance->introducing);
+}
+
+static void on_told(int err, const char *message, int fd, void *user)
+{
+	struct instance *instance = user;
+
+	instance->telling = NULL;
+	close_fd(fd);
+	if (err)
+		log_warning(instance->def.uuid,
+			    "its parent can't be told what it may have: %s",
+			    message);
+	if (instance->tell_again)
+		sharer_tell(instance);
+	else
+		instance_terms_told(instance);
+}
+
+/* One after the other: two questions may overtake each other. */
+void sharer_tell(struct instance *instance)
+{
+	struct sharer *s = sharer_find(instance->manager, instance->def.parent);
+	int err = -ENOTCONN;
+
+	if (instance->telling) {
+		instance->tell_again = true;
+		return;
+	}
+	instance->tell_again = false;
+	if (s && s->process)
+		err = devask_start(instance->manager->loop, s->control,
+				   "io.vgpud.Parent.Change", terms(instance),
+				   on_told, instance, &instance->telling);
+	if (err)
+		log_warning(instance->def.uuid,
+			    "its parent can't be told what it may have: %s",
+			    strerror(-err));
+}
+
+void sharer_forget(struct instance *instance)
+{
+	list_remove(&instance->awaiting);
+	devask_cancel(instance->introducing);
+	devask_cancel(instance->telling);
+	instance->introducing = instance->telling = NULL;
+	instance->tell_again = false;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* All vgpu-parents: found again, configured anew, looked after. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "instance.h"
+#include "parent/registry.h"
+#include "record.h"
+#include "sharer-private.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+#include "worker.h"
+
+const char *sharer_module_of(const struct manager *m, const char *name)
+{
+	const struct parent *p = registry_find_parent(m->registry, name);
+
+	return p && p->n_types ? p->types[0].module : NULL;
+}
+
+void sharers_review(struct manager *m)
+{
+	list_for_each(n, &m->sharers) {
+		struct sharer *s = list_entry(n, struct sharer, link);
+
+		if (s->process && worker_is_ready(s->process) && !s->stopping)
+			loop_arm_timer(s->linger,
+				       sharer_is_used(s) ? 0 : SHARER_LINGER_NS,
+				       0);
+	}
+}
+
+void sharers_check(struct manager *m)
+{
+	list_for_each_safe(n, &m->sharers) {
+		struct sharer *s = list_entry(n, struct sharer, link);
+
+		if (s->process)
+			worker_check(s->process);
+	}
+}
+
+void sharers_configure(struct manager *m)
+{
+	list_for_each_safe(n, &m->sharers) {
+		struct sharer *s = list_entry(n, struct sharer, link);
+		const struct config_parent *p =
+			config_find_parent(m->config, s->name);
+		const char *module = sharer_module_of(m, s->name);
+		bool stale = false;
+
+		if (p && p->error)
+			continue; /* a slip of the pen takes nothing away */
+		if (!p || !p->config) {
+			sharer_drop(s);
+			continue;
+		}
+		sharer_forgive(s);
+		if (!s->process)
+			continue;
+		if (module)
+			stale = strcmp(p->config, s->config) ||
+				strcmp(module, s->module);
+		if (stale && !s->stale)
+			log_warning(s->label,
+				    "runs on with '%s' until no vGPU "
+				    "uses it any more",
+				    s->config);
+		s->stale = stale;
+	}
+}
+
+static void look_at(struct manager *m, const char *name)
+{
+	const struct config_parent *p = config_find_parent(m->config, name);
+	struct sharer *s;
+	int err;
+
+	if (sharer_new(m, name, &s)) {
+		manager_problem(m, "parent %s is left out: out of memory",
+				name);
+		return;
+	}
+	if (p && p->config) {
+		err = sharer_adopt(s);
+		if (!err) {
+			log_info(s->label,
+				 "its vgpu-parent %d runs: found again",
+				 (int)worker_pid(s->process));
+			return;
+		}
+		if (err != -ESRCH)
+			manager_problem(m,
+					"parent %s: its vgpu-parent can't "
+					"be looked for: %s",
+					name, strerror(-err));
+	} else {
+		worker_end_orphan(s->dir, s->control, s->label);
+	}
+	worker_clean(s->dir);
+	sharer_free(s);
+}
+
+void sharers_reconcile(struct manager *m)
+{
+	cleanup_free char *path = NULL;
+	struct dirent *e;
+	DIR *d;
+
+	if (asprintf(&path, "%s/" SHARER_FOLDER, m->paths->runtime_dir) < 0) {
+		path = NULL;
+		return;
+	}
+	d = opendir(path);
+	if (!d)
+		return; /* there never was one */
+	while ((e = readdir(d)))
+		if (parent_name_is_valid(e->d_name))
+			look_at(m, e->d_name);
+	closedir(d);
+}
+
+bool sharers_notified(struct manager *m, pid_t pid)
+{
+	list_for_each(n, &m->sharers) {
+		struct sharer *s = list_entry(n, struct sharer, link);
+
+		if (s->process && worker_pid(s->process) == pid) {
+			worker_notified(s->process);
+			return true;
+		}
+	}
+	return false;
+}
+
+void sharers_free(struct manager *m)
+{
+	list_for_each_safe(n, &m->sharers)
+		sharer_free(list_entry(n, struct sharer, link));
+}
