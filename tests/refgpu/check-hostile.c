@@ -368,6 +368,7 @@ const struct test hostile_tests[] = {
 	{ "tables-fan", hostile_fan },
 	{ "tables-by-command", hostile_by_command },
 	{ "tables-change", hostile_changing },
+	{ "tables-vast", hostile_vast },
 	{ "batch-changes", batch_changes },
 	{ "ring-changes", ring_changes },
 	{ "ring-endless", ring_endless },

@@ -19,5 +19,6 @@ void hostile_loops(struct vgpu_rg_device *dev);
 void hostile_fan(struct vgpu_rg_device *dev);
 void hostile_by_command(struct vgpu_rg_device *dev);
 void hostile_changing(struct vgpu_rg_device *dev);
+void hostile_vast(struct vgpu_rg_device *dev);
 
 #endif

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "check-hostile.h"
 
 #define CANARY_SIZE (8u << 20)
 #define STRIPE	    (64u << 10)
@@ -63,6 +63,7 @@ void neighbour(struct vgpu_rg_device *dev)
 {
 	struct vgpu_rg_context *ctx;
 	struct mem vram, system, vram_out, system_out;
+	uint64_t start, slowest = 0, ns;
 	unsigned turns = 0;
 
 	MUST(vgpu_rg_context_new(dev, NULL, &ctx));
@@ -74,8 +75,11 @@ void neighbour(struct vgpu_rg_device *dev)
 	paint(&system);
 	printf("started\n");
 	do {
+		start = check_now();
 		work(ctx, &vram, &system_out, turns);
 		work(ctx, &system, &vram_out, turns);
+		ns = check_now() - start;
+		slowest = ns > slowest ? ns : slowest;
 		turns++;
 		if (turns % 64 == 0) {
 			look(&vram, "VRAM");
@@ -84,5 +88,6 @@ void neighbour(struct vgpu_rg_device *dev)
 	} while (wanted());
 	look(&vram, "VRAM");
 	look(&system, "system memory");
-	printf("passed: %u turns\n", turns);
+	printf("passed: %u turns, the slowest of %u us\n", turns,
+	       (unsigned)(slowest / 1000));
 }

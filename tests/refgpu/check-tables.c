@@ -284,3 +284,109 @@ void hostile_changing(struct vgpu_rg_device *dev)
 	vgpu_rg_buffer_free(sys.buf);
 	vgpu_rg_stream_free(&s);
 }
+
+/* ---- vast ones --------------------------------------------------------- */
+
+/* The longest that the device has left an access of each kind without answer */
+struct patience {
+	uint64_t read, invalidate, unmap, end;
+};
+
+static void longest(uint64_t *worst, uint64_t start)
+{
+	uint64_t ns = check_now() - start;
+
+	if (ns > *worst)
+		*worst = ns;
+}
+
+static uint32_t timed_state(struct vgpu_rg_device *dev,
+			    struct vgpu_rg_context *ctx, struct patience *p)
+{
+	uint64_t start = check_now();
+	uint32_t state;
+
+	MUST(vgpu_rg_read(dev,
+			  REFGPU_CTX(vgpu_rg_context_id(ctx), REFGPU_CTX_STATE),
+			  &state));
+	longest(&p->read, start);
+	return state;
+}
+
+/* 8 million pages, no two of which follow each other, by few tables: all of
+ * them are looked at, more than may be pinned. */
+static void spread(struct vgpu_rg_context *ctx, const struct mem *tables,
+		   const struct mem *pages)
+{
+	uint64_t addr = vgpu_rg_buffer_addr(tables->buf), *t = tables->p;
+	unsigned n_pages = (unsigned)(pages->size / 4096);
+	unsigned n_leaves = (unsigned)(tables->size / 4096) - 1;
+	uint64_t *root = vgpu_rg_root(ctx);
+
+	for (unsigned i = 0; i < REFGPU_ENTRIES; i++)
+		t[i] = (addr + 4096 + i % n_leaves * 4096ull) |
+		       REFGPU_PTE_VALID;
+	for (unsigned i = 0; i < n_leaves * REFGPU_ENTRIES; i++)
+		t[REFGPU_ENTRIES + i] =
+			(vgpu_rg_buffer_addr(pages->buf) +
+			 i * 7ull % n_pages * 4096) |
+			PAGE_PTE | REFGPU_PTE_SYSTEM;
+	for (unsigned i = 1; i < REFGPU_ROOT_ENTRIES; i++)
+		set(&root[i], addr | REFGPU_PTE_VALID);
+}
+
+static void use_vast(struct vgpu_rg_device *dev, struct vgpu_rg_context *ctx,
+		     struct patience *p)
+{
+	struct vgpu_rg_stream s = { 0 };
+	uint64_t start, fence;
+
+	for (unsigned i = 1; i < 9; i++)
+		vgpu_rg_fill(&s, ((uint64_t)i * 100 << 30) + i * 4096, 64, i);
+	MUST(vgpu_rg_submit(ctx, &s, &fence));
+	while (!vgpu_rg_done(ctx, fence) &&
+	       timed_state(dev, ctx, p) < REFGPU_STATE_FAULT)
+		;
+	/* By register, while there is a job */
+	vgpu_rg_stream_clear(&s);
+	vgpu_rg_spin(&s, 300, 1000000);
+	MUST(vgpu_rg_submit(ctx, &s, NULL));
+	for (unsigned i = 0; i < 3; i++) {
+		start = check_now();
+		MUST(vgpu_rg_invalidate(ctx, 0, 0));
+		longest(&p->invalidate, start);
+		timed_state(dev, ctx, p);
+	}
+	vgpu_rg_stream_free(&s);
+}
+
+void hostile_vast(struct vgpu_rg_device *dev)
+{
+	struct patience p = { 0 };
+	uint64_t start;
+
+	for (unsigned turn = 0; turn < 2; turn++) {
+		struct vgpu_rg_context *ctx;
+		struct mem tables, pages;
+
+		MUST(vgpu_rg_context_new(dev, NULL, &ctx));
+		tables = mem_new(ctx, 65 * 4096, VGPU_RG_VRAM, RW);
+		pages = mem_new(ctx, 8 << 20, VGPU_RG_SYSTEM, RW);
+		spread(ctx, &tables, &pages);
+		use_vast(dev, ctx, &p);
+		start = check_now();
+		if (!turn)
+			vgpu_rg_buffer_free(pages.buf);
+		longest(&p.unmap, start);
+		start = check_now();
+		vgpu_rg_context_free(ctx);
+		longest(&p.end, start);
+		if (turn)
+			vgpu_rg_buffer_free(pages.buf);
+		vgpu_rg_buffer_free(tables.buf);
+	}
+	printf("at worst: read %u ms, invalidate %u ms, unmap %u ms, end %u "
+	       "ms\n",
+	       (unsigned)(p.read / 1000000), (unsigned)(p.invalidate / 1000000),
+	       (unsigned)(p.unmap / 1000000), (unsigned)(p.end / 1000000));
+}
