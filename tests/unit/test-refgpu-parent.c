@@ -713,6 +713,49 @@ static void test_the_death_of_a_full_ring(void **state)
 	worker_free(w);
 }
 
+/* ---- modes ------------------------------------------------------------ */
+
+/* Two who have work without end, of weights 1 and 4, for a while. Engine time
+ * of each, and all the time that there was. */
+static void share(const char *config, uint64_t ret_ns[2], uint64_t *ret_wall)
+{
+	struct rig *rig = rig_new(config);
+	struct worker *w[2];
+	uint64_t start = loop_now_ns();
+	uint32_t d[8];
+
+	for (unsigned i = 0; i < 2; i++) {
+		w[i] = worker_new(rig, i ? 4 : 1);
+		worker_open(w[i], 0, 0);
+		worker_job(w[i], 0, d, cmd_spin(d, 50000, 65536));
+		worker_kick(w[i]);
+	}
+	do {
+		rig_run(rig);
+		for (unsigned i = 0; i < 2; i++)
+			ret_ns[i] = w[i]->shared->slots[0].time;
+	} while (ret_ns[0] + ret_ns[1] < 250000000);
+	*ret_wall = loop_now_ns() - start;
+	for (unsigned i = 0; i < 2; i++)
+		worker_free(w[i]);
+	rig_free(rig);
+}
+
+static void test_modes_of_sharing(void **state)
+{
+	uint64_t ns[2], wall;
+
+	(void)state;
+	share("software,mode=best-effort", ns, &wall);
+	assert_in_range(ns[1], 3 * ns[0], 5 * ns[0]);
+	share("software,mode=equal", ns, &wall);
+	assert_in_range(ns[1], ns[0] / 4 * 3, ns[0] / 3 * 4);
+	/* A tenth and four; nobody has the rest. */
+	share("software,mode=fixed,shares=10", ns, &wall);
+	assert_in_range(ns[1], 3 * ns[0], 5 * ns[0]);
+	assert_true(ns[0] < wall / 5 && ns[1] < wall / 5 * 3);
+}
+
 /* ---- hardware that is late -------------------------------------------- */
 
 static bool idle_is_preempted;
@@ -864,6 +907,7 @@ int main(void)
 		TEST(test_vram_is_replaced),
 		cmocka_unit_test(test_sixty_four_vgpus),
 		cmocka_unit_test(test_configurations),
+		cmocka_unit_test(test_modes_of_sharing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

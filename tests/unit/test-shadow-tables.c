@@ -62,6 +62,8 @@ struct world {
 	uint64_t *hw; /* SEEN: address, or 0; bit 0: W, bit 1: local */
 	int sections;
 	uint64_t fence;
+	struct vgpu_shadow_watch watches; /* of the tracker that is told */
+	bool told;
 };
 
 static void enter(void *user)
@@ -161,12 +163,104 @@ static uint64_t *entry(struct world *w, unsigned page, unsigned i)
 	return w->ram + page * 512 + i;
 }
 
+static void notice(struct world *w, unsigned page);
+
 static void set(struct world *w, unsigned page, unsigned i, uint64_t e)
 {
 	*entry(w, page, i) = e;
+	if (w->told)
+		notice(w, page);
 }
 
-static struct world *world(unsigned max_tables)
+/* ------------------------------------------------------------------ */
+/* Another tracker: one whom somebody tells which tables are written, as a VMM
+ */
+/* that write-protects them could. Heat: it was written to.             */
+/* ------------------------------------------------------------------ */
+
+static struct world *told_world(struct vgpu_shadow_tracker *tracker)
+{
+	return (struct world *)(void *)tracker;
+}
+
+static int told_open(void *user, struct vgpu_shadow_tracker **ret_tracker)
+{
+	struct world *w = user;
+
+	w->told = true;
+	w->watches.prev = w->watches.next = &w->watches;
+	*ret_tracker = (struct vgpu_shadow_tracker *)(void *)w;
+	return 0;
+}
+
+static void told_close(struct vgpu_shadow_tracker *tracker)
+{
+	struct world *w = told_world(tracker);
+
+	assert_ptr_equal(w->watches.next, &w->watches);
+}
+
+static void told_add(struct vgpu_shadow_tracker *tracker,
+		     struct vgpu_shadow_watch *watch)
+{
+	struct vgpu_shadow_watch *head = &told_world(tracker)->watches;
+
+	watch->heat = 0;
+	watch->prev = head;
+	watch->next = head->next;
+	head->next->prev = watch;
+	head->next = watch;
+}
+
+static void told_remove(struct vgpu_shadow_tracker *tracker,
+			struct vgpu_shadow_watch *watch)
+{
+	(void)tracker;
+	watch->prev->next = watch->next;
+	watch->next->prev = watch->prev;
+}
+
+static void told_compared(struct vgpu_shadow_tracker *tracker,
+			  struct vgpu_shadow_watch *watch, unsigned changed)
+{
+	(void)tracker;
+	(void)changed;
+	watch->heat = 0;
+}
+
+static void told_suspects(struct vgpu_shadow_tracker *tracker,
+			  void (*found)(struct vgpu_shadow_watch *watch,
+					void *user),
+			  void *user)
+{
+	struct vgpu_shadow_watch *head = &told_world(tracker)->watches;
+
+	for (struct vgpu_shadow_watch *i = head->next; i != head; i = i->next)
+		if (i->heat)
+			found(i, user);
+}
+
+static void notice(struct world *w, unsigned page)
+{
+	for (struct vgpu_shadow_watch *i = w->watches.next; i != &w->watches;
+	     i = i->next)
+		if (!i->local && i->addr == page * PAGE)
+			i->heat = 1;
+}
+
+static const struct vgpu_shadow_tracker_ops told = {
+	.struct_size = sizeof(told),
+	.name = "told",
+	.open = told_open,
+	.close = told_close,
+	.add = told_add,
+	.remove = told_remove,
+	.compared = told_compared,
+	.suspects = told_suspects,
+};
+
+static struct world *world(unsigned max_tables,
+			   const struct vgpu_shadow_tracker_ops *tracker)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct vgpu_shadow_config config = {
@@ -175,6 +269,8 @@ static struct world *world(unsigned max_tables)
 		.format = &format,
 		.ops = &ops,
 		.user = w,
+		.tracker = tracker,
+		.tracker_user = w,
 	};
 
 	assert_non_null(w);
@@ -193,13 +289,19 @@ static struct world *world(unsigned max_tables)
 
 static int setup_small(void **state)
 {
-	*state = world(64);
+	*state = world(64, NULL);
 	return 0;
 }
 
 static int setup(void **state)
 {
-	*state = world(2048);
+	*state = world(2048, NULL);
+	return 0;
+}
+
+static int setup_told(void **state)
+{
+	*state = world(2048, &told);
 	return 0;
 }
 
@@ -524,6 +626,49 @@ static void anything_goes(void **state)
 	}
 }
 
+#define MANY 100u /* tables, more than the other tracker suspects at once */
+
+/* Nothing is compared but what was written, and all of that: no invalidate is
+ * needed, and no fault. */
+static void a_tracker_that_is_told(void **state)
+{
+	struct world *w = *state;
+	uint64_t seed = 2463534242u, before, entries[MANY] = { 0 };
+
+	for (unsigned t = 0; t < MANY; t++)
+		set(w, L2, t, (RAM_PAGES - 1 - t) * PAGE | P);
+	look(w);
+	before = stats(w).compares;
+	look(w);
+	assert_int_equal(stats(w).compares, before);
+	for (unsigned round = 0; round < 50; round++) {
+		unsigned written = 0;
+
+		for (unsigned t = 0; t < MANY; t++) {
+			seed = seed * 6364136223846793005ull + 1;
+			if (seed >> 62)
+				continue;
+			entries[t] =
+				seed >> 61 & 1
+					? (DATA + (seed >> 40) % 1000) * PAGE |
+						  P | W
+					: 0;
+			set(w, RAM_PAGES - 1 - t, 17, entries[t]);
+			written++;
+		}
+		before = stats(w).compares;
+		look(w);
+		assert_int_equal(stats(w).compares, before + written);
+		for (unsigned t = 0; t < MANY; t++)
+			check(w, (t * 512ull + 17) * PAGE,
+			      entries[t]
+				      ? (BUS + (entries[t] & ~(PAGE - 1))) | 1
+				      : 0);
+		reap(w);
+	}
+	assert_int_equal(stats(w).faults, 0);
+}
+
 static void formats_are_checked(void **state)
 {
 	struct vgpu_shadow_format bad = format;
@@ -556,6 +701,8 @@ static void formats_are_checked(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+#define TOLD(f) cmocka_unit_test_setup_teardown(f, setup_told, teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -569,6 +716,10 @@ int main(void)
 		TEST(limits_of_pins),
 		TEST(memory_that_is_taken_back),
 		TEST(anything_goes),
+		TOLD(a_tracker_that_is_told),
+		TOLD(tables_are_followed),
+		TOLD(large_pages),
+		TOLD(anything_goes),
 		cmocka_unit_test(formats_are_checked),
 	};
 
