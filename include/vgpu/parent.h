@@ -112,8 +112,8 @@ struct vgpu_parent_args {
  * @memory_gone: mandatory with memory. It is replaced, taken back, or its
  *               instance goes (instance_gone follows): nothing may use it when
  *               this returns.
-* @save: optional, with restore: state of the instance that the hardware and this
- *        half have, and the instance half can't: how far a command is,
+ * @save: optional, with restore: state of the instance that the hardware and
+ *        this half have, and the instance half can't: how far a command is,
  *        registers and buffers of an engine. For whoever goes on with it. What
  *        the instance half has in its own state is not in it, nor what can be
  *        made anew (tables, pins). From then on nothing of the instance runs,
@@ -206,7 +206,7 @@ vgpu_instance_name(const struct vgpu_parent_instance *inst);
  *
  * From instance_new on. Under vgpud these come from vgpud, and an instance half
  * has no say in them. The type stays; the others may change
- *(@instance_changed).
+ * (@instance_changed).
  */
 VGPU_API const struct vgpu_type *
 vgpu_instance_type(const struct vgpu_parent_instance *inst);

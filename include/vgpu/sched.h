@@ -71,17 +71,17 @@ enum vgpu_sched_mode {
  * @struct_size: sizeof(struct vgpu_sched_ops)
  * @submit: start @entity as soon as the engine is free. At most two are
  *	submitted and have not left. It leaves by vgpu_sched_left(), which is
- *not to be called in this op.
+ *	not to be called in this op.
  * @preempt: whoever runs is to leave at its next boundary; one that is next may
  *	be dropped (it leaves, too, and has run for 0), or stay next.
  * @reset: @entity has not left VGPU_SCHED_HANG_NS (or what was configured)
- *after a preempt: make it leave by force. Called again if even that does not
- *	help within as long.
+ *	after a preempt: make it leave by force. Called again if even that does
+ *	not help within as long.
  * @time: ns that engines have worked for @entity so far, up to now, by their
- *own clock. Then a hang is what they have worked for as long in vain: where an
- *	engine itself is stopped (its clock, its power, its process), it is not
- *	its user who hangs; but after VGPU_SCHED_HANG_FACTOR times as long it is
- *	all the same. NULL: the time is what calls say.
+ *	own clock. Then a hang is what they have worked for as long in vain.
+ *	Where an engine itself is stopped (its clock, its power, its process),
+ *	it is not its user who hangs; but after VGPU_SCHED_HANG_FACTOR times as
+ *	long it is all the same. NULL: the time is what calls say.
  */
 struct vgpu_sched_ops {
 	uint32_t struct_size;
@@ -191,7 +191,7 @@ VGPU_API void vgpu_sched_unready(struct vgpu_sched_entity *entity);
  * @entity: submitted; others are ignored
  * @more: it has more to do: it was preempted or dropped, or work came late
  * @ran_ns: how long the engine worked for it; VGPU_SCHED_UNKNOWN: since it
- *could begin
+ *	could begin
  *
  * Starts who is next.
  */

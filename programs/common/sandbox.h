@@ -47,8 +47,8 @@ int sandbox_mode_parse(const char *name, enum sandbox_mode *ret_mode);
  * Call it when all files are open and all modules loaded, before there are
  * other threads: capabilities and Landlock go by thread, and a thread that is
  * there already (a driver's) counts as missing. What is refused from here on
- *fails with EPERM (a system call, logged by the kernel where it audits) or
- *EACCES (a file).
+ * fails with EPERM (a system call, logged by the kernel where it audits) or
+ * EACCES (a file).
  *
  * @ret_missing: what is missing, as was logged, of SANDBOX_MISSING_MAX bytes;
  *	"" if nothing is that was asked for
