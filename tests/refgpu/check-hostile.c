@@ -258,6 +258,30 @@ static void contexts(struct vgpu_rg_device *dev)
 	works(dev);
 }
 
+/* All contexts wait for what never comes. */
+static void waiters(struct vgpu_rg_device *dev)
+{
+	unsigned n = vgpu_rg_info(dev).contexts;
+	struct vgpu_rg_context *ctx[REFGPU_MAX_CONTEXTS] = { NULL };
+	struct mem m[REFGPU_MAX_CONTEXTS];
+	struct vgpu_rg_stream s = { 0 };
+
+	for (unsigned i = 0; i < n; i++) {
+		MUST(vgpu_rg_context_new(dev, NULL, &ctx[i]));
+		m[i] = mem_new(ctx[i], 4096, VGPU_RG_VRAM, RW);
+		vgpu_rg_sem_wait(&s, m[i].va, 1);
+		MUST(vgpu_rg_submit(ctx[i], &s, NULL));
+		vgpu_rg_stream_clear(&s);
+	}
+	usleep(HOSTILE_NS / 1000);
+	for (unsigned i = 0; i < n; i++) {
+		vgpu_rg_context_free(ctx[i]);
+		vgpu_rg_buffer_free(m[i].buf);
+	}
+	vgpu_rg_stream_free(&s);
+	works(dev);
+}
+
 static void interrupts(struct vgpu_rg_device *dev)
 {
 	struct vgpu_rg_stream s = { 0 };
@@ -375,6 +399,7 @@ const struct test hostile_tests[] = {
 	{ "batch-endless", batch_endless },
 	{ "doorbells", doorbells },
 	{ "contexts", contexts },
+	{ "waiters", waiters },
 	{ "interrupts", interrupts },
 	{ "registers", registers },
 	{ "unmap-all", unmap_all },

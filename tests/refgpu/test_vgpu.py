@@ -14,7 +14,7 @@ from conftest import BUILD, DEMO, PATIENCE, TOP, TYPE, eventually, fds, resident
 COMMANDS = ['fill-copy', 'rectangles', 'kernels', 'mandelbrot', 'semaphores', 'batches', 'long-streams', 'long-waits',
             'errors', 'faults']
 HOSTILE = ['tables-outside', 'tables-loop', 'tables-fan', 'tables-by-command', 'tables-change', 'tables-vast', 'batch-changes',
-           'ring-changes', 'ring-endless', 'batch-endless', 'doorbells', 'contexts', 'interrupts', 'registers',
+           'ring-changes', 'ring-endless', 'batch-endless', 'doorbells', 'contexts', 'waiters', 'interrupts', 'registers',
            'unmap-all', 'hang']
 SEEDS = 40
 # What a process keeps in reserve; a leak of a vGPU's memory is larger. A sanitizer keeps freed memory for a while.
