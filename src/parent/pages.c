@@ -8,80 +8,170 @@
 
 #define MIN_SLOTS   64u
 #define GROUP_SHIFT 5u /* so many bits of page numbers stay neighbours */
+/* Tables up to that size are moved at once. From others, so many slots for each
+ * page that comes: it is empty long before this one is full. */
+#define SMALL_SLOTS 4096u
+#define MOVE_SLOTS  8u
+#define TOUCH_BYTES ((size_t)2 << 20)
+#define GONE	    UINT64_MAX /* key, in the old table: no page's */
 
 /* Addresses are the backend's choice, not a worker's: no secret is needed. */
-static size_t home(const struct parent_pages *pages, uint64_t addr)
+static size_t home(size_t n_slots, uint64_t addr)
 {
 	uint64_t page = addr / PARENT_PAGE_SIZE;
 	uint64_t group = (page >> GROUP_SHIFT) * 0x9e3779b97f4a7c15ull;
 
 	return (size_t)((group >> 32 << GROUP_SHIFT) +
 			(page & ((1u << GROUP_SHIFT) - 1))) &
-	       (pages->n_slots - 1);
+	       (n_slots - 1);
 }
 
-struct parent_page *parent_pages_slot(const struct parent_pages *pages,
-				      uint64_t addr)
+/* In one of the tables: the page's slot, or a free one. */
+static struct parent_page *lookup(struct parent_page *slots, size_t n_slots,
+				  uint64_t addr)
 {
-	size_t i = home(pages, addr);
+	size_t i = home(n_slots, addr);
 
-	while (pages->slots[i].key &&
-	       parent_page_addr(&pages->slots[i]) != addr)
-		i = (i + 1) & (pages->n_slots - 1);
-	return &pages->slots[i];
+	while (slots[i].key &&
+	       (parent_page_addr(&slots[i]) != addr || slots[i].key == GONE))
+		i = (i + 1) & (n_slots - 1);
+	return &slots[i];
+}
+
+/* In the old table, where others are found past it */
+static void leave_behind(struct parent_page *page)
+{
+	*page = (struct parent_page){ .key = GONE };
+}
+
+struct parent_page *parent_pages_slot(struct parent_pages *pages, uint64_t addr)
+{
+	struct parent_page *p = lookup(pages->slots, pages->n_slots, addr);
+	struct parent_page *old;
+
+	if (p->key || !pages->old)
+		return p;
+	old = lookup(pages->old, pages->n_old, addr);
+	if (old->key) {
+		*p = *old;
+		leave_behind(old);
+	}
+	return p;
 }
 
 struct parent_page *parent_pages_find(const struct parent_pages *pages,
 				      uint64_t addr)
 {
-	struct parent_page *p = parent_pages_slot(pages, addr);
+	struct parent_page *p = lookup(pages->slots, pages->n_slots, addr);
 
+	if (!p->key && pages->old)
+		p = lookup(pages->old, pages->n_old, addr);
 	return p->key ? p : NULL;
 }
 
 void parent_pages_prefetch(const struct parent_pages *pages, uint64_t addr)
 {
-	__builtin_prefetch(&pages->slots[home(pages, addr)], 1);
+	__builtin_prefetch(&pages->slots[home(pages->n_slots, addr)], 1);
+}
+
+/* The next @n slots of the old table */
+static void move(struct parent_pages *pages, size_t n)
+{
+	for (; n && pages->moved < pages->n_old; n--, pages->moved++) {
+		struct parent_page *p = &pages->old[pages->moved];
+
+		if (!p->key || p->key == GONE)
+			continue;
+		*lookup(pages->slots, pages->n_slots, parent_page_addr(p)) = *p;
+		leave_behind(p);
+	}
+	if (pages->moved < pages->n_old)
+		return;
+	big_free(pages->old, pages->n_old, sizeof(*pages->old));
+	pages->old = NULL;
+	pages->n_old = pages->moved = 0;
+}
+
+/* A new table's memory comes with its first use, and with zeroes, which takes
+ * longer than all else: piece by piece, before it is needed. */
+static void prepare(struct parent_pages *pages, size_t more)
+{
+	size_t n = 2 * pages->n_slots, bytes = n * sizeof(*pages->next);
+
+	if (pages->n_slots <= SMALL_SLOTS || pages->old ||
+	    8 * (pages->n + more) < 3 * pages->n_slots)
+		return;
+	if (!pages->next)
+		pages->next = big_calloc(n, sizeof(*pages->next));
+	if (!pages->next || pages->touched >= bytes)
+		return;
+	*((volatile char *)pages->next + pages->touched) = 0;
+	pages->touched += TOUCH_BYTES;
+}
+
+/* Of @n slots; NULL: no memory */
+static struct parent_page *new_table(struct parent_pages *pages, size_t n)
+{
+	struct parent_page *slots = pages->next;
+
+	pages->next = NULL;
+	pages->touched = 0;
+	if (slots && n == 2 * pages->n_slots)
+		return slots;
+	big_free(slots, 2 * pages->n_slots, sizeof(*slots));
+	return big_calloc(n, sizeof(*slots));
 }
 
 int parent_pages_reserve(struct parent_pages *pages, size_t more)
 {
 	size_t n = MAX(pages->n_slots, (size_t)MIN_SLOTS);
-	struct parent_pages old = *pages;
+	struct parent_page *slots;
 
+	if (pages->old)
+		move(pages, more * MOVE_SLOTS);
+	prepare(pages, more);
 	while (n < 2 * (pages->n + more))
 		n *= 2;
-	if (n == old.n_slots)
+	if (n == pages->n_slots)
 		return 0;
-	pages->slots = big_calloc(n, sizeof(*pages->slots));
-	if (!pages->slots) {
-		pages->slots = old.slots;
+	slots = new_table(pages, n);
+	if (!slots)
 		return -ENOMEM;
-	}
+	if (pages->old)
+		move(pages, SIZE_MAX);
+	pages->old = pages->slots;
+	pages->n_old = pages->n_slots;
+	pages->slots = slots;
 	pages->n_slots = n;
-	for (size_t i = 0; i < old.n_slots; i++)
-		if (old.slots[i].key)
-			*parent_pages_slot(pages,
-					   parent_page_addr(&old.slots[i])) =
-				old.slots[i];
-	big_free(old.slots, old.n_slots, sizeof(*old.slots));
+	if (pages->n_old <= SMALL_SLOTS)
+		move(pages, SIZE_MAX);
 	return 0;
 }
 
 void parent_pages_fini(struct parent_pages *pages)
 {
 	big_free(pages->slots, pages->n_slots, sizeof(*pages->slots));
+	big_free(pages->old, pages->n_old, sizeof(*pages->old));
+	big_free(pages->next, 2 * pages->n_slots, sizeof(*pages->next));
 	*pages = (struct parent_pages){ 0 };
 }
 
 /* Those behind move up, so that no search ends early. */
 void parent_pages_remove(struct parent_pages *pages, struct parent_page *page)
 {
-	size_t mask = pages->n_slots - 1, hole = (size_t)(page - pages->slots);
+	size_t mask = pages->n_slots - 1, hole;
 
+	pages->n--;
+	if (pages->old && page >= pages->old &&
+	    page < pages->old + pages->n_old) {
+		leave_behind(page);
+		return;
+	}
+	hole = (size_t)(page - pages->slots);
 	for (size_t i = (hole + 1) & mask; pages->slots[i].key;
 	     i = (i + 1) & mask) {
-		size_t want = home(pages, parent_page_addr(&pages->slots[i]));
+		size_t want = home(pages->n_slots,
+				   parent_page_addr(&pages->slots[i]));
 
 		if (((i - want) & mask) < ((i - hole) & mask))
 			continue;
@@ -89,5 +179,4 @@ void parent_pages_remove(struct parent_pages *pages, struct parent_page *page)
 		hole = i;
 	}
 	pages->slots[hole] = (struct parent_page){ 0 };
-	pages->n--;
 }

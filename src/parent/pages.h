@@ -2,6 +2,10 @@
 /*
  * The device addresses of one vGPU: a hash table of pages. Neighbouring pages
  * are neighbours in it, so that a range costs few cache misses.
+ *
+ * A large one that grows is not moved at once, which would hold up everybody
+ * on the loop: for a while there are two, and each page that comes takes some
+ * of the old one's along.
  */
 #ifndef PARENT_PAGES_H
 #define PARENT_PAGES_H
@@ -22,7 +26,11 @@ struct parent_page {
 
 struct parent_pages {
 	struct parent_page *slots;
-	size_t n, n_slots; /* used, and all: a power of two, half full */
+	size_t n, n_slots;	  /* used, and all: a power of two, half full */
+	struct parent_page *old;  /* NULL: there is no other table */
+	size_t n_old, moved;	  /* its slots, and those that are empty */
+	struct parent_page *next; /* twice as large, soon to be needed */
+	size_t touched;		  /* bytes of it that are there */
 };
 
 static inline uint64_t parent_page_addr(const struct parent_page *page)
@@ -39,8 +47,9 @@ static inline unsigned parent_page_prot(const struct parent_page *page)
 int parent_pages_reserve(struct parent_pages *pages, size_t more);
 void parent_pages_fini(struct parent_pages *pages);
 
-/* @addr: of a page. Its slot, or the free one where it would be. */
-struct parent_page *parent_pages_slot(const struct parent_pages *pages,
+/* @addr: of a page. Its slot, or the free one where it would be. Moves no other
+ * page. */
+struct parent_page *parent_pages_slot(struct parent_pages *pages,
 				      uint64_t addr);
 /* The page or NULL */
 struct parent_page *parent_pages_find(const struct parent_pages *pages,

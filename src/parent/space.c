@@ -286,8 +286,8 @@ static void give_share(void *user, uint64_t bytes)
 void parent_space_set_share(struct parent_space *space,
 			    struct parent_share *share)
 {
-	space->files.budget = (struct dma_files_budget){ take_share, give_share,
-							 share };
+	space->files.budget =
+		(struct dma_files_budget){ take_share, give_share, share };
 }
 
 bool parent_space_owns(const struct parent_space *space, uint64_t addr,
@@ -374,14 +374,14 @@ int parent_space_new(struct vgpu_iommu *iommu, struct parent_space **ret_space)
 }
 
 /* Whatever the worker left: may be many, so not one by one. */
-static void unmap_all(struct parent_space *space)
+static void unmap_table(struct vgpu_iommu *iommu,
+			const struct parent_page *slots, size_t n_slots)
 {
-	struct vgpu_iommu *iommu = space->iommu;
 	uint64_t addrs[WIRE_MAX_PAGES];
 	unsigned n = 0;
 
-	for (size_t i = 0; i < space->pages.n_slots; i++) {
-		const struct parent_page *p = &space->pages.slots[i];
+	for (size_t i = 0; i < n_slots; i++) {
+		const struct parent_page *p = &slots[i];
 
 		for (uint32_t k = p->refs; k; k--) {
 			addrs[n++] = parent_page_addr(p);
@@ -393,6 +393,14 @@ static void unmap_all(struct parent_space *space)
 	}
 	if (n)
 		iommu->ops->unmap(iommu, addrs, n);
+}
+
+static void unmap_all(struct parent_space *space)
+{
+	const struct parent_pages *pages = &space->pages;
+
+	unmap_table(space->iommu, pages->slots, pages->n_slots);
+	unmap_table(space->iommu, pages->old, pages->n_old);
 }
 
 void parent_space_free(struct parent_space *space)

@@ -316,15 +316,15 @@ static void test_a_limit_of_bytes(void **state)
  * that are removed in any order. */
 static void test_the_table(void **state)
 {
-	enum { N = 4096 };
+	enum { N = 1 << 16 };
 	static bool in[N];
 	struct parent_pages pages = { 0 };
 	uint64_t seed = 88172645463325252ull;
-	size_t n = 0;
+	size_t n = 0, moving = 0;
 
 	(void)state;
 	memset(in, 0, sizeof(in));
-	for (unsigned step = 0; step < 60000; step++) {
+	for (unsigned step = 0; step < 400000; step++) {
 		struct parent_page *p;
 		uint64_t addr;
 		unsigned i;
@@ -336,7 +336,12 @@ static void test_the_table(void **state)
 		/* One half lies page by page, the other far apart. */
 		addr = (i < N / 2 ? i : (uint64_t)i << 24) * PAGE + BASE;
 		assert_int_equal(parent_pages_reserve(&pages, 1), 0);
-		p = parent_pages_slot(&pages, addr);
+		/* While it grows, pages are in two tables. */
+		moving += pages.old != NULL;
+		p = parent_pages_find(&pages, addr);
+		assert_int_equal(!!p, in[i]);
+		if (!p || step & 1)
+			p = parent_pages_slot(&pages, addr);
 		assert_int_equal(!!p->key, in[i]);
 		if (in[i]) {
 			assert_int_equal(parent_page_addr(p), addr);
@@ -352,7 +357,8 @@ static void test_the_table(void **state)
 		in[i] ^= 1;
 		assert_int_equal(pages.n, n);
 	}
-	assert_true(n > 1000);
+	assert_null(parent_pages_find(&pages, ~(PAGE - 1)));
+	assert_true(n > 1000 && moving > 1000 && moving < 200000);
 	parent_pages_fini(&pages);
 }
 
