@@ -103,7 +103,7 @@ def test_the_parent_ends_under_work(system):
     client = system.client(vgpu, 'neighbour')
     client.wait_for('started')
     assert system.parent.end() == 0, system.parent.log()
-    assert vgpu.process.wait(PATIENCE) == 1
+    assert vgpu.process.wait(PATIENCE) == 5
     assert 'the parent is gone' in vgpu.log()
     client.process.wait(PATIENCE)
     for program in (system.parent, vgpu):
