@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "util/hop.h"
 #include "util/loop.h"
 #include "util/place.h"
 
@@ -29,30 +30,46 @@ uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
+/* What our loop does next. */
+static enum place_step next_step(uint64_t now)
+{
+	static struct place place; /* a process has one loop */
+	static unsigned cpus;
+	enum place_step step = place_next(&place, now);
+	uint64_t after;
+
+	if (!cpus)
+		cpus = hop_cpus();
+	if (step == PLACE_MOVE && hop_away(cpus))
+		return PLACE_LOOK;
+	if (step == PLACE_YIELD) {
+		sched_yield();
+		after = now_ns();
+		place_yielded(&place, after - now, after);
+		return PLACE_LOOK;
+	}
+	return step;
+}
+
 /* Nothing was there. Give the other side a chance; sleep when it is time to. */
 static void pause_for(enum way way, int fd, short events, uint64_t *since)
 {
-	static struct place place; /* a process has one that waits */
 	struct pollfd p = { .fd = fd, .events = events };
-	enum place_step step = PLACE_YIELD;
 	uint64_t now;
+	bool sleep;
 
 	if (way == WAY_SPIN)
 		return;
 	now = now_ns();
 	if (!*since)
 		*since = now;
-	if (now - *since >= (way == WAY_LOOP ? LOOP_SPIN_NS : YIELD_NS))
-		step = PLACE_MOVE;
-	else if (way == WAY_LOOP)
-		step = place_next(&place, now);
-	if (step == PLACE_MOVE && poll(&p, 1, -1) < 0)
-		fail("poll");
-	if (step == PLACE_YIELD) {
+	sleep = now - *since >= (way == WAY_LOOP ? LOOP_SPIN_NS : YIELD_NS);
+	if (!sleep && way == WAY_LOOP)
+		sleep = next_step(now) != PLACE_LOOK;
+	else if (!sleep)
 		sched_yield();
-		if (way == WAY_LOOP)
-			place_yielded(&place, now_ns() - now);
-	}
+	if (sleep && poll(&p, 1, -1) < 0)
+		fail("poll");
 }
 
 ssize_t way_recv(enum way way, int sock, void *buf, size_t len)

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "cleanup.h"
+#include "hop.h"
 #include "list.h"
 #include "place.h"
 
@@ -46,6 +47,7 @@ struct loop {
 	struct loop_poller *pollers;
 	struct loop_poller *next_poller; /* of the round in progress */
 	struct place place;
+	unsigned cpus; /* hop_cpus() */
 };
 
 int loop_new(struct loop **ret_loop)
@@ -58,6 +60,7 @@ int loop_new(struct loop **ret_loop)
 		return -ENOMEM;
 	list_init(&loop->sources);
 	list_init(&loop->dead);
+	loop->cpus = hop_cpus();
 	loop->wake_fd = -1;
 	loop->epfd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epfd < 0)
@@ -392,12 +395,18 @@ static int spin(struct loop *loop)
 		} else if (!did) {
 			enum place_step step = place_next(&loop->place, now);
 
-			if (step == PLACE_MOVE)
-				break; /* sleep: nothing is there */
+			if (step == PLACE_MOVE && hop_away(loop->cpus)) {
+				last = loop_now_ns(); /* not its fault */
+				continue;
+			}
+			if (step == PLACE_MOVE || step == PLACE_SLEEP)
+				break; /* nothing is there */
 			if (step == PLACE_YIELD) {
+				uint64_t before = now;
+
 				sched_yield();
-				place_yielded(&loop->place,
-					      loop_now_ns() - now);
+				now = loop_now_ns();
+				place_yielded(&loop->place, now - before, now);
 			}
 		}
 	}
