@@ -136,60 +136,45 @@ static enum step fill(struct engine *e, struct context *c, const uint32_t *d)
 typedef void *(*resolve)(struct engine *e, uint64_t at, unsigned prot,
 			 size_t *len);
 
-/* Neighbours on both sides are one piece of memory, also over pages. */
-struct run {
-	uint8_t *to;
-	const uint8_t *from;
-	size_t n;
-};
-
-/* memmove: they may be the same memory. */
-static void run_flush(struct context *c, struct run *r)
-{
-	if (r->n)
-		memmove(r->to, r->from, r->n);
-	c->s.done += r->n;
-	r->n = 0;
-}
-
-static void run_add(struct context *c, struct run *r, uint8_t *to,
-		    const uint8_t *from, size_t n)
-{
-	if (r->n && (r->to + r->n != to || r->from + r->n != from))
-		run_flush(c, r);
-	if (!r->n)
-		*r = (struct run){ to, from, 0 };
-	r->n += n;
-}
-
-/* Sums don't wrap: an address behind 2^40 faults at its first byte. */
+/* A page at a time: the next one is looked up while this one is on its way.
+ * memmove: they may be the same memory. Sums don't wrap: an address behind 2^40
+ * faults at its first byte. */
 static enum step copy_chunk(struct engine *e, struct context *c, uint64_t bytes,
 			    uint64_t to, uint64_t from, resolve ptr)
 {
-	struct run run = { NULL, NULL, 0 };
-	uint64_t at = c->s.done;
-
-	for (size_t n, left = CHUNK; left && at < bytes; left -= n, at += n) {
+	for (size_t n, left = CHUNK; left && c->s.done < bytes; left -= n) {
+		uint64_t at = c->s.done;
 		void *p;
 		const void *q;
 
 		n = bytes - at < left ? (size_t)(bytes - at) : left;
 		q = ptr(e, from + at, PROT_READ_, &n);
 		p = q ? ptr(e, to + at, PROT_WRITE_, &n) : NULL;
-		if (!p) {
-			run_flush(c, &run);
+		if (!p)
 			return STEP_FAULT;
-		}
-		run_add(c, &run, p, q, n);
+		memmove(p, q, n);
+		c->s.done += n;
 	}
-	run_flush(c, &run);
-	return at < bytes ? STEP_AGAIN : STEP_DONE;
+	return c->s.done < bytes ? STEP_AGAIN : STEP_DONE;
+}
+
+static enum step copy_chunks(struct engine *e, struct context *c,
+			     uint64_t bytes, uint64_t to, uint64_t from,
+			     resolve ptr)
+{
+	enum step r;
+	unsigned n = 0;
+
+	do
+		r = copy_chunk(e, c, bytes, to, from, ptr);
+	while (r == STEP_AGAIN && ++n < SECTION_CHUNKS && section_goes_on(e));
+	return r;
 }
 
 static enum step copy(struct engine *e, struct context *c, const uint32_t *d)
 {
-	return copy_chunk(e, c, command_u64(d + 5), command_u64(d + 1),
-			  command_u64(d + 3), mmu_ptr);
+	return copy_chunks(e, c, command_u64(d + 5), command_u64(d + 1),
+			   command_u64(d + 3), mmu_ptr);
 }
 
 /* Which memory an address of PHYS_COPY is of: a bit that no sum reaches. */
@@ -211,8 +196,8 @@ static void *phys_ptr(struct engine *e, uint64_t at, unsigned prot, size_t *len)
 static enum step phys_copy(struct engine *e, struct context *c,
 			   const uint32_t *d)
 {
-	return copy_chunk(e, c, command_u64(d + 5), phys_address(d + 1),
-			  phys_address(d + 3), phys_ptr);
+	return copy_chunks(e, c, command_u64(d + 5), phys_address(d + 1),
+			   phys_address(d + 3), phys_ptr);
 }
 
 /* Those that wait for an engine would wait for the one they run on. */

@@ -36,6 +36,7 @@
 #define SLICE_NS	 2000000u /* of the arbiter */
 #define SEM_POLL_NS	 1000000u /* waiting contexts are looked at */
 #define CHUNK		 65536u	  /* bytes between two boundaries */
+#define SECTION_CHUNKS	 8u	  /* in a section, if nobody waits for it */
 #define SPIN_NS		 50000u /* an engine looks for work before it sleeps */
 
 struct engine;
@@ -141,6 +142,8 @@ struct engine {
 
 	/* Odd: in a section */
 	_Atomic uint64_t section;
+	/* Somebody waits for its end: a hint, which may get lost */
+	atomic_bool awaited;
 
 	/* The thread's own */
 	struct context *run;

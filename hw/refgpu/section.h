@@ -17,6 +17,7 @@ static inline void section_begin(struct engine *e)
 {
 	const struct refgpu_hw_bus *bus = e->hw->config.bus;
 
+	atomic_store_explicit(&e->awaited, false, memory_order_relaxed);
 	atomic_store(&e->section,
 		     atomic_load_explicit(&e->section, memory_order_relaxed) +
 			     1);
@@ -44,6 +45,23 @@ static inline void section_renew(struct engine *e)
 {
 	section_end(e);
 	section_begin(e);
+}
+
+/* May the section go on after a chunk? Beginning one costs a fence, in which
+ * nothing is copied. The bus has no such price, and gets a moment; pointers
+ * from before are no longer good. */
+static inline bool section_goes_on(struct engine *e)
+{
+	const struct refgpu_hw_bus *bus = e->hw->config.bus;
+
+	if (atomic_load_explicit(&e->awaited, memory_order_relaxed) ||
+	    atomic_load_explicit(&e->request, memory_order_relaxed))
+		return false;
+	if (bus) {
+		bus->leave(e->hw->config.user);
+		bus->enter(e->hw->config.user);
+	}
+	return true;
 }
 
 /* Waits until the section that @e may be in is over. Not from a section. */

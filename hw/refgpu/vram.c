@@ -21,6 +21,7 @@ void section_sync(struct engine *e)
 
 	if (!(open & 1))
 		return;
+	atomic_store_explicit(&e->awaited, true, memory_order_relaxed);
 	for (unsigned i = 0;
 	     atomic_load_explicit(&e->section, memory_order_acquire) == open;
 	     i++) {
