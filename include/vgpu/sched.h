@@ -41,7 +41,7 @@ struct vgpu_sched_entity; /* opaque */
 #define VGPU_SCHED_UNKNOWN     UINT64_MAX /* how long it ran */
 
 /* Defaults, and what numbers are good for */
-#define VGPU_SCHED_SLICE_NS	2000000ull   /* a turn */
+#define VGPU_SCHED_SLICE_NS	3000000ull   /* a turn */
 #define VGPU_SCHED_MIN_SLICE_NS 500000ull    /* a turn, where many wait */
 #define VGPU_SCHED_LATENCY_NS	32000000ull  /* for a turn of each of them */
 #define VGPU_SCHED_LONE_NS	250000000ull /* a turn while nobody waits */
