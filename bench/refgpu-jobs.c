@@ -17,6 +17,7 @@
  * how long they take. */
 #define AHEAD_LONG  16u
 #define AHEAD_SHORT 24u
+#define LOADS_AHEAD 2u /* of each of many */
 
 static void buffer(struct load *l, unsigned i, uint64_t size, unsigned where,
 		   unsigned flags)
@@ -213,6 +214,26 @@ double load_rate(struct load *l, uint64_t ns)
 	uint64_t done = 0, took = run(l, ns, NULL, &done);
 
 	return (double)done * 1e9 / (double)took;
+}
+
+double loads_rate(struct load *l, unsigned n, uint64_t ns)
+{
+	uint64_t begin = now_ns(), out = 0, in = 0;
+
+	for (;;) {
+		bool more = now_ns() - begin < ns;
+
+		if (more) {
+			submit(&l[out % n], out / n);
+			out++;
+		} else if (in == out) {
+			return (double)in * 1e9 / (double)(now_ns() - begin);
+		}
+		if (!more || out - in == (uint64_t)n * LOADS_AHEAD) {
+			finish(&l[in % n], in / n);
+			in++;
+		}
+	}
 }
 
 static void *runner_main(void *arg)

@@ -66,6 +66,9 @@ void load_fini(struct load *l);
 /* Jobs done per second, over at least @ns. */
 double load_rate(struct load *l, uint64_t ns);
 
+/* Likewise, of one thread with @n of them. */
+double loads_rate(struct load *l, unsigned n, uint64_t ns);
+
 /* Threads that do so until they are stopped. */
 struct runner;
 struct runner *runner_start(struct load *l);
