@@ -14,6 +14,23 @@ extern const struct vgpu_driver *const vgpu_driver_entry;
 #define PAGE	     4096ull
 #define MIN_OF(a, b) ((a) < (b) ? (a) : (b))
 
+/* Whole pages, of which there are as many as are used, and nothing behind. */
+static void *zeroes(size_t size)
+{
+	void *p = mmap(NULL, size + PAGE, PROT_NONE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	REQUIRE(p != MAP_FAILED);
+	REQUIRE(!mprotect(p, size, PROT_READ | PROT_WRITE));
+	return p;
+}
+
+static void unmap(void *p, size_t size)
+{
+	if (p)
+		munmap(p, size + PAGE);
+}
+
 /* ------------------------------------------------------------------ */
 /* The core                                                            */
 /* ------------------------------------------------------------------ */
@@ -360,7 +377,7 @@ static void close_slot(struct vgpu_core *core, unsigned slot)
 
 	for (uint64_t i = 0; i < s->end; i++)
 		count(core, s->pte[i], -1);
-	free(s->pte);
+	unmap(s->pte, HW_VA * 8);
 	*s = (struct rig_slot){ 0 };
 	for (unsigned i = 0; i < core->n_jobs; i++)
 		if (core->jobs[i].slot == slot)
@@ -383,7 +400,7 @@ static void take(struct vgpu_core *core, const struct rg_record *r)
 			.open = true,
 			.engine = ((const struct rg_open *)r)->engine,
 			.generation = ((const struct rg_open *)r)->generation,
-			.pte = calloc(HW_VA, 8),
+			.pte = zeroes(HW_VA * 8),
 		};
 		core->shared->slots[r->slot] = (struct rg_slot_status){ 0 };
 		REQUIRE(s->pte && s->engine < REFGPU_NUM_ENGINES);
@@ -627,12 +644,9 @@ struct vgpu_core *rig_new(void)
 	core->clock = 1000000000u;
 	core->tick = RIG_TICK;
 	the_core = core;
-	core->ram = calloc(1, RAM_SIZE);
-	core->vram = mmap(NULL, VRAM_SIZE, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	core->shared = aligned_alloc(4096, sizeof(*core->shared));
-	REQUIRE(core->ram && core->vram != MAP_FAILED && core->shared);
-	memset(core->shared, 0, sizeof(*core->shared));
+	core->ram = zeroes(RAM_SIZE);
+	core->vram = zeroes(VRAM_SIZE);
+	core->shared = zeroes(sizeof(*core->shared));
 	args.type = vgpu_driver_entry->types[0];
 	REQUIRE(args.type->vram_size == VRAM_SIZE);
 	REQUIRE(!vgpu_driver_entry->create(&args, &dev));
@@ -652,9 +666,9 @@ void rig_free(struct vgpu_core *core)
 	for (unsigned i = 0; i < RG_MAX_SLOTS; i++)
 		close_slot(core, i);
 	free(core->jobs);
-	free(core->ram);
-	munmap(core->vram, VRAM_SIZE);
-	free(core->shared);
+	unmap(core->ram, RAM_SIZE);
+	unmap(core->vram, VRAM_SIZE);
+	unmap(core->shared, sizeof(*core->shared));
 	free(core);
 	the_core = NULL;
 }
