@@ -191,8 +191,10 @@ static void look(struct vgpu_shadow_pool *p)
 	for (unsigned k = 0; k < p->n_batch; k++) {
 		struct batch_page *b = &p->batch[k];
 
-		if (b->t->dead) { /* all of it was taken away */
-			b->prot = 0;
+		/* What the table had was taken away as it died, but for what
+		 * this one is going to replace. */
+		if (b->t->dead) {
+			leave_out(b);
 			continue;
 		}
 		b->prot = (uint8_t)prot_in_reach(p, b);

@@ -626,6 +626,27 @@ static void anything_goes(void **state)
 	}
 }
 
+/* A page is another one, and then its whole table is gone, all in one look:
+ * what the hardware had there before it is gone, too. */
+static void a_page_changes_and_its_table_goes(void **state)
+{
+	struct world *w = *state;
+
+	for (unsigned i = 0; i < 4; i++)
+		set(w, L3, i, (DATA + i) * PAGE | P | W);
+	look(w);
+	check(w, 2 * PAGE, (BUS + (DATA + 2) * PAGE) | 1);
+	for (unsigned i = 0; i < 4; i++)
+		set(w, L3, i, (DATA + 9 - i) * PAGE | P | W);
+	set(w, L2, 0, 0);
+	vgpu_shadow_invalidate(w->shadow, 0, 0);
+	sync_all(w);
+	for (unsigned i = 0; i < 4; i++)
+		check(w, i * PAGE, 0);
+	reap(w);
+	assert_int_equal(w->n_pins, 0);
+}
+
 #define MANY 100u /* tables, more than the other tracker suspects at once */
 
 /* Nothing is compared but what was written, and all of that: no invalidate is
@@ -716,6 +737,7 @@ int main(void)
 		TEST(limits_of_pins),
 		TEST(memory_that_is_taken_back),
 		TEST(anything_goes),
+		TEST(a_page_changes_and_its_table_goes),
 		TOLD(a_tracker_that_is_told),
 		TOLD(tables_are_followed),
 		TOLD(large_pages),
