@@ -639,8 +639,7 @@ static void a_page_changes_and_its_table_goes(void **state)
 	for (unsigned i = 0; i < 4; i++)
 		set(w, L3, i, (DATA + 9 - i) * PAGE | P | W);
 	set(w, L2, 0, 0);
-	vgpu_shadow_invalidate(w->shadow, 0, 0);
-	sync_all(w);
+	look(w); /* at the last level first */
 	for (unsigned i = 0; i < 4; i++)
 		check(w, i * PAGE, 0);
 	reap(w);
@@ -737,7 +736,7 @@ int main(void)
 		TEST(limits_of_pins),
 		TEST(memory_that_is_taken_back),
 		TEST(anything_goes),
-		TEST(a_page_changes_and_its_table_goes),
+		TOLD(a_page_changes_and_its_table_goes),
 		TOLD(a_tracker_that_is_told),
 		TOLD(tables_are_followed),
 		TOLD(large_pages),
