@@ -59,6 +59,17 @@ static double median(double *v, int n)
 	return v[n / 2];
 }
 
+/* What is asked for beside what there is, as far as it goes on a line */
+static void most(double value, double aim, const char *what)
+{
+	printf("  %s<= %g %s", what, aim, value <= aim ? "yes" : "NO");
+}
+
+static void least(double value, double aim, const char *what)
+{
+	printf("  %s>= %g %s", what, aim, value >= aim ? "yes" : "NO");
+}
+
 static uint64_t next_random(uint64_t *seed)
 {
 	*seed ^= *seed << 13;
@@ -190,7 +201,7 @@ static void lookups(size_t ranges, bool random, bool dependent)
 			if (r >= 0)
 				ns[w][r] = (double)(now_ns() - start) / LOOKUPS;
 		}
-	printf("%8zu %-10s %-11s %8.2f %8.2f %8.2f %8.2f %8.2f %9.2f %9.2f\n",
+	printf("%8zu %-10s %-11s %8.2f %8.2f %8.2f %8.2f %8.2f %9.2f %9.2f",
 	       ranges, random ? "random" : "sequential",
 	       dependent ? "dependent" : "independent",
 	       median(ns[INLINED], ROUNDS), median(ns[CALL], ROUNDS),
@@ -198,6 +209,12 @@ static void lookups(size_t ranges, bool random, bool dependent)
 	       median(ns[SECTION], ROUNDS),
 	       median(ns[PUBLIC], ROUNDS) / median(ns[CALL], ROUNDS),
 	       median(ns[PUBLIC], ROUNDS) / median(ns[INLINED], ROUNDS));
+	if (ranges == 1)
+		most(median(ns[PUBLIC], ROUNDS), 5, "read ");
+	else if (ranges <= 65536)
+		most(median(ns[PUBLIC], ROUNDS) / median(ns[CALL], ROUNDS), 1.3,
+		     "/called ");
+	printf("\n");
 	free(bare.top);
 	free(list);
 	bed_free(&bed);
@@ -271,7 +288,10 @@ static void million(const char *what, uint64_t size, int shuffled)
 	       (double)kib * 1024 / N);
 	t[0] = now_ns();
 	check(dma_space_unmap_all(bed.core.dma, NULL, NULL), "unmap");
-	printf(" %12.1f\n", (double)(now_ns() - t[0]) / 1e6);
+	printf(" %12.1f", (double)(now_ns() - t[0]) / 1e6);
+	most((double)(t[10] - t[9]) / (double)(t[1] - t[0]), 1.2, "/first ");
+	most((double)kib * 1024 / N, 64, "bytes ");
+	printf("\n");
 	bed_free(&bed);
 	free(order);
 }
@@ -312,7 +332,9 @@ static void bench_maps(void)
 		all[r] = (double)(now_ns() - start) / 1e6;
 	}
 	printf("\nat 60,000 live maps: map and unmap one %.0f ns, UNMAP_ALL "
-	       "%.2f ms\n", median(pair, ROUNDS), median(all, ROUNDS));
+	       "%.2f ms", median(pair, ROUNDS), median(all, ROUNDS));
+	most(median(all, ROUNDS), 10, "ms ");
+	printf("\n");
 	bed_free(&bed);
 }
 
@@ -354,8 +376,10 @@ static void bench_pins(void)
 		unpin[r] = (double)(t[3] - start) / 1e3;
 	}
 	printf("\n512 scattered pages, cpu backend: pin %.1f us, pin again "
-	       "%.1f us, unpin %.1f us\n", median(pin, ROUNDS),
+	       "%.1f us, unpin %.1f us", median(pin, ROUNDS),
 	       median(again, ROUNDS), median(unpin, ROUNDS));
+	most(median(pin, ROUNDS), 20, "pin ");
+	printf("\n");
 	bed_free(&bed);
 	vgpu_iommu_destroy(iommu);
 }
@@ -407,13 +431,18 @@ static void copies(size_t len)
 		wr[r] = (double)(t[3] - t[2]);
 		to[r] = (double)(t[4] - t[3]);
 	}
-	printf("%10zu %10.2f %10.2f %8.3f %10.2f %10.2f %8.3f\n", len,
+	printf("%10zu %10.2f %10.2f %8.3f %10.2f %10.2f %8.3f", len,
 	       (double)total / median(from, ROUNDS),
 	       (double)total / median(rd, ROUNDS),
 	       median(from, ROUNDS) / median(rd, ROUNDS),
 	       (double)total / median(to, ROUNDS),
 	       (double)total / median(wr, ROUNDS),
 	       median(to, ROUNDS) / median(wr, ROUNDS));
+	if (len >= 64u << 10)
+		least(MIN(median(from, ROUNDS) / median(rd, ROUNDS),
+			  median(to, ROUNDS) / median(wr, ROUNDS)), 0.95,
+		      "both ");
+	printf("\n");
 	bed_free(&bed);
 	free(buf);
 }
