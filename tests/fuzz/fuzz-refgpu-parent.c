@@ -203,8 +203,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!rig)
 		start();
-	w = worker_new(rig, 100);
-	REQUIRE(w);
+	/* Those before it are put away by and by. */
+	for (unsigned i = 0; !(w = worker_new(rig, 100)); i++) {
+		REQUIRE(i < 1000);
+		rig_run(rig);
+	}
 	REQUIRE(!worker_pin(w, 0, PINS, 3, addrs));
 	for (unsigned i = 0; i < MAX_STEPS && in.len && !w->dropped; i++)
 		step(w, &in, addrs, &pinned);

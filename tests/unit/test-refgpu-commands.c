@@ -178,7 +178,8 @@ static void test_timestamp(void **state)
 	time = gpu_rd(&f->g, REFGPU_CTX_TIME_LO);
 	memcpy(t, f->rig.vram + 4088, 16);
 	assert_true(t[0] >= before + 2000000 && t[0] <= after);
-	assert_true(t[1] >= 2000000 && t[1] <= time);
+	/* By the engine's clock, which may have stood meanwhile */
+	assert_true(t[1] > 0 && t[1] <= time);
 }
 
 /* A command may wrap at any dword of the ring. */
