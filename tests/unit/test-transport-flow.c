@@ -195,7 +195,7 @@ static int answer_100_fds(struct rig *rig, struct conn_message *msg)
 	if (!p)
 		return -EAGAIN;
 	for (int i = 0; i < 100; i++)
-		fds[i] = STDERR_FILENO;
+		fds[i] = rig->peer; /* not a file: that is closed later */
 	memcpy(p, msg->data, msg->size);
 	return conn_commit(rig->conn, msg->size, fds, 100);
 }
