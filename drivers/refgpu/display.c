@@ -79,9 +79,9 @@ static bool runs(const struct rg *rg)
 /* Those that have been since it was looked at last */
 static uint64_t elapsed(struct rg *rg)
 {
-	uint64_t n = (rg_now() - rg->vblank_base) / VBLANK_NS;
+	uint64_t n = (rg_now() - rg->state->vblank_base) / VBLANK_NS;
 
-	rg->vblank_base += n * VBLANK_NS;
+	rg->state->vblank_base += n * VBLANK_NS;
 	return n;
 }
 
@@ -102,7 +102,7 @@ void rg_display_catch_up(struct rg *rg)
 	struct rg_display *d = &rg->state->display;
 	uint64_t n;
 
-	if (!rg->vblank_base)
+	if (!rg->state->vblank_base)
 		return;
 	n = elapsed(rg);
 	if (!n)
@@ -111,7 +111,7 @@ void rg_display_catch_up(struct rg *rg)
 		commit(rg);
 	show(rg);
 	if (!runs(rg)) {
-		rg->vblank_base = 0; /* this was the last one */
+		rg->state->vblank_base = 0; /* this was the last one */
 		return;
 	}
 	d->vblanks += (uint32_t)n;
@@ -121,8 +121,8 @@ void rg_display_catch_up(struct rg *rg)
 void rg_display_arm(struct rg *rg)
 {
 	const struct rg_display *d = &rg->state->display;
-	uint64_t now = rg_now(), next = rg->vblank_base + VBLANK_NS;
-	bool wanted = rg->vblank_base &&
+	uint64_t now = rg_now(), next = rg->state->vblank_base + VBLANK_NS;
+	bool wanted = rg->state->vblank_base &&
 		      (d->commit || !runs(rg) ||
 		       rg->state->irq_enable & REFGPU_IRQ_VBLANK);
 
@@ -184,8 +184,8 @@ static void write_control(struct rg *rg, uint32_t value)
 	struct rg_display *d = &rg->state->display;
 
 	d->control = value & DISP_ON;
-	if (runs(rg) && !rg->vblank_base)
-		rg->vblank_base = rg_now();
+	if (runs(rg) && !rg->state->vblank_base)
+		rg->state->vblank_base = rg_now();
 }
 
 void rg_display_write(struct rg *rg, uint32_t reg, uint32_t value)
@@ -228,7 +228,7 @@ void rg_display_write(struct rg *rg, uint32_t reg, uint32_t value)
 
 void rg_display_reset(struct rg *rg)
 {
-	rg->vblank_base = 0;
+	rg->state->vblank_base = 0;
 	show(rg);
 	rg_display_arm(rg);
 }

@@ -132,11 +132,11 @@ static void age(struct rg_slot *s)
 {
 	struct rg_early *e = &s->early;
 
-	if (s->done >= e->jobs[0].seq) {
+	if (s->st->done >= e->jobs[0].seq) {
 		e->jobs[0] = e->jobs[1];
 		memset(&e->jobs[1], 0, sizeof(e->jobs[1]));
 	}
-	if (s->done >= e->jobs[0].seq)
+	if (s->st->done >= e->jobs[0].seq)
 		memset(&e->jobs[0], 0, sizeof(e->jobs[0]));
 }
 
@@ -152,7 +152,7 @@ void rg_early_note(struct rg_slot *s, uint32_t n)
 	age(s);
 	/* The first ones are over before the others. */
 	st = &e->jobs[e->jobs[0].seq != 0].stores;
-	e->jobs[e->jobs[0].seq != 0].seq = s->seq + 1;
+	e->jobs[e->jobs[0].seq != 0].seq = s->st->seq + 1;
 	if (!e->n_notes) {
 		st->anywhere = true;
 		return;
@@ -176,10 +176,10 @@ bool rg_early_may(struct rg_slot *s)
 {
 	struct rg_early *e = &s->early;
 
-	if (s->done == s->seq)
+	if (s->st->done == s->st->seq)
 		return true;
 	age(s);
-	return s->done >= e->refused && !e->jobs[0].stores.anywhere &&
+	return s->st->done >= e->refused && !e->jobs[0].stores.anywhere &&
 	       !e->jobs[1].stores.anywhere;
 }
 
@@ -189,7 +189,7 @@ void rg_early_invalidate(struct rg_slot *s, uint64_t va, uint64_t n)
 
 	rg_slot_invalidate(s, va, n);
 	e->n_notes = NOTE_JOBS;
-	e->check = s->done < s->seq;
+	e->check = s->st->done < s->st->seq;
 	e->va = va;
 	e->n = n;
 }
@@ -205,17 +205,17 @@ bool rg_early_check(struct rg_slot *s)
 	age(s);
 	for (unsigned i = 0; i < 2; i++)
 		if (vgpu_shadow_stores_reach(s->shadow, &e->jobs[i].stores)) {
-			e->refused = s->seq;
+			e->refused = s->st->seq;
 			return false;
 		}
-	e->until = s->seq;
+	e->until = s->st->seq;
 	return true;
 }
 
 /* Commands of an INVALIDATE behind which they are have yet to be done? */
 bool rg_early_is(const struct rg_slot *s)
 {
-	return s->done < s->early.until;
+	return s->st->done < s->early.until;
 }
 
 /* Likewise: may they change commands at [@va, @va + @len)? */

@@ -19,18 +19,18 @@ void rg_parent_kick(struct vgpu_device *dev)
 
 static void on_fault(struct rg_slot *s, const struct rg_notice *n)
 {
-	if (rg_ctx_of(s)->state != REFGPU_STATE_IDLE || s->faulted)
+	if (rg_ctx_of(s)->state != REFGPU_STATE_IDLE || s->st->faulted)
 		return;
-	if (n->va == s->fault_va && n->seq == s->fault_seq)
-		s->same_faults++;
+	if (n->va == s->st->fault_va && n->seq == s->st->fault_seq)
+		s->st->same_faults++;
 	else
-		s->same_faults = 0;
-	if (n->seq != s->fault_seq)
+		s->st->same_faults = 0;
+	if (n->seq != s->st->fault_seq)
 		s->drops = 0;
-	s->faulted = true;
-	s->fault_va = n->va;
-	s->fault_seq = n->seq;
-	s->fault_code = n->code;
+	s->st->faulted = true;
+	s->st->fault_va = n->va;
+	s->st->fault_seq = n->seq;
+	s->st->fault_code = n->code;
 	s->fault_after = 0;
 	rg_slot_pump(s);
 }
@@ -49,7 +49,7 @@ void rg_parent_message(struct vgpu_device *dev, const void *msg, size_t len)
 	s = &rg->slots[n.slot];
 	rg_slot_update(s);
 	/* It may be about the context that was here before. */
-	if (!s->open || n.generation != s->generation)
+	if (!s->st->open || n.generation != s->st->generation)
 		return;
 	switch (n.kind) {
 	case RG_NOTICE_FAULT:

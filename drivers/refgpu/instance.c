@@ -43,10 +43,8 @@ static void rg_reset(struct vgpu_device *dev, enum vgpu_reset_reason reason)
 		let_go(rg);
 	else
 		rg_slots_close_all(rg);
-	for (unsigned i = 0; i < RG_CONTEXTS; i++)
-		rg->slots[i].time = 0;
 	memset(rg->state, 0, sizeof(*rg->state));
-	rg->power_on = rg_now();
+	rg->state->power_on = rg_now();
 	rg_display_reset(rg);
 	if (reason == VGPU_RESET_NEW_CLIENT)
 		give_memory(rg);
@@ -64,7 +62,7 @@ static void rg_parent_gone(struct vgpu_device *dev)
 	vgpu_log(dev, VGPU_LOG_WARNING,
 		 "vgpu-parent has ended: the vGPU computes nothing any more");
 	for (unsigned i = 0; i < RG_CONTEXTS; i++)
-		if (rg->slots[i].open)
+		if (rg->slots[i].st->open)
 			rg_slot_error(&rg->slots[i], REFGPU_ERROR_RESET);
 	rg->has_memory = false;
 }
@@ -120,6 +118,9 @@ static const struct vgpu_field rg_fields[] = {
 	VGPU_FIELD(struct rg_state, display.live_stride, 1),
 	VGPU_FIELD(struct rg_state, display.live_base, 1),
 	VGPU_FIELD_ARRAY(struct rg_state, ctx, 1),
+	VGPU_FIELD_ARRAY(struct rg_state, place, 1),
+	VGPU_FIELD(struct rg_state, power_on, 1),
+	VGPU_FIELD(struct rg_state, vblank_base, 1),
 };
 
 static const struct vgpu_state_desc rg_state_desc = {
@@ -228,6 +229,8 @@ static int rg_create(const struct vgpu_create_args *args,
 		return err;
 	}
 	rg->state = vgpu_device_state(&rg->dev);
+	for (unsigned i = 0; i < RG_CONTEXTS; i++)
+		rg->slots[i].st = &rg->state->place[i];
 	rg->vram =
 		vgpu_device_memory(&rg->dev, REFGPU_BAR_VRAM, 0, rg->vram_size);
 	err = find_parent(rg);

@@ -59,19 +59,6 @@ struct rg_ctx {
 	uint32_t time_hi, reserved;
 };
 
-struct rg_state {
-	uint32_t irq_status, irq_enable, time_hi, reserved;
-	struct rg_display {
-		uint32_t control, format, width, height, stride;
-		uint32_t commit, vblanks, status;
-		uint64_t base;
-		/* What is live */
-		uint32_t live_format, live_width, live_height, live_stride;
-		uint64_t live_base;
-	} display;
-	struct rg_ctx ctx[RG_CONTEXTS];
-};
-
 /* Where a slot stands in its commands */
 struct rg_level {
 	uint64_t va;
@@ -100,6 +87,47 @@ struct rg_job_end {
 	uint32_t bytes, marks; /* what it takes of the hardware's ring */
 };
 
+/* Where a context stands in its commands: what its registers show when it is
+ * asked, and what whoever goes on with it has to know. */
+struct rg_place {
+	bool open;    /* the parent half has it */
+	bool rung;    /* the tail is to be looked at */
+	bool stopped; /* the parent has been told that the guest has to act */
+	struct rg_stream stream;
+	/* When all that was sent is over */
+	enum rg_pending pending;
+	uint32_t pending_code;
+	uint64_t pending_va;
+	uint64_t pending_n;
+	/* Jobs that were sent and are not over, a queue */
+	uint64_t seq, done;
+	unsigned first_job, n_jobs;
+	struct rg_job_end jobs[RG_MAX_JOBS];
+	/* A fault of the hardware that has no answer yet */
+	bool faulted;
+	uint32_t fault_code;
+	uint64_t fault_va, fault_seq;
+	unsigned same_faults;
+	uint32_t generation;
+	uint64_t time_seen, time; /* the parent's count, ours */
+};
+
+struct rg_state {
+	uint32_t irq_status, irq_enable, time_hi, reserved;
+	struct rg_display {
+		uint32_t control, format, width, height, stride;
+		uint32_t commit, vblanks, status;
+		uint64_t base;
+		/* What is live */
+		uint32_t live_format, live_width, live_height, live_stride;
+		uint64_t live_base;
+	} display;
+	struct rg_ctx ctx[RG_CONTEXTS];
+	struct rg_place place[RG_CONTEXTS];
+	uint64_t power_on;    /* CLOCK_MONOTONIC, ns */
+	uint64_t vblank_base; /* CLOCK_MONOTONIC of the last vblank, ns */
+};
+
 /* What is known of jobs under way, so that INVALIDATE need not wait for them */
 struct rg_early {
 	/* Where jobs up to .seq store to: the older ones, and the rest */
@@ -114,37 +142,21 @@ struct rg_early {
 	uint64_t until;	  /* were under way when it didn't */
 };
 
-/* A context of this vGPU, while it is enabled */
+/* A context of this vGPU, while it is enabled: what can be made anew from its
+ * place and the guest's tables */
 struct rg_slot {
 	struct rg *rg;
 	unsigned id;
-	bool open;
-	bool rung;
-	bool syncing; /* tables are to be compared before the next job */
-	bool lost;    /* the ring was too full for what its shadow has put */
-	bool stopped; /* the parent has been told that the guest has to act */
+	struct rg_place *st; /* of the device's state */
+	bool syncing;	     /* tables are to be compared before the next job */
+	bool lost; /* the ring was too full for what its shadow has put */
 	struct vgpu_shadow *shadow;
-	struct rg_stream stream;
-	/* When all that was sent is over */
-	enum rg_pending pending;
-	uint64_t pending_va;
-	uint64_t pending_n;
-	uint32_t pending_code;
-	/* Jobs that were sent and are not over, a queue */
-	uint64_t seq, done;
-	unsigned first_job, n_jobs;
-	uint32_t bytes, marks; /* of them all */
-	struct rg_job_end jobs[RG_MAX_JOBS];
+	uint32_t bytes,
+		marks; /* of the jobs under way, in the hardware's ring */
 	struct rg_early early;
-	/* A fault of the hardware that has no answer yet */
-	bool faulted;
-	uint64_t fault_va, fault_seq;
-	uint32_t fault_code;
-	unsigned same_faults, drops;
+	unsigned drops;	      /* of shadows, for the fault that has no answer */
 	uint64_t fault_after; /* position in the ring before the next try */
 	uint64_t opened_at;   /* likewise, before which its status is not its */
-	uint32_t generation;
-	uint64_t time_seen, time; /* the parent's count, ours */
 };
 
 struct rg_unmap {
@@ -167,18 +179,16 @@ struct rg {
 	uint8_t *vram;
 	bool has_memory; /* the parent half has our VRAM */
 	uint8_t edid[VGPU_EDID_SIZE];
-	uint64_t power_on; /* CLOCK_MONOTONIC, ns */
 	/* The ring */
 	struct rg_shared *shared;
 	uint64_t tail, told;
 	struct rg_entries entries;
+	uint32_t generations; /* of contexts, as long as the parent half */
 	/* Address spaces */
 	struct vgpu_shadow_pool *pool;
 	struct rg_unmap unmaps[RG_MAX_UNMAPS];
 	unsigned n_unmaps;
 	struct vgpu_timer *reap_timer, *pump_timer, *vblank_timer;
-	uint64_t vblank_base; /* CLOCK_MONOTONIC of vblank number .. */
-	uint64_t vblank_count;
 	uint64_t engine_ns[REFGPU_NUM_ENGINES];
 	/* Commands on their way: copies, one window for each level */
 	struct rg_window {

@@ -102,8 +102,8 @@ static uint32_t ctx_read(struct rg_slot *s, uint32_t reg)
 	case REFGPU_CTX_INV_HI:
 		return high(c->inv);
 	case REFGPU_CTX_TIME_LO:
-		c->time_hi = high(s->time);
-		return low(s->time);
+		c->time_hi = high(s->st->time);
+		return low(s->st->time);
 	case REFGPU_CTX_TIME_HI:
 		return c->time_hi;
 	case REFGPU_CTX_COOKIE:
@@ -149,11 +149,11 @@ static void invalidate(struct rg_slot *s, uint64_t va, uint32_t pages)
 	struct rg *rg = s->rg;
 	uint64_t before = rg->tail;
 
-	if (!s->open)
+	if (!s->st->open)
 		return;
 	rg_slot_update(s);
 	rg_slot_invalidate(s, va, pages);
-	if (!s->n_jobs)
+	if (!s->st->n_jobs)
 		return; /* nothing runs: before the next job is soon enough */
 	if (rg_space_sync(s, RG_INVALIDATE_NS)) {
 		vgpu_shadow_clear(s->shadow);
@@ -219,7 +219,7 @@ static uint32_t engines_busy(struct rg *rg)
 	for (unsigned i = 0; i < RG_CONTEXTS; i++) {
 		struct rg_slot *s = &rg->slots[i];
 
-		if (!s->open)
+		if (!s->st->open)
 			continue;
 		rg_slot_update(s);
 		if (read_state(s) == REFGPU_STATE_RUNNING)
@@ -256,7 +256,7 @@ static uint32_t global_read(struct rg *rg, uint32_t reg)
 	case REFGPU_VRAM_SIZE_HI:
 		return high(rg->vram_size);
 	case REFGPU_TIME_LO:
-		now = rg_now() - rg->power_on;
+		now = rg_now() - rg->state->power_on;
 		st->time_hi = high(now);
 		return low(now);
 	case REFGPU_TIME_HI:

@@ -25,10 +25,10 @@ static void account(struct rg_slot *s)
 	struct rg *rg = s->rg;
 	unsigned engine = rg_ctx_of(s)->control >> REFGPU_CTX_ENGINE_SHIFT & 15;
 	uint64_t now = __atomic_load_n(&status_of(s)->time, __ATOMIC_RELAXED);
-	uint64_t more = now > s->time_seen ? now - s->time_seen : 0;
+	uint64_t more = now > s->st->time_seen ? now - s->st->time_seen : 0;
 
-	s->time_seen = now;
-	s->time += more;
+	s->st->time_seen = now;
+	s->st->time += more;
 	if (!more || engine >= REFGPU_NUM_ENGINES)
 		return;
 	rg->engine_ns[engine] += more;
@@ -53,21 +53,22 @@ void rg_slot_update(struct rg_slot *s)
 	uint64_t done;
 
 	/* What is there may be of the one before. */
-	if (!s->open || rg_ring_passed(s->rg) < s->opened_at)
+	if (!s->st->open || rg_ring_passed(s->rg) < s->opened_at)
 		return;
 	done = __atomic_load_n(&status_of(s)->done, __ATOMIC_ACQUIRE);
-	if (done > s->seq)
-		done = s->seq;
-	if (done > s->done)
-		s->done = done;
-	while (s->n_jobs && s->jobs[s->first_job].seq <= s->done) {
-		const struct rg_job_end *end = &s->jobs[s->first_job];
+	if (done > s->st->seq)
+		done = s->st->seq;
+	if (done > s->st->done)
+		s->st->done = done;
+	while (s->st->n_jobs &&
+	       s->st->jobs[s->st->first_job].seq <= s->st->done) {
+		const struct rg_job_end *end = &s->st->jobs[s->st->first_job];
 
 		rg_ctx_of(s)->head = end->head;
 		s->bytes -= end->bytes;
 		s->marks -= end->marks;
-		s->first_job = (s->first_job + 1) % RG_MAX_JOBS;
-		s->n_jobs--;
+		s->st->first_job = (s->st->first_job + 1) % RG_MAX_JOBS;
+		s->st->n_jobs--;
 	}
 	account(s);
 	take_events(s);
@@ -78,9 +79,9 @@ void rg_slot_update(struct rg_slot *s)
 uint32_t rg_slot_head(struct rg_slot *s)
 {
 	const struct rg_ctx *c = rg_ctx_of(s);
-	uint32_t seen, sent = s->stream.fetch - c->head;
+	uint32_t seen, sent = s->st->stream.fetch - c->head;
 
-	if (!s->n_jobs || rg_space_load32(s, c->ctl + CTL_HEAD, &seen) ||
+	if (!s->st->n_jobs || rg_space_load32(s, c->ctl + CTL_HEAD, &seen) ||
 	    seen % 4 || seen >= c->ring_size ||
 	    ((seen - c->head) & (c->ring_size - 1)) >
 		    (sent & (c->ring_size - 1)))
@@ -108,8 +109,8 @@ void rg_slot_error(struct rg_slot *s, uint32_t error)
 
 	c->state = REFGPU_STATE_ERROR;
 	c->error = error;
-	s->pending = RG_PENDING_NONE;
-	s->faulted = false;
+	s->st->pending = RG_PENDING_NONE;
+	s->st->faulted = false;
 	rg_event(s, REFGPU_EVENT_ERROR);
 }
 
@@ -129,10 +130,10 @@ static bool drop_others(struct rg_slot *s)
 
 static void stop(struct rg_slot *s, enum refgpu_fault why)
 {
-	s->faulted = false;
-	s->stopped = true;
+	s->st->faulted = false;
+	s->st->stopped = true;
 	rg_ring_small(s->rg, s->id, RG_STOP_FAULT);
-	rg_slot_fault(s, s->fault_va, why | (s->fault_code & 1u << 8));
+	rg_slot_fault(s, s->st->fault_va, why | (s->st->fault_code & 1u << 8));
 }
 
 /*
@@ -143,8 +144,8 @@ static void stop(struct rg_slot *s, enum refgpu_fault why)
 void rg_slot_answer_fault(struct rg_slot *s)
 {
 	struct rg *rg = s->rg;
-	unsigned prot = s->fault_code & 1u << 8 ? VGPU_DMA_WRITE
-						: VGPU_DMA_READ;
+	unsigned prot = s->st->fault_code & 1u << 8 ? VGPU_DMA_WRITE
+						    : VGPU_DMA_READ;
 	enum vgpu_shadow_fault why;
 	int err;
 
@@ -155,7 +156,7 @@ void rg_slot_answer_fault(struct rg_slot *s)
 	if (s->fault_after)
 		vgpu_shadow_reap(rg->pool, rg_ring_passed(rg), SIZE_MAX);
 	s->fault_after = 0;
-	err = vgpu_shadow_fault(s->shadow, s->fault_va, prot, &why);
+	err = vgpu_shadow_fault(s->shadow, s->st->fault_va, prot, &why);
 	rg_space_mend(rg);
 	if (s->drops < RG_MAX_DROPS &&
 	    (err == -EAGAIN || (err && drop_others(s)))) {
@@ -166,12 +167,12 @@ void rg_slot_answer_fault(struct rg_slot *s)
 	}
 	if (err)
 		why = VGPU_SHADOW_FAULT_BUS;
-	if (!why && s->same_faults >= RG_SAME_FAULTS)
+	if (!why && s->st->same_faults >= RG_SAME_FAULTS)
 		why = VGPU_SHADOW_FAULT_BUS;
 	if (why) {
 		stop(s, rg_space_fault_code(why));
 	} else {
-		s->faulted = false;
+		s->st->faulted = false;
 		s->syncing = true;
 		rg_ring_small(rg, s->id, RG_RESUME);
 	}
@@ -187,7 +188,7 @@ void rg_slot_resume(struct rg_slot *s)
 	c->state = REFGPU_STATE_IDLE;
 	c->fault = REFGPU_FAULT_NONE;
 	c->fault_va = 0;
-	s->same_faults = s->drops = 0;
+	s->st->same_faults = s->drops = 0;
 	/* The guest may have changed tables before an INVALIDATE that has been
 	 * done already. */
 	if (rg_early_is(s)) {
@@ -195,10 +196,10 @@ void rg_slot_resume(struct rg_slot *s)
 		rg_space_mend(s->rg);
 	}
 	/* It faults again if it has to. */
-	if (s->stopped)
+	if (s->st->stopped)
 		rg_ring_small(s->rg, s->id, RG_RESUME);
-	s->stopped = false;
-	s->rung = true;
+	s->st->stopped = false;
+	s->st->rung = true;
 	rg_slot_pump(s);
 }
 
@@ -227,25 +228,26 @@ static void clear(struct rg_slot *s)
 	c->state = REFGPU_STATE_OFF;
 	c->head = c->event = c->fault = c->error = c->cookie = 0;
 	c->fault_va = 0;
-	s->stream = (struct rg_stream){ 0 };
-	s->rung = s->syncing = s->lost = s->stopped = s->faulted = false;
-	s->pending = RG_PENDING_NONE;
-	s->seq = s->done = 0;
-	s->first_job = s->n_jobs = 0;
+	s->st->stream = (struct rg_stream){ 0 };
+	s->st->rung = s->syncing = s->lost = s->st->stopped = s->st->faulted =
+		false;
+	s->st->pending = RG_PENDING_NONE;
+	s->st->seq = s->st->done = 0;
+	s->st->first_job = s->st->n_jobs = 0;
 	s->bytes = s->marks = 0;
 	s->early = (struct rg_early){ 0 };
-	s->same_faults = s->drops = 0;
+	s->st->same_faults = s->drops = 0;
 	s->fault_after = 0;
-	s->time_seen = 0;
+	s->st->time_seen = 0;
 }
 
 /* Tell the parent half. Return: is there anything to wait for? */
 bool rg_slot_end(struct rg_slot *s)
 {
-	bool was = s->open;
+	bool was = s->st->open;
 
 	rg_slot_update(s);
-	s->open = false;
+	s->st->open = false;
 	if (was) {
 		rg_ring_small(s->rg, s->id, RG_CLOSE);
 		vgpu_shadow_free(s->shadow);
@@ -318,11 +320,11 @@ static int open_slot(struct rg_slot *s)
 	r->r.kind = RG_OPEN;
 	r->r.slot = (uint16_t)s->id;
 	r->engine = c->control >> REFGPU_CTX_ENGINE_SHIFT & 15;
-	r->generation = ++s->generation;
+	r->generation = s->st->generation = ++rg->generations;
 	rg_ring_commit(rg);
 	rg_ring_kick(rg);
 	s->opened_at = rg->tail;
-	s->open = true;
+	s->st->open = true;
 	return 0;
 }
 

@@ -242,7 +242,7 @@ static void put(void *user, uint64_t va, uint64_t n, uint64_t addr, bool local,
 	struct rg_entries *e = &rg->entries;
 	uint64_t pte = 0;
 
-	if (!s->open || s->lost)
+	if (!s->st->open || s->lost)
 		return;
 	if (prot)
 		pte = addr | REFGPU_PTE_VALID |
@@ -276,7 +276,7 @@ static uint64_t fence(void *user)
 	for (unsigned i = 0; i < RG_CONTEXTS; i++) {
 		struct rg_slot *s = &rg->slots[i];
 
-		if (s->lost && s->open &&
+		if (s->lost && s->st->open &&
 		    !write_run(rg, i, 0, REFGPU_VA_SIZE / PAGE, 0, 0))
 			vgpu_log(&rg->dev, VGPU_LOG_WARNING,
 				 "the parent takes no records: context %u "
@@ -369,7 +369,7 @@ static void answer_unmaps(struct rg *rg)
 static bool is_syncing(const struct rg *rg)
 {
 	for (unsigned i = 0; i < RG_CONTEXTS; i++)
-		if (rg->slots[i].open && rg->slots[i].syncing)
+		if (rg->slots[i].st->open && rg->slots[i].syncing)
 			return true;
 	return false;
 }

@@ -19,7 +19,7 @@ enum end {
 	END_FULL,    /* the job; the next one goes on here */
 	END_EMPTY,   /* no commands are left */
 	END_SYNC,    /* tables are to be compared first */
-	END_PENDING, /* what s->pending says comes first */
+	END_PENDING, /* what s->st->pending says comes first */
 };
 
 static uint64_t u64_at(const uint32_t *p)
@@ -35,9 +35,9 @@ static uint32_t ring_mask(const struct rg_slot *s)
 static enum end pend(struct rg_slot *s, enum rg_pending what, uint64_t va,
 		     uint32_t code)
 {
-	s->pending = what;
-	s->pending_va = va;
-	s->pending_code = code;
+	s->st->pending = what;
+	s->st->pending_va = va;
+	s->st->pending_code = code;
 	return END_PENDING;
 }
 
@@ -74,7 +74,7 @@ unsigned rg_stream_read_tail(struct rg_slot *s, uint32_t *ret_tail)
 /* Dwords from the next command on to the end of its level */
 static uint32_t available(const struct rg_slot *s)
 {
-	const struct rg_stream *st = &s->stream;
+	const struct rg_stream *st = &s->st->stream;
 
 	if (st->depth) {
 		const struct rg_level *l = &st->level[st->depth - 1];
@@ -89,7 +89,7 @@ static size_t read_ring(struct rg_slot *s, uint32_t *to, size_t n,
 			uint64_t *ret_va, unsigned *ret_code)
 {
 	const struct rg_ctx *c = rg_ctx_of(s);
-	uint32_t at = s->stream.fetch;
+	uint32_t at = s->st->stream.fetch;
 	size_t before = (c->ring_size - at) / 4, done, more;
 
 	if (before > n)
@@ -107,7 +107,7 @@ static size_t read_ring(struct rg_slot *s, uint32_t *to, size_t n,
 /* May jobs under way write to the next @n dwords? */
 static bool is_written(struct rg_slot *s, uint32_t n)
 {
-	const struct rg_stream *st = &s->stream;
+	const struct rg_stream *st = &s->st->stream;
 	const struct rg_ctx *c = rg_ctx_of(s);
 	uint64_t bytes = n * 4ull, before = c->ring_size - st->fetch;
 
@@ -125,7 +125,7 @@ static bool is_written(struct rg_slot *s, uint32_t n)
 /* Copy what follows, as much as goes; at least @need dwords. */
 static enum end fill(struct rg_slot *s, uint32_t need)
 {
-	struct rg_stream *st = &s->stream;
+	struct rg_stream *st = &s->st->stream;
 	struct rg_window *w = &s->rg->window[st->depth];
 	uint32_t n = available(s);
 	uint64_t va;
@@ -154,7 +154,7 @@ static enum end fill(struct rg_slot *s, uint32_t need)
 /* The next command's dwords from its header on, at least @need */
 static enum end look(struct rg_slot *s, uint32_t need, const uint32_t **ret_cmd)
 {
-	struct rg_window *w = &s->rg->window[s->stream.depth];
+	struct rg_window *w = &s->rg->window[s->st->stream.depth];
 	enum end end = GO_ON;
 
 	if (w->n - w->at < need)
@@ -172,7 +172,7 @@ static void forget_windows(struct rg *rg)
 /* Over a command of @len dwords */
 static void step(struct rg_slot *s, uint32_t len)
 {
-	struct rg_stream *st = &s->stream;
+	struct rg_stream *st = &s->st->stream;
 	struct rg_window *w = &s->rg->window[st->depth];
 
 	if (st->depth)
@@ -202,21 +202,21 @@ static void store_head(struct rg_slot *s, struct job *j)
 	d[0] = REFGPU_CMD(REFGPU_OP_FENCE, FENCE_LEN);
 	d[1] = (uint32_t)va;
 	d[2] = (uint32_t)(va >> 32);
-	d[3] = s->stream.fetch;
+	d[3] = s->st->stream.fetch;
 	d[4] = 0; /* refgpu_ctl.reserved2 */
 	j->n += FENCE_LEN;
-	s->stream.unstored = 0;
+	s->st->stream.unstored = 0;
 }
 
 static void ring_command(struct rg_slot *s, struct job *j, bool batch)
 {
-	if (++s->stream.unstored >= RG_HEAD_EVERY || batch)
+	if (++s->st->stream.unstored >= RG_HEAD_EVERY || batch)
 		store_head(s, j);
 }
 
 static enum end call(struct rg_slot *s, const uint32_t *cmd)
 {
-	struct rg_stream *st = &s->stream;
+	struct rg_stream *st = &s->st->stream;
 
 	if (st->depth == REFGPU_BATCH_NESTING)
 		return error(s, REFGPU_ERROR_NESTING);
@@ -229,9 +229,9 @@ static enum end call(struct rg_slot *s, const uint32_t *cmd)
 /* Behind the BATCH that led here */
 static void leave(struct rg_slot *s, struct job *j)
 {
-	s->stream.depth--;
+	s->st->stream.depth--;
 	step(s, 4);
-	if (!s->stream.depth)
+	if (!s->st->stream.depth)
 		ring_command(s, j, true);
 }
 
@@ -243,7 +243,7 @@ static enum end invalidate(struct rg_slot *s, struct job *j,
 		rg_early_invalidate(s, u64_at(cmd + 1), cmd[3]);
 		return END_SYNC;
 	}
-	s->pending_n = cmd[3];
+	s->st->pending_n = cmd[3];
 	return pend(s, RG_PENDING_INVALIDATE, u64_at(cmd + 1), 0);
 }
 
@@ -258,7 +258,7 @@ static void append(struct rg *rg, struct job *j, const uint32_t *cmd,
 
 static enum end command(struct rg_slot *s, struct job *j)
 {
-	struct rg_stream *st = &s->stream;
+	struct rg_stream *st = &s->st->stream;
 	unsigned engine = rg_ctx_of(s)->control >> REFGPU_CTX_ENGINE_SHIFT & 15;
 	const uint32_t *cmd;
 	uint32_t len, n = available(s);
@@ -297,7 +297,7 @@ static enum end command(struct rg_slot *s, struct job *j)
 	case REFGPU_OP_IRQ:
 		s->rg->job_irqs++;
 		/* Whoever it wakes finds head behind what was before. */
-		if (s->stream.unstored)
+		if (s->st->stream.unstored)
 			store_head(s, j);
 		append(s->rg, j, cmd, len);
 		break;
@@ -338,10 +338,10 @@ uint32_t rg_stream_build(struct rg_slot *s)
 	/* A job of nothing else would only make who waits for the end of those
 	 * before it wait longer. */
 	if (!j.n && end == END_PENDING &&
-	    (s->pending == RG_PENDING_INVALIDATE ||
-	     s->pending == RG_PENDING_COMMANDS))
+	    (s->st->pending == RG_PENDING_INVALIDATE ||
+	     s->st->pending == RG_PENDING_COMMANDS))
 		return 0;
-	if (s->stream.unstored && end != END_SYNC)
+	if (s->st->stream.unstored && end != END_SYNC)
 		store_head(s, &j);
 	return j.n;
 }

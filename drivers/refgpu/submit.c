@@ -33,29 +33,30 @@ static void send(struct rg_slot *s, uint32_t n)
 	uint32_t bytes = n * (uint32_t)sizeof(uint32_t);
 	struct rg_job *r =
 		rg_ring_reserve(rg, (uint32_t)sizeof(*r) + bytes, RG_ROOM_LAST);
-	unsigned last = (s->first_job + s->n_jobs) % RG_MAX_JOBS;
+	unsigned last = (s->st->first_job + s->st->n_jobs) % RG_MAX_JOBS;
 	uint32_t irqs = rg->job_irqs < RG_JOB_IRQS ? rg->job_irqs : RG_JOB_IRQS;
 
 	rg_early_note(s, n);
 	r->r.kind = RG_JOB;
 	r->r.slot = (uint16_t)s->id;
-	r->seq = ++s->seq;
+	r->seq = ++s->st->seq;
 	r->n = n;
 	r->reserved = 0;
 	memcpy(r + 1, rg->job, bytes);
 	rg_ring_commit(rg);
-	s->jobs[last] = (struct rg_job_end){ s->seq, s->stream.fetch,
-					     bytes + RG_JOB_EXTRA, irqs + 1 };
+	s->st->jobs[last] =
+		(struct rg_job_end){ s->st->seq, s->st->stream.fetch,
+				     bytes + RG_JOB_EXTRA, irqs + 1 };
 	s->bytes += bytes + RG_JOB_EXTRA;
 	s->marks += irqs + 1;
-	s->n_jobs++;
+	s->st->n_jobs++;
 }
 
 /* Is there room for any job in the queue, and in the hardware's ring? If not,
  * the parent half kicks when some are over. */
 static bool may_send(const struct rg_slot *s)
 {
-	return s->n_jobs < RG_MAX_JOBS &&
+	return s->st->n_jobs < RG_MAX_JOBS &&
 	       s->bytes + RG_JOB_DWORDS * sizeof(uint32_t) + RG_JOB_EXTRA <=
 		       RG_SLOT_BYTES &&
 	       s->marks + RG_JOB_IRQS + 1 <= RG_SLOT_MARKS;
@@ -64,48 +65,49 @@ static bool may_send(const struct rg_slot *s)
 /* All that was sent is over, or need not be. */
 static bool is_due(struct rg_slot *s)
 {
-	switch (s->pending) {
+	switch (s->st->pending) {
 	case RG_PENDING_INVALIDATE:
 		return rg_early_may(s);
 	case RG_PENDING_COMMANDS:
 		return !rg_early_is(s);
 	default:
-		return s->done == s->seq;
+		return s->st->done == s->st->seq;
 	}
 }
 
 /* What was sent need not wait for this. */
 static enum step do_pending(struct rg_slot *s)
 {
-	enum rg_pending what = s->pending;
+	enum rg_pending what = s->st->pending;
 
-	s->pending = RG_PENDING_NONE;
+	s->st->pending = RG_PENDING_NONE;
 	rg_ring_kick(s->rg);
 	switch (what) {
 	case RG_PENDING_INVALIDATE:
-		rg_early_invalidate(s, s->pending_va, s->pending_n);
+		rg_early_invalidate(s, s->st->pending_va, s->st->pending_n);
 		return STEP_ON;
 	case RG_PENDING_COMMANDS:
 		return STEP_ON;
 	case RG_PENDING_FAULT:
-		rg_slot_fault(s, s->pending_va, s->pending_code);
+		rg_slot_fault(s, s->st->pending_va, s->st->pending_code);
 		return STEP_WAIT;
 	default:
-		rg_slot_error(s, s->pending_code);
+		rg_slot_error(s, s->st->pending_code);
 		return STEP_WAIT;
 	}
 }
 
 static bool at_rest(const struct rg_slot *s)
 {
-	return !s->stream.depth && s->stream.fetch == s->stream.tail &&
-	       !s->stream.unstored;
+	return !s->st->stream.depth &&
+	       s->st->stream.fetch == s->st->stream.tail &&
+	       !s->st->stream.unstored;
 }
 
 /* Is anything of what it knows of not done yet? */
 bool rg_slot_busy(const struct rg_slot *s)
 {
-	return s->n_jobs || s->pending || s->rung || !at_rest(s);
+	return s->st->n_jobs || s->st->pending || s->st->rung || !at_rest(s);
 }
 
 /* The tail is looked at when the doorbell has rung, and when all is done. */
@@ -113,14 +115,14 @@ static enum step look_for_work(struct rg_slot *s)
 {
 	uint32_t tail;
 
-	if (!s->rung && s->done < s->seq)
+	if (!s->st->rung && s->st->done < s->st->seq)
 		return STEP_WAIT;
-	s->rung = false;
+	s->st->rung = false;
 	if (rg_stream_read_tail(s, &tail))
 		return STEP_ON; /* it is pending */
-	if (tail == s->stream.fetch)
+	if (tail == s->st->stream.fetch)
 		return STEP_WAIT;
-	s->stream.tail = tail;
+	s->st->stream.tail = tail;
 	vgpu_shadow_suspect(s->shadow);
 	s->syncing = true;
 	return STEP_ON;
@@ -132,13 +134,13 @@ static enum step pump_step(struct rg_slot *s)
 	const uint64_t room = RG_ALIGN + 2 * JOB_BYTES + RG_ROOM_LAST;
 	uint32_t n;
 
-	if (!s->open || rg_ctx_of(s)->state != REFGPU_STATE_IDLE)
+	if (!s->st->open || rg_ctx_of(s)->state != REFGPU_STATE_IDLE)
 		return STEP_WAIT;
-	if (s->faulted) {
+	if (s->st->faulted) {
 		rg_slot_answer_fault(s);
 		return STEP_WAIT;
 	}
-	if (s->pending)
+	if (s->st->pending)
 		return is_due(s) ? do_pending(s) : STEP_WAIT;
 	if (s->syncing) {
 		/* Its time may be up as the ring is full: then nobody has been
@@ -149,9 +151,9 @@ static enum step pump_step(struct rg_slot *s)
 				       : STEP_TURN;
 		s->syncing = false;
 		if (!rg_early_check(s)) { /* once more, in its turn */
-			s->pending = RG_PENDING_INVALIDATE;
-			s->pending_va = s->early.va;
-			s->pending_n = s->early.n;
+			s->st->pending = RG_PENDING_INVALIDATE;
+			s->st->pending_va = s->early.va;
+			s->st->pending_n = s->early.n;
 			return STEP_ON;
 		}
 	}
@@ -190,13 +192,13 @@ void rg_pump_all(void *user)
 	struct rg *rg = user;
 
 	for (unsigned i = 0; i < RG_CONTEXTS; i++)
-		if (rg->slots[i].open)
+		if (rg->slots[i].st->open)
 			rg_slot_pump(&rg->slots[i]);
 }
 
 /* The doorbell */
 void rg_slot_ring(struct rg_slot *s)
 {
-	s->rung = true;
+	s->st->rung = true;
 	rg_slot_pump(s);
 }

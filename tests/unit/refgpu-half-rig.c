@@ -578,10 +578,10 @@ static void require_rest(struct vgpu_core *core)
 	for (unsigned i = 0; i < RG_CONTEXTS; i++) {
 		struct rg_slot *s = &rg->slots[i];
 
-		if (!s->open || rg_ctx_of(s)->state != REFGPU_STATE_IDLE)
+		if (!s->st->open || rg_ctx_of(s)->state != REFGPU_STATE_IDLE)
 			continue;
 		rg_slot_update(s);
-		REQUIRE(!s->faulted && !rg_slot_busy(s));
+		REQUIRE(!s->st->faulted && !rg_slot_busy(s));
 	}
 	REQUIRE(!rg->n_unmaps);
 }
