@@ -88,6 +88,11 @@ static void reap(struct loop *loop)
 	}
 }
 
+void loop_stay(struct loop *loop)
+{
+	loop->cpus = 0;
+}
+
 void loop_free(struct loop *loop)
 {
 	if (!loop)

@@ -24,6 +24,15 @@ int loop_new(struct loop **ret_loop);
 /* Sources must be gone before; NULL is fine. */
 void loop_free(struct loop *loop);
 
+/**
+ * loop_stay() - leave the choice of a cpu to the scheduler
+ *
+ * For one of several threads that work on the same jobs: who goes to another
+ * cpu of his own accord is in the way of those who are there for him, such as
+ * an engine's thread. Before it runs.
+ */
+void loop_stay(struct loop *loop);
+
 /* Run until loop_stop(). Return: 0, or negative errno of epoll itself. */
 int loop_run(struct loop *loop);
 /* Run what is ready; wait at most @timeout_ms (-1: for ever). For tests and
