@@ -2,6 +2,7 @@
 """A reference GPU's vGPU in a VM: a program in the guest computes on it through sysfs, and draws on its screen."""
 import re
 import sys
+import time
 
 import pytest
 
@@ -23,6 +24,8 @@ def parent(folder):
     process = Process([paths.program('vgpu-parent'), '--driver', paths.driver('refgpu'), '--parent-config', 'software',
                        '--socket-path', socket], folder / 'vgpu-parent.log')
     try:
+        while process.running() and 'sharing' not in process.log():
+            time.sleep(0.01)
         yield socket
         assert process.running(), process.log()
         assert process.terminate() == 0, process.log()
