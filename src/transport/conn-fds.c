@@ -9,6 +9,7 @@
 #include "../util/bytes.h"
 #include "../util/cleanup.h"
 #include "../util/foreign-fd.h"
+#include "../util/log.h"
 
 /* Room for @n more behind the last one. */
 static bool make_room(struct conn_fds *fds, size_t n)
@@ -58,6 +59,13 @@ int conn_fds_receive(struct conn_fds *fds, const struct msghdr *msg,
 				foreign_fd_close(fd);
 		}
 		total += n;
+	}
+	if (!ok && foreign_fds_hang()) {
+		log_warning(NULL,
+			    "descriptors that were sent here can't be closed, "
+			    "since their file systems don't answer: no others "
+			    "are taken before they do");
+		return -EMFILE;
 	}
 	if (!ok)
 		return -EMSGSIZE;

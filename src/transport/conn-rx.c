@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "../util/bytes.h"
+#include "../util/foreign-fd.h"
 #include "../vfio-user/decode.h"
 
 /*
@@ -207,6 +208,9 @@ static size_t rx_receive(struct conn *conn, bool *ret_any)
 	ssize_t n;
 	int err = 0;
 
+	/* Whoever sends some then is dropped: see conn_fds_receive(). */
+	if (foreign_fds_hang())
+		msg.msg_controllen = 0;
 	iov.iov_base = conn->rx + (st->rx_end - st->rx_base);
 	st->rx_busy = (uint32_t)iov.iov_len;
 	conn_order();

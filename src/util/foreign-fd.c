@@ -7,8 +7,10 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 #include "cleanup.h"
 #include "log.h"
@@ -36,36 +38,114 @@ int foreign_fd_stat(int fd, struct stat *ret_stat)
 	return 0;
 }
 
-/* Threads that are in close(); the process's, as descriptors are. */
-static _Atomic int closing;
+/* ---- closing -------------------------------------------------------- */
 
-static void *close_one(void *fd)
+struct waiting {
+	struct waiting *next;
+	int fd;
+};
+
+/* The process's, as descriptors are. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct waiting *first; /* under @lock, as what follows */
+static unsigned n_waiting;
+static uint64_t progress_ns;   /* when one was begun, or had an end */
+static _Atomic unsigned n_threads; /* written under @lock */
+
+static uint64_t now_ns(void)
 {
-	close_fd((int)(intptr_t)fd);
-	atomic_fetch_sub(&closing, 1);
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* The next one that waits; -1: there is none, and one thread less. */
+static int take_next(void)
+{
+	struct waiting *w;
+	int fd = -1;
+
+	pthread_mutex_lock(&lock);
+	progress_ns = now_ns();
+	w = first;
+	if (w) {
+		fd = w->fd;
+		first = w->next;
+		n_waiting--;
+		free(w);
+	} else {
+		n_threads--;
+	}
+	pthread_mutex_unlock(&lock);
+	return fd;
+}
+
+static void *close_some(void *user)
+{
+	for (int fd = (int)(intptr_t)user; fd >= 0; fd = take_next())
+		close_fd(fd);
 	return NULL;
 }
 
-static int close_on_a_thread(int fd)
+/* Under @lock. */
+static int start_thread(int fd)
 {
 	sigset_t all, old;
 	pthread_t thread;
 	int err;
 
-	if (atomic_fetch_add(&closing, 1) >= FOREIGN_MAX_CLOSING) {
-		atomic_fetch_sub(&closing, 1);
-		return -EBUSY;
-	}
 	/* Signals are for the threads that expect them. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = -pthread_create(&thread, NULL, close_one, (void *)(intptr_t)fd);
+	err = -pthread_create(&thread, NULL, close_some, (void *)(intptr_t)fd);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err)
-		atomic_fetch_sub(&closing, 1);
-	else
-		pthread_detach(thread);
+		return err;
+	pthread_detach(thread);
+	n_threads++;
+	progress_ns = now_ns();
+	return 0;
+}
+
+/* Under @lock. */
+static int enqueue(int fd)
+{
+	struct waiting *w = malloc(sizeof(*w));
+
+	if (!w)
+		return -ENOMEM;
+	*w = (struct waiting){ first, fd };
+	first = w;
+	n_waiting++;
+	return 0;
+}
+
+static int close_on_a_thread(int fd)
+{
+	int err = -EAGAIN;
+
+	pthread_mutex_lock(&lock);
+	if (n_threads < FOREIGN_MAX_CLOSING)
+		err = start_thread(fd);
+	if (err && n_threads)
+		err = enqueue(fd);
+	pthread_mutex_unlock(&lock);
 	return err;
+}
+
+bool foreign_fds_hang(void)
+{
+	bool hang;
+
+	if (n_threads < FOREIGN_MAX_CLOSING)
+		return false;
+	pthread_mutex_lock(&lock);
+	hang = n_threads == FOREIGN_MAX_CLOSING &&
+	       (n_waiting >= FOREIGN_MAX_WAITING ||
+		now_ns() - progress_ns > FOREIGN_PATIENCE_NS);
+	pthread_mutex_unlock(&lock);
+	return hang;
 }
 
 /* What belongs to a file system may tell it of the close, and wait. */
@@ -91,7 +171,7 @@ void foreign_fd_close(int fd)
 	err = close_on_a_thread(fd);
 	if (err)
 		log_warning(NULL,
-			    "a descriptor that somebody has sent stays open, "
-			    "since closing it may take for ever: %s",
+			    "a descriptor that somebody has sent stays open: "
+			    "there is no thread to close it: %s",
 			    strerror(-err));
 }

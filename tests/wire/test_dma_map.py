@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: MIT
 """VFIO_USER_DMA_MAP."""
+import contextlib
 import errno
 import fcntl
 import os
 import socket
 import subprocess
 import tempfile
+import time
 
 import pytest
 
 from silent_fuse import SilentFuse
 from vuser import proto
+from vuser.channel import Closed
 from vuser.client import WireError
 from vuser.profiles import QemuClient
 from vuser.proto import Cmd
@@ -205,6 +208,49 @@ def test_file_system_that_does_not_answer(fresh_server, refused, tmp_path):
             assert client.read(proto.CONFIG, 0, 4)
     finally:
         fuse.close()
+
+
+@pytest.mark.parametrize("in_one", [1, 8])
+def test_more_files_that_do_not_answer_than_can_be_closed(fresh_server, refused, tmp_path, memfd, in_one):
+    """Those that hang while they are closed are so many at most (FOREIGN_MAX_CLOSING): then nobody's are taken, but all else
+    works; and none is lost when the file system goes."""
+    server = fresh_server()
+    before = server.fds().total()
+    try:
+        fuse = SilentFuse(tmp_path)
+    except OSError as error:
+        pytest.skip(f"no FUSE here: {error}")
+    try:
+        fuse.silent = True
+        end = time.monotonic() + 60
+        dropped = False
+        while not dropped:
+            assert time.monotonic() < end, server.log()
+            with QemuClient(server.path) as client:
+                client.negotiate()
+                with contextlib.suppress(WireError):
+                    try:
+                        client.call(Cmd.DEVICE_RESET, b"", (fuse.fd,) * in_one)
+                    except (ConnectionError, Closed):
+                        dropped = True
+            assert server.fds().total() < before + 600
+        assert "can't be closed, since their file systems don't answer" in server.log()
+        stuck = server.fds().total()
+        # One that sends no descriptors is served; one that does is dropped, and nothing of it stays.
+        with QemuClient(server.path) as client:
+            client.negotiate()
+            assert client.read(proto.CONFIG, 0, 4)
+            with pytest.raises((ConnectionError, Closed)):
+                client.dma_map(0, MIB, memfd(MIB))
+        assert server.fds().total() <= stuck
+    finally:
+        fuse.close()
+    while server.fds().total() > before:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    with QemuClient(server.path) as client:
+        client.negotiate()
+        client.dma_map(0, MIB, memfd(MIB))
 
 
 def test_file_shorter_than_the_map(client, memfd):
