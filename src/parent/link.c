@@ -114,8 +114,9 @@ static int receive(struct link *link)
 	struct msghdr msg = { .msg_iov = &iov,
 			      .msg_iovlen = 1,
 			      .msg_control = &control,
-			      .msg_controllen =
-				      foreign_fds_hang() ? 0 : sizeof(control) };
+			      .msg_controllen = foreign_fds_hang()
+							? 0
+							: sizeof(control) };
 	ssize_t n = recvmsg(link->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	int err;
 

@@ -49,7 +49,7 @@ struct waiting {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct waiting *first; /* under @lock, as what follows */
 static unsigned n_waiting;
-static uint64_t progress_ns;   /* when one was begun, or had an end */
+static uint64_t progress_ns;	   /* when one was begun, or had an end */
 static _Atomic unsigned n_threads; /* written under @lock */
 
 static uint64_t now_ns(void)
