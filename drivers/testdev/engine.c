@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The test device's larger DMA engine: many copies at a time between the
- * client's memory and the plain memory of BAR4, and memory that is held, also
- * against unmaps. BAR0 from ENGINE_BASE on.
+ * The test device's DMA engine: many copies at a time between the client's
+ * memory and the plain memory of BAR4; memory that is held, or pinned and
+ * reached by device addresses, also against unmaps. BAR0 from ENGINE_BASE on.
+ * Vector 0 tells that an asynchronous copy has ended.
  */
 #include <errno.h>
 
@@ -21,6 +22,7 @@
 #define ENGINE_UNMAPS  0x1c /* R: unmaps of held memory */
 #define ENGINE_LOST    0x20 /* R: pages that the client truncated */
 #define ENGINE_KEEP    0x24 /* RW: 1: let go on OP_PUT only */
+#define ENGINE_PINNED  0x28 /* R: pages pinned */
 
 enum dma_op {
 	OP_READ = 1, /* client to BAR4 */
@@ -28,8 +30,10 @@ enum dma_op {
 	OP_READ_ASYNC,
 	OP_WRITE_ASYNC,
 	OP_CANCEL,
-	OP_GET, /* hold [IOVA, IOVA + LEN) */
-	OP_PUT, /* let go of it */
+	OP_GET,		/* hold [IOVA, IOVA + LEN) */
+	OP_PUT,		/* let go of it, and of what is pinned */
+	OP_PIN,		/* the pages of [IOVA, IOVA + LEN) */
+	OP_READ_PINNED, /* LEN bytes of the first of them to BAR4 */
 };
 
 static void ended(struct testdev *t, int err)
@@ -40,11 +44,11 @@ static void ended(struct testdev *t, int err)
 
 static void on_done(struct vgpu_device *dev, int err, void *user)
 {
-	/* user: only tells our copies from those of dma.c */
 	struct testdev *t = to_testdev(dev);
 
 	t->n_async--;
 	ended(t, err);
+	testdev_trigger(t, 0);
 }
 
 /* Also for a reset; what the core waits for is told apart from it. */
@@ -52,6 +56,8 @@ static void put(struct testdev *t)
 {
 	vgpu_dma_put(&t->dev, t->segments, (unsigned)t->n_segments);
 	t->n_segments = 0;
+	vgpu_dma_unpin(&t->dev, t->pin_iova, t->n_pins, VGPU_DMA_READ);
+	t->n_pins = 0;
 	if (t->unmap_size)
 		vgpu_dma_unmap_done(&t->dev, t->unmap_iova, t->unmap_size);
 	t->unmap_size = 0;
@@ -69,6 +75,31 @@ static int get(struct testdev *t, uint64_t iova, uint32_t len)
 		return n;
 	t->n_segments = n;
 	return 0;
+}
+
+static int pin(struct testdev *t, uint64_t iova, uint32_t len)
+{
+	unsigned n = len / VGPU_DMA_PAGE_SIZE;
+	int err;
+
+	if (t->n_pins)
+		return -EBUSY;
+	if (n > ENGINE_PAGES)
+		return -EINVAL;
+	for (unsigned i = 0; i < n; i++)
+		t->pin_iova[i] = iova + (uint64_t)i * VGPU_DMA_PAGE_SIZE;
+	err = vgpu_dma_pin(&t->dev, t->pin_iova, n, VGPU_DMA_READ, t->pin_addr);
+	if (!err)
+		t->n_pins = n;
+	return err;
+}
+
+/* As hardware does: by the address that the pin has given. */
+static int read_pinned(struct testdev *t, void *buf, uint32_t len)
+{
+	if (!t->n_pins)
+		return -ENXIO;
+	return vgpu_iommu_cpu_read(t->iommu, t->pin_addr[0], buf, len);
 }
 
 static void start(struct testdev *t, uint32_t op)
@@ -113,6 +144,12 @@ static void start(struct testdev *t, uint32_t op)
 	case OP_PUT:
 		put(t);
 		break;
+	case OP_PIN:
+		err = pin(t, iova, len);
+		break;
+	case OP_READ_PINNED:
+		err = read_pinned(t, buf, len);
+		break;
 	default:
 		err = -EINVAL;
 		break;
@@ -147,6 +184,8 @@ static uint64_t engine_read(struct vgpu_device *dev, uint64_t offset,
 		return s->engine_lost;
 	case ENGINE_KEEP:
 		return s->engine_keep;
+	case ENGINE_PINNED:
+		return t->n_pins;
 	default:
 		return 0;
 	}

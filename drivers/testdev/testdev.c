@@ -175,9 +175,6 @@ static const struct vgpu_field testdev_fields[] = {
 	VGPU_FIELD(struct testdev_state, writes, 1),
 	VGPU_FIELD_ARRAY(struct testdev_state, windows, 1),
 	VGPU_FIELD_ARRAY(struct testdev_state, cells, 1),
-	VGPU_FIELD(struct testdev_state, dma_iova, 1),
-	VGPU_FIELD(struct testdev_state, dma_length, 1),
-	VGPU_FIELD(struct testdev_state, dma_status, 1),
 	VGPU_FIELD(struct testdev_state, rings, 1),
 	VGPU_FIELD(struct testdev_state, engine_iova_lo, 1),
 	VGPU_FIELD(struct testdev_state, engine_iova_hi, 1),
@@ -203,7 +200,6 @@ static void testdev_reset(struct vgpu_device *dev,
 	struct testdev *t = to_testdev(dev);
 	uint32_t resets = t->state->resets;
 
-	testdev_dma_stop(t);
 	testdev_engine_stop(t);
 	memset(t->state, 0, sizeof(*t->state));
 	t->state->resets = reason == VGPU_RESET_NEW_CLIENT ? 0 : resets + 1;
@@ -213,14 +209,16 @@ static void testdev_reset(struct vgpu_device *dev,
 
 static void testdev_client_gone(struct vgpu_device *dev)
 {
-	testdev_dma_stop(to_testdev(dev));
 	testdev_engine_stop(to_testdev(dev));
 }
 
 static void testdev_destroy(struct vgpu_device *dev)
 {
+	struct testdev *t = to_testdev(dev);
+
 	vgpu_device_fini(dev);
-	free(to_testdev(dev));
+	vgpu_iommu_destroy(t->iommu);
+	free(t);
 }
 
 static const struct vgpu_device_ops testdev_ops = {
@@ -249,7 +247,7 @@ static const struct vgpu_area bar0_areas[] = {
 	TRAPPED(WINDOW_BULK, WINDOW_SIZE, &testdev_bulk_ops),
 	TRAPPED(WINDOW_RO, WINDOW_SIZE, &testdev_ro_ops),
 	TRAPPED(WINDOW_WO, WINDOW_SIZE, &testdev_wo_ops),
-	TRAPPED(DMA_BASE, DMA_SIZE, &testdev_dma_ops),
+	TRAPPED(RINGS, 4, &testdev_rings_ops),
 	TRAPPED(ENGINE_BASE, ENGINE_SIZE, &testdev_engine_ops),
 	AREA(VGPU_AREA_DOORBELL, BELL_0, 4, &testdev_bell_ops),
 	AREA(VGPU_AREA_DOORBELL, BELL_1, 4, &testdev_bell_ops),
@@ -383,14 +381,24 @@ static int testdev_create(const struct vgpu_create_args *args,
 	if (!t)
 		return -ENOMEM;
 	build_rom(t->rom);
+	err = vgpu_iommu_cpu_new(NULL, &t->iommu);
+	if (err)
+		goto fail;
 	err = testdev_init(t, args);
+	if (err)
+		goto fail;
+	err = vgpu_dma_set_iommu(&t->dev, t->iommu);
 	if (err) {
-		free(t);
-		return err;
+		vgpu_device_fini(&t->dev);
+		goto fail;
 	}
 	t->state = vgpu_device_state(&t->dev);
 	*ret_dev = &t->dev;
 	return 0;
+fail:
+	vgpu_iommu_destroy(t->iommu);
+	free(t);
+	return err;
 }
 
 static const struct vgpu_type testdev_type = {

@@ -7,6 +7,7 @@
 
 #include <vgpu/dma.h>
 #include <vgpu/driver.h>
+#include <vgpu/iommu.h>
 
 /* BAR0: windows of plain bytes, each for other sizes of access */
 #define WINDOW_SIZE 0x40
@@ -19,17 +20,17 @@
 #define WINDOW_RO   0x700 /* 32 bits, no write op */
 #define WINDOW_WO   0x800 /* 32 bits, no read op */
 
-#define DMA_BASE    0x900 /* dma.c */
-#define DMA_SIZE    0x18
-#define BELL_0	    0xa00 /* doorbells, 4 bytes each */
-#define BELL_1	    0xa04
+#define RINGS  0x914 /* bells.c: R, how often they rang */
+#define BELL_0 0xa00 /* doorbells, 4 bytes each */
+#define BELL_1 0xa04
 
 #define ENGINE_BASE 0xb00 /* engine.c */
-#define ENGINE_SIZE 0x28
+#define ENGINE_SIZE 0x2c
 /* BAR4: what the engine copies from and to: the area of plain memory */
 #define ENGINE_BUFFER	   (128u << 10)
 #define ENGINE_BUFFER_SIZE (128u << 10)
 #define ENGINE_SEGMENTS	   16
+#define ENGINE_PAGES	   16 /* that may be pinned */
 
 enum { W8, W16, W32, W64, WANY, WBULK, WRO, N_WINDOWS };
 
@@ -42,8 +43,6 @@ struct testdev_state {
 	uint32_t reads, writes;
 	uint8_t windows[N_WINDOWS][WINDOW_SIZE];
 	uint64_t cells[MIX_CELLS];
-	uint64_t dma_iova;
-	uint32_t dma_length, dma_status;
 	uint32_t rings;
 	uint32_t engine_iova_lo, engine_iova_hi, engine_len, engine_result;
 	uint32_t engine_done, engine_unmaps, engine_lost, engine_keep;
@@ -58,6 +57,9 @@ struct testdev {
 	/* The engine's; gone with the client, so not part of the state */
 	struct vgpu_dma_segment segments[ENGINE_SEGMENTS];
 	int n_segments;
+	struct vgpu_iommu *iommu;
+	uint64_t pin_iova[ENGINE_PAGES], pin_addr[ENGINE_PAGES];
+	unsigned n_pins;
 	unsigned n_async;
 	uint64_t unmap_iova, unmap_size; /* the core waits for it; 0: no */
 };
@@ -75,9 +77,8 @@ extern const struct vgpu_mmio_ops testdev_w8_ops, testdev_w16_ops,
 /* testdev.c: send @vector of what the guest uses */
 void testdev_trigger(struct testdev *t, uint32_t vector);
 
-/* dma.c */
-extern const struct vgpu_mmio_ops testdev_dma_ops, testdev_bell_ops;
-void testdev_dma_stop(struct testdev *t);
+/* bells.c */
+extern const struct vgpu_mmio_ops testdev_bell_ops, testdev_rings_ops;
 
 /* engine.c */
 extern const struct vgpu_mmio_ops testdev_engine_ops;

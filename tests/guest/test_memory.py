@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Guest memory that comes and goes under a device that uses it."""
 
+import errno
 import re
 
 from lib import paths, qemu
 from lib.linux import LinuxGuest
 
 # The test device's registers in BAR0 (drivers/testdev/engine.c).
-IOVA_LO, IOVA_HI, LENGTH, OP, RESULT, HELD, UNMAPS = (0xb00, 0xb04, 0xb08, 0xb0c, 0xb10, 0xb18, 0xb1c)
-OP_GET = 6
+IOVA_LO, IOVA_HI, LENGTH, OP, RESULT, HELD, UNMAPS, PINNED = (0xb00, 0xb04, 0xb08, 0xb0c, 0xb10, 0xb18, 0xb1c, 0xb28)
+OP_GET, OP_PIN, OP_READ_PINNED = 6, 8, 9
 ADDRESS = '0000:00:04.0'
 
 
@@ -26,13 +27,21 @@ class Registers:
     def write(self, register, value):
         self.guest.run(f'devmem {self.base + register:#x} 32 {value:#x}')
 
-    def hold(self, address):
-        """Has the device hold a page of guest memory."""
-        for register, value in ((IOVA_LO, address & 0xffffffff), (IOVA_HI, address >> 32),
-                                (LENGTH, 4096), (OP, OP_GET)):
+    def _do(self, op, address=0, length=4096):
+        for register, value in ((IOVA_LO, address & 0xffffffff), (IOVA_HI, address >> 32), (LENGTH, length), (OP, op)):
             self.write(register, value)
-        assert self.read(RESULT) == 0
-        assert self.read(HELD) == 1
+        return self.read(RESULT)
+
+    def hold(self, address):
+        """Has the device hold a page of guest memory, and pin the four behind it for its DMA."""
+        assert self._do(OP_GET, address) == 0
+        assert self._do(OP_PIN, address + 4096, 4 * 4096) == 0
+        assert self._do(OP_READ_PINNED) == 0
+        assert (self.read(HELD), self.read(PINNED)) == (1, 4)
+
+    def nothing_is_held(self):
+        """Nor would the device get at what it had pinned."""
+        return (self.read(HELD), self.read(PINNED)) == (0, 0) and self._do(OP_READ_PINNED) == errno.ENXIO
 
 
 def test_virtual_iommu(folder, server):
@@ -55,7 +64,7 @@ def test_virtual_iommu(folder, server):
 
 
 def test_memory_is_unplugged(folder, server):
-    """A DIMM goes while the device holds a page of it."""
+    """A DIMM goes while the device holds a page of it, and has pinned others."""
     device = server('testdev')
     memory = ['-m', '256M,slots=2,maxmem=2G', *qemu.memory()[2:]]
     with LinuxGuest(folder, '6.12', qemu.vfio_user(device.socket, addr='04.0'), memory=memory,
@@ -73,10 +82,11 @@ def test_memory_is_unplugged(folder, server):
         assert plugged['mapped'] - before['mapped'] == 256 << 20
         at = [d['data']['addr'] for d in guest.qmp.execute('query-memory-devices')]
         registers.hold(at[0] + (64 << 20))
+        assert device.stats()['dma']['pinned'] - before['pinned'] == 4 * 4096
         guest.qmp.execute('device_del', id='dimm')
         guest.vm.qmp.wait_event('DEVICE_DELETED', 60)
         assert registers.read(UNMAPS) == 1
-        assert registers.read(HELD) == 0
+        assert registers.nothing_is_held()
         assert device.stats()['dma'] == before
 
 
@@ -88,5 +98,5 @@ def test_guest_reboots_with_held_memory(folder, server):
         guest.commands.send('reboot -f')
         guest.ready()
         registers = Registers(guest)
-        assert registers.read(HELD) == 0
+        assert registers.nothing_is_held()
         registers.hold(0x1000000)

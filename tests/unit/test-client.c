@@ -24,13 +24,13 @@
 #define REG_TRIGGER 0x00
 #define REG_SCRATCH 0x08
 #define REG_LEVEL   0x0c
-#define DMA_IOVA    0x900
-#define DMA_LENGTH  0x908
-#define DMA_START   0x90c
-#define DMA_STATUS  0x910
-#define TO_CELLS    1u
-#define FROM_CELLS  2u
-#define ASYNC	    4u
+#define DMA_IOVA    0xb00
+#define DMA_LENGTH  0xb08
+#define DMA_START   0xb0c /* read: copies under way */
+#define DMA_STATUS  0xb10
+#define FROM_CLIENT 1u
+#define TO_CLIENT   2u
+#define ASYNC	    2u /* more */
 #define CELLS	    0x10000 /* in BAR4 */
 #define BELL	    0xa00
 #define RINGS	    0x914
@@ -235,14 +235,14 @@ static void dma_through_shared_memory(void **state)
 					       (void **)&mem), 0);
 	for (int i = 0; i < 4096; i++)
 		mem[i] = (uint8_t)(i * 7);
-	start_dma(f, iova, 4096, TO_CELLS);
+	start_dma(f, iova, 4096, FROM_CLIENT);
 	assert_int_equal(get(f, DMA_STATUS), 0);
-	start_dma(f, iova + 8191, 4096, FROM_CELLS);
+	start_dma(f, iova + 8191, 4096, TO_CLIENT);
 	assert_int_equal(get(f, DMA_STATUS), 0);
 	assert_memory_equal(mem, mem + 8191, 4096);
 	/* Memory that was taken back is out of the device's reach. */
 	assert_int_equal(vgpu_client_dma_unmap(f->client, iova, 1 << 20), 0);
-	start_dma(f, iova, 4096, TO_CELLS);
+	start_dma(f, iova, 4096, FROM_CLIENT);
 	assert_int_equal(get(f, DMA_STATUS), EFAULT);
 	assert_int_equal(vgpu_client_dma_unmap(f->client, iova, 1 << 20), -ENOENT);
 	assert_int_equal(vgpu_client_dma_alloc(f->client, 1, 4096, 1, (void **)&mem), -EINVAL);
@@ -259,15 +259,15 @@ static void dma_by_message(void **state)
 						     mem), 0);
 	assert_int_equal(vgpu_client_irq_enable(f->client, VGPU_CLIENT_IRQ_MSIX, 0, &irq, 1), 0);
 	memset(mem, 0x5a, 4096);
-	start_dma(f, 0x10000, 4096, TO_CELLS);
+	start_dma(f, 0x10000, 4096, FROM_CLIENT);
 	assert_int_equal(get(f, DMA_STATUS), EOPNOTSUPP); /* no file behind it */
-	start_dma(f, 0x10000, 4096, TO_CELLS | ASYNC);
-	while (get(f, DMA_STATUS) == 0xffffffff)
-		assert_true(vgpu_client_serve(f->client, 5000) >= 0);
+	start_dma(f, 0x10000, 4096, FROM_CLIENT + ASYNC);
+	while (get(f, DMA_START))
+		assert_true(vgpu_client_serve(f->client, 5) >= 0);
 	assert_int_equal(get(f, DMA_STATUS), 0);
-	start_dma(f, 0x11000, 4096, FROM_CELLS | ASYNC);
-	while (get(f, DMA_STATUS) == 0xffffffff)
-		assert_true(vgpu_client_serve(f->client, 5000) >= 0);
+	start_dma(f, 0x11000, 4096, TO_CLIENT + ASYNC);
+	while (get(f, DMA_START))
+		assert_true(vgpu_client_serve(f->client, 5) >= 0);
 	assert_int_equal(get(f, DMA_STATUS), 0);
 	assert_memory_equal(mem, mem + 4096, 4096);
 	assert_true(rang(irq));
@@ -282,7 +282,7 @@ static void own_files_and_their_rights(void **state)
 	assert_int_equal(ftruncate(fd, 8192), 0);
 	assert_int_equal(vgpu_client_dma_map(f->client, 0, 8192, VGPU_CLIENT_DMA_READ, fd, 0), 0);
 	assert_int_equal(vgpu_client_dma_map(f->client, 4096, 4096, VGPU_CLIENT_DMA_READ, fd, 0), -EEXIST);
-	start_dma(f, 0, 16, FROM_CELLS);
+	start_dma(f, 0, 16, TO_CLIENT);
 	assert_int_equal(get(f, DMA_STATUS), EACCES);
 	assert_int_equal(pipe(p), 0);
 	assert_int_equal(vgpu_client_dma_map(f->client, 1 << 20, 4096, VGPU_CLIENT_DMA_READ, p[0], 0), -EINVAL);
