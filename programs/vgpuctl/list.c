@@ -83,8 +83,9 @@ static void add_type(struct table *table, struct json_object *t)
 		  number(available, json_get_int(t, "available", 0)),
 		  bytes_text(vram, json_get_int(t, "vram", 0)),
 		  json_get_int(t, "xres", 0) ? screen : NULL,
-		  json_get_string(t, "problem",
-				  json_get_string(t, "description", NULL)));
+		  json_member(t, "problem")
+			  ? "its parent has failed: see 'vgpuctl parents'"
+			  : json_get_string(t, "description", NULL));
 }
 
 /* ---- list ----------------------------------------------------------- */
@@ -198,7 +199,7 @@ const struct verb verb_types = {
 		"more of it can be made\n"
 		"now; making one of another type may lower it, since they "
 		"share the parent. A type\n"
-		"that can't be started now says why in the place of its "
+		"that can't be started now says so in the place of its "
 		"description.",
 	.example = "  $ vgpuctl types\n"
 		   "  $ vgpuctl types --parent software -o json\n",

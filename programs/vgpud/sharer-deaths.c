@@ -43,10 +43,10 @@ bool sharer_gave_up(const struct sharer *s, char *buf, size_t size)
 	    past > window_ns(s))
 		return false;
 	snprintf(buf, size,
-		 "its parent '%s' has failed %u times in %u s: no vgpu-parent "
-		 "is started for the next %u s, unless vgpud is told to read "
-		 "its configuration again (SIGHUP). The last one %s",
-		 s->name, s->deaths, s->manager->config->restart_window_s,
+		 "vgpu-parent has died %u times in %u s: none is started for "
+		 "the next %u s, unless vgpud is told to read its configuration "
+		 "again (SIGHUP). The last one %s",
+		 s->deaths, s->manager->config->restart_window_s,
 		 (unsigned)((window_ns(s) - past) / 1000000000u + 1),
 		 s->last ? s->last : "ended");
 	return true;

@@ -58,8 +58,7 @@ bool sharer_is_used(const struct sharer *sharer);
 
 /* In sharer-deaths.c. It died, by itself: @end says how. */
 void sharer_count_death(struct sharer *sharer, const char *end);
-/* So many of them are enough for now. @buf: @size bytes for a sentence's end:
- * "its parent ...". */
+/* So many of them are enough for now. @buf: @size bytes for the sentence. */
 bool sharer_gave_up(const struct sharer *sharer, char *buf, size_t size);
 /* All is forgiven. */
 void sharer_forgive(struct sharer *sharer);

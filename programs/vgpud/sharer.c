@@ -372,12 +372,16 @@ int sharer_new(struct manager *m, const char *name, struct sharer **ret_sharer)
 static int begin(struct sharer *s, char *why, size_t size)
 {
 	uint64_t now = loop_now_ns();
+	char problem[SHARER_WHY_MAX];
 	int err;
 
 	if (s->process)
 		return 0; /* it is starting, or ends, and another one follows */
-	if (sharer_gave_up(s, why, size))
+	if (sharer_gave_up(s, problem, sizeof(problem))) {
+		snprintf(why, size, "its parent '%s' has failed: %s", s->name,
+			 problem);
 		return -EIO;
+	}
 	if (s->again_ns > now)
 		err = loop_arm_timer(s->backoff, s->again_ns - now, 0);
 	else

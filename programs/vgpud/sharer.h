@@ -79,7 +79,7 @@ pid_t sharer_pid(const struct manager *manager, const char *name);
  * "failed". */
 const char *sharer_state(const struct manager *manager, const char *name);
 /* Has it failed so often that there is none for a while? @buf: @size bytes for
- * a sentence's end: "its parent ...". */
+ * the sentence. */
 bool sharer_problem(const struct manager *manager, const char *name, char *buf,
 		    size_t size);
 /* How often one died that should not have, since the daemon runs. */

@@ -53,6 +53,8 @@ def test_types(ask):
         assert json.loads(done.stdout) == {'types': TYPES}
     done, _ = ask({'ListTypes': {'types': TYPES}}, 'types', '-q')
     assert done.stdout == 'bochs-16m\nbochs-64m\n'
+    done, _ = ask({'ListTypes': {'types': [{**TYPES[0], 'problem': 'a long story'}]}}, 'types')
+    assert done.stdout.endswith(" its parent has failed: see 'vgpuctl parents'\n")
 
 
 def test_parents(ask):
@@ -60,6 +62,11 @@ def test_parents(ask):
     done, _ = ask({'ListParents': {'parents': [PARENT, broken]}}, 'parents')
     assert '3 of 64' in done.stdout and '48 MiB of 1 GiB' in done.stdout and '300 of 6400' in done.stdout
     assert done.stdout.splitlines()[2].endswith('no such device')
+    shared = {**PARENT, 'state': 'running'}
+    done, _ = ask({'ListParents': {'parents': [PARENT, shared]}}, 'parents')
+    head, first, second = done.stdout.splitlines()
+    at = head.index('PROCESS')
+    assert first[at] == '-' and second[at:].startswith('running ')
 
 
 def test_list(ask):

@@ -205,8 +205,8 @@ def test_a_parent_that_dies_again_and_again(idle):
         parent = idle.call('ListParents')['parents'][0]
         assert (parent['state'], parent['failures'], parent['error']) == ('running', n, None)
     os.kill(process(idle), signal.SIGKILL)
-    told = "its parent 'hw' has failed 3 times in 300 s: no vgpu-parent is started for the next "
-    eventually(lambda: told in (idle.show(SOME)['reason'] or ''))
+    told = 'vgpu-parent has died 3 times in 300 s: none is started for the next '
+    eventually(lambda: f"its parent 'hw' has failed: {told}" in (idle.show(SOME)['reason'] or ''))
     assert 'The last one was killed by SIGKILL' in idle.show(SOME)['reason']
     assert idle.show(SOME)['parent_state'] == 'failed'
     parent = idle.call('ListParents')['parents'][0]
