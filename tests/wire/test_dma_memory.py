@@ -13,7 +13,7 @@ import pytest
 from vuser import proto
 from vuser.profiles import QemuClient
 from vuser.proto import Cmd
-from vuser.testdev import Engine, GET, MIB, PAGE, PUT, READ, READ_ASYNC, WRITE, WRITE_ASYNC
+from vuser.testdev import Engine, GET, MIB, PAGE, PIN, PUT, READ, READ_ASYNC, READ_PINNED, WRITE, WRITE_ASYNC
 
 
 # -- memory with a file ---------------------------------------------------------------
@@ -117,6 +117,35 @@ def test_held_memory_is_let_go_by_the_unmap(tclient, engine, memfd):
     assert engine.held == 1
     tclient.dma_unmap(0, MIB)
     assert (engine.held, engine.unmaps) == (0, 1)
+
+
+def test_pinned_memory_is_reached_by_device_addresses_until_the_unmap(tclient, engine, memfd):
+    ram = memfd(MIB)
+    os.pwrite(ram, b"by the device", 3 * PAGE)
+    tclient.dma_map(0, MIB, ram)
+    assert engine.run(PIN, 3 * PAGE, 2 * PAGE) == 0 and engine.pinned == 2
+    assert engine.run(READ_PINNED, 0, 13) == 0
+    assert engine.buffer(13) == b"by the device"
+    tclient.dma_unmap(0, MIB)
+    assert (engine.pinned, engine.unmaps) == (0, 1)
+    assert engine.run(READ_PINNED, 0, 13) == errno.ENXIO
+    # All or nothing: the second page is not there.
+    tclient.dma_map(0, PAGE, ram)
+    assert engine.run(PIN, 0, 2 * PAGE) == errno.EFAULT and engine.pinned == 0
+    tclient.dma_unmap(0, PAGE)
+    assert engine.unmaps == 1
+    # Without a file there is nothing that could be pinned.
+    tclient.dma_map(0, PAGE)
+    assert engine.run(PIN, 0, PAGE) == errno.EOPNOTSUPP
+
+
+def test_reset_unpins(tclient, engine, memfd):
+    tclient.dma_map(0, MIB, memfd(MIB))
+    assert engine.run(PIN, 0, PAGE) == 0
+    tclient.reset()
+    assert engine.pinned == 0
+    tclient.dma_unmap(0, MIB)
+    assert engine.unmaps == 0
 
 
 def test_unmap_is_answered_when_the_driver_has_let_go(testdev, tclient, engine, memfd):

@@ -12,7 +12,7 @@ MIB = 1 << 20
 PAGE = 4096
 MESSAGE_MAX = 64 << 10  # of one DMA message: QEMU may cut longer ones short
 BUFFER = 128 << 10      # the engine's memory: in BAR4 from here on, as large
-READ, WRITE, READ_ASYNC, WRITE_ASYNC, CANCEL, GET, PUT = range(1, 8)
+READ, WRITE, READ_ASYNC, WRITE_ASYNC, CANCEL, GET, PUT, PIN, READ_PINNED = range(1, 10)
 REGS = 0xB00
 
 
@@ -48,6 +48,7 @@ class Engine:
     held = property(lambda self: self._reg(0x18))
     unmaps = property(lambda self: self._reg(0x1C))
     lost = property(lambda self: self._reg(0x20))
+    pinned = property(lambda self: self._reg(0x28))
 
     def keep(self, value):
         self.client.write(proto.BAR0, REGS + 0x24, 4, value)
