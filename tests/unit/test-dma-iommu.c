@@ -435,22 +435,91 @@ static void one_device_many_instances(void **state)
 	vgpu_iommu_destroy(iommu);
 }
 
-/* Two software IOMMUs and one for hardware, each for another instance */
-static void three_backends_at_once(void **state)
+/* A vendor's own: its engine takes what a page's pointer is, but for a bit. */
+struct vendor {
+	struct vgpu_iommu iommu;
+	unsigned mapped, forgotten;
+	bool destroyed;
+};
+
+#define VENDOR_BIT (1ull << 63)
+
+static int64_t vendor_map(struct vgpu_iommu *iommu,
+			  const struct vgpu_iommu_page *pages, unsigned n,
+			  unsigned prot, uint64_t *ret_addrs)
 {
+	struct vendor *v = vgpu_container_of(iommu, struct vendor, iommu);
+
+	for (unsigned i = 0; i < n; i++)
+		ret_addrs[i] = VENDOR_BIT |
+			       (uintptr_t)((char *)pages[i].memory->base +
+					   pages[i].offset);
+	v->mapped += n;
+	return (int64_t)(n * PAGE);
+}
+
+static uint64_t vendor_unmap(struct vgpu_iommu *iommu, const uint64_t *addrs,
+			     unsigned n)
+{
+	struct vendor *v = vgpu_container_of(iommu, struct vendor, iommu);
+
+	for (unsigned i = 0; i < n; i++)
+		assert_true(addrs[i] & VENDOR_BIT);
+	v->mapped -= n;
+	return n * PAGE;
+}
+
+static void vendor_forget(struct vgpu_iommu *iommu,
+			  struct vgpu_iommu_memory *memory)
+{
+	vgpu_container_of(iommu, struct vendor, iommu)->forgotten++;
+}
+
+static void vendor_get_stats(struct vgpu_iommu *iommu,
+			     struct vgpu_iommu_stats *ret_stats)
+{
+	*ret_stats = (struct vgpu_iommu_stats){
+		.mapped_pages =
+			vgpu_container_of(iommu, struct vendor, iommu)->mapped,
+	};
+}
+
+static void vendor_destroy(struct vgpu_iommu *iommu)
+{
+	vgpu_container_of(iommu, struct vendor, iommu)->destroyed = true;
+}
+
+static const struct vgpu_iommu_ops vendor_ops = {
+	.struct_size = sizeof(vendor_ops),
+	.name = "vendor",
+	.map = vendor_map,
+	.unmap = vendor_unmap,
+	.forget = vendor_forget,
+	.get_stats = vendor_get_stats,
+	.destroy = vendor_destroy,
+};
+
+/* Two software IOMMUs, one for hardware, and a vendor's own, each for another
+ * instance. */
+static void backends_at_once(void **state)
+{
+	enum { CPU, CPU_TOO, HARDWARE, VENDOR, N };
 	const struct vgpu_iommu_cpu_config second = {
 		.struct_size = sizeof(second),
 		.base = 1ull << 40,
 	};
-	struct vgpu_iommu *iommus[3];
-	struct instance in[3];
-	uint64_t iova = 5 * PAGE, addr[3], v;
+	struct vendor vendor = { .iommu.ops = &vendor_ops };
+	struct vgpu_iommu *iommus[N];
+	struct vgpu_iommu_stats stats;
+	struct instance in[N];
+	uint64_t iova = 5 * PAGE, addr[N], v;
 
 	(void)state;
-	assert_int_equal(vgpu_iommu_cpu_new(NULL, &iommus[0]), 0);
-	assert_int_equal(vgpu_iommu_cpu_new(&second, &iommus[1]), 0);
-	iommus[2] = chunks_new(0, UINT64_MAX, 10);
-	for (int i = 0; i < 3; i++) {
+	assert_int_equal(vgpu_iommu_cpu_new(NULL, &iommus[CPU]), 0);
+	assert_int_equal(vgpu_iommu_cpu_new(&second, &iommus[CPU_TOO]), 0);
+	iommus[HARDWARE] = chunks_new(0, UINT64_MAX, 10);
+	iommus[VENDOR] = &vendor.iommu;
+	for (int i = 0; i < N; i++) {
 		instance_make(&in[i], iommus[i], MIB);
 		assert_int_equal(
 			dma_space_map(in[i].space, 0, MIB, RW, in[i].fd, 0), 0);
@@ -458,8 +527,9 @@ static void three_backends_at_once(void **state)
 		assert_int_equal(
 			dma_space_pin(in[i].space, &iova, 1, RW, &addr[i]), 0);
 	}
-	for (int i = 0; i < 2; i++)
-		for (int k = 0; k < 3; k++) {
+	/* What one has given is no address of another. */
+	for (int i = CPU; i <= CPU_TOO; i++)
+		for (int k = 0; k < N; k++) {
 			int err =
 				vgpu_iommu_cpu_read(iommus[i], addr[k], &v, 8);
 
@@ -467,13 +537,23 @@ static void three_backends_at_once(void **state)
 			if (!err)
 				assert_int_equal(v, 100 + (uint64_t)i);
 		}
-	assert_int_equal(*(uint64_t *)device(addr[2], R), 102);
-	assert_null(device(addr[0], R));
-	assert_null(device(addr[1], R));
-	for (int i = 0; i < 3; i++)
+	assert_int_equal(*(uint64_t *)device(addr[HARDWARE], R), 102);
+	for (int k = 0; k < N; k++)
+		if (k != HARDWARE)
+			assert_null(device(addr[k], R));
+	assert_int_equal(*(uint64_t *)(uintptr_t)(addr[VENDOR] & ~VENDOR_BIT),
+			 103);
+	for (int i = 0; i < N; i++) {
+		vgpu_iommu_get_stats(iommus[i], &stats);
+		assert_int_equal(stats.mapped_pages, 1);
+	}
+	for (int i = 0; i < N; i++)
 		instance_free(&in[i], MIB);
-	for (int i = 0; i < 3; i++)
+	assert_int_equal(vendor.mapped, 0);
+	assert_int_equal(vendor.forgotten, 1);
+	for (int i = 0; i < N; i++)
 		vgpu_iommu_destroy(iommus[i]);
+	assert_true(vendor.destroyed);
 }
 
 /* ------------------------------------------------------------------ */
@@ -514,7 +594,7 @@ int main(void)
 		cmocka_unit_test(few_addresses_make_small_chunks),
 		cmocka_unit_test(failures_leave_nothing),
 		cmocka_unit_test(one_device_many_instances),
-		cmocka_unit_test(three_backends_at_once),
+		cmocka_unit_test(backends_at_once),
 		cmocka_unit_test(what_can_not_be_opened),
 	};
 
