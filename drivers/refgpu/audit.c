@@ -21,11 +21,6 @@ struct rule {
 	unsigned (*check)(const uint32_t *cmd, uint32_t len);
 };
 
-static uint64_t u64_at(const uint32_t *p)
-{
-	return p[0] | (uint64_t)p[1] << 32;
-}
-
 static unsigned argument(bool good)
 {
 	return good ? REFGPU_ERROR_NONE : REFGPU_ERROR_ARGUMENT;
@@ -42,14 +37,14 @@ static unsigned check_batch(const uint32_t *cmd, uint32_t len)
 
 static unsigned check_fill(const uint32_t *cmd, uint32_t len)
 {
-	uint64_t bytes = u64_at(cmd + 3);
+	uint64_t bytes = rg_u64(cmd + 3);
 
 	return argument(!(bytes % 4) && bytes <= REFGPU_BYTES_MAX);
 }
 
 static unsigned check_copy(const uint32_t *cmd, uint32_t len)
 {
-	return argument(u64_at(cmd + 5) <= REFGPU_BYTES_MAX);
+	return argument(rg_u64(cmd + 5) <= REFGPU_BYTES_MAX);
 }
 
 /* Bytes from a line to the next */
@@ -109,7 +104,6 @@ static const struct kernel kernels[] = {
 };
 
 #define N_KERNELS (sizeof(kernels) / sizeof(kernels[0]))
-#define ARGS	  5 /* where a dispatch's arguments begin */
 
 static bool aligned(const uint32_t *dwords, unsigned where, uint32_t mask)
 {
@@ -121,24 +115,23 @@ static bool aligned(const uint32_t *dwords, unsigned where, uint32_t mask)
 
 static unsigned check_dispatch(const uint32_t *cmd, uint32_t len)
 {
-	const uint32_t *args = cmd + ARGS;
+	const uint32_t *args = cmd + RG_DISPATCH_ARGS;
 	const struct kernel *k;
 
 	if (cmd[1] >= N_KERNELS || !kernels[cmd[1]].n_args)
 		return REFGPU_ERROR_ARGUMENT;
 	k = &kernels[cmd[1]];
-	for (unsigned i = 2; i < ARGS; i++)
+	for (unsigned i = 2; i < RG_DISPATCH_ARGS; i++)
 		if (cmd[i] < 1 || cmd[i] > REFGPU_GROUPS_MAX)
 			return REFGPU_ERROR_ARGUMENT;
-	return argument(len - ARGS == k->n_args && args[k->max_at] <= k->max &&
+	return argument(len - RG_DISPATCH_ARGS == k->n_args &&
+			args[k->max_at] <= k->max &&
 			aligned(args, k->align4, 3));
 }
 
 /* ------------------------------------------------------------------ */
 /* All of them                                                         */
 /* ------------------------------------------------------------------ */
-
-#define DISPATCH_MAX (ARGS + REFGPU_ARGS_MAX)
 
 #define LENGTH(least, most) .min = (least), .max = (most)
 
@@ -164,7 +157,8 @@ static const struct rule rules[256] = {
 	[REFGPU_OP_RECT_BLEND] = { KNOWN | RENDER, LENGTH(10, 10),
 				   .align4 = AT(1) | AT(4),
 				   .check = check_rects },
-	[REFGPU_OP_DISPATCH] = { KNOWN | RENDER, LENGTH(ARGS, DISPATCH_MAX),
+	[REFGPU_OP_DISPATCH] = { KNOWN | RENDER,
+				 LENGTH(RG_DISPATCH_ARGS, RG_COMMAND_MAX),
 				 .check = check_dispatch },
 	[REFGPU_OP_REG_WRITE] = { KNOWN | PRIVILEGED, LENGTH(3, 3) },
 	[REFGPU_OP_PHYS_COPY] = { KNOWN | PRIVILEGED, LENGTH(7, 7) },

@@ -38,8 +38,17 @@ unsigned rg_audit_head(uint32_t head, uint32_t n, unsigned engine,
  */
 unsigned rg_audit_body(const uint32_t *cmd);
 
+/** RG_DISPATCH_ARGS - the dword where a dispatch's arguments begin */
+#define RG_DISPATCH_ARGS 5u
+
 /** RG_COMMAND_MAX - dwords of the longest command that is not a NOP */
-#define RG_COMMAND_MAX (5u + REFGPU_ARGS_MAX)
+#define RG_COMMAND_MAX (RG_DISPATCH_ARGS + REFGPU_ARGS_MAX)
+
+/* 64 bits of a command, low half first */
+static inline uint64_t rg_u64(const uint32_t *p)
+{
+	return p[0] | (uint64_t)p[1] << 32;
+}
 
 /**
  * rg_audit() - check a job: commands in a row, none of which jumps or calls

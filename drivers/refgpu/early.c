@@ -23,13 +23,6 @@
 /* Pages and commands that are looked at for a job */
 #define NOTE_WORK 8192u
 
-#define DISPATCH_ARGS 5u
-
-static uint64_t u64_at(const uint32_t *p)
-{
-	return p[0] | (uint64_t)p[1] << 32;
-}
-
 /* ------------------------------------------------------------------ */
 /* What commands store to                                              */
 /* ------------------------------------------------------------------ */
@@ -51,7 +44,7 @@ static struct range of_rect(const uint32_t *cmd, uint32_t xy, uint32_t wh)
 	uint64_t stride = cmd[3];
 
 	return (struct range){
-		u64_at(cmd + 1) + stride * (xy >> 16) + 4ull * (xy & 0xffff),
+		rg_u64(cmd + 1) + stride * (xy >> 16) + 4ull * (xy & 0xffff),
 		rows(stride, 4ull * (wh & 0xffff), wh >> 16),
 	};
 }
@@ -63,21 +56,21 @@ static bool of_dispatch(uint32_t kernel, const uint32_t *a, struct range *ret)
 
 	switch (kernel) {
 	case REFGPU_KERNEL_SAXPY:
-		*ret = (struct range){ u64_at(a + 4), 4ull * a[0] };
+		*ret = (struct range){ rg_u64(a + 4), 4ull * a[0] };
 		return true;
 	case REFGPU_KERNEL_SGEMM:
-		*ret = (struct range){ u64_at(a + 12),
+		*ret = (struct range){ rg_u64(a + 12),
 				       4 * rows(a[5], a[1], a[0]) };
 		return true;
 	case REFGPU_KERNEL_MANDELBROT:
-		*ret = (struct range){ u64_at(a),
+		*ret = (struct range){ rg_u64(a),
 				       rows(a[2], 4ull * a[3], a[4]) };
 		return true;
 	case REFGPU_KERNEL_REDUCE:
-		*ret = (struct range){ u64_at(a + 4), 4 * groups };
+		*ret = (struct range){ rg_u64(a + 4), 4 * groups };
 		return true;
 	case REFGPU_KERNEL_HISTOGRAM:
-		*ret = (struct range){ u64_at(a + 4), 4 * 256 };
+		*ret = (struct range){ rg_u64(a + 4), 4 * 256 };
 		return true;
 	case REFGPU_KERNEL_SPIN:
 		*ret = (struct range){ 0, 0 };
@@ -90,7 +83,7 @@ static bool of_dispatch(uint32_t kernel, const uint32_t *a, struct range *ret)
 /* Of a command that was audited. False: it may be anywhere. */
 static bool stores_of(const uint32_t *cmd, struct range *ret)
 {
-	uint64_t va = u64_at(cmd + 1);
+	uint64_t va = rg_u64(cmd + 1);
 
 	switch (REFGPU_CMD_OP(cmd[0])) {
 	case REFGPU_OP_IRQ:
@@ -104,10 +97,10 @@ static bool stores_of(const uint32_t *cmd, struct range *ret)
 		*ret = (struct range){ va, 16 };
 		return true;
 	case REFGPU_OP_FILL:
-		*ret = (struct range){ va, u64_at(cmd + 3) };
+		*ret = (struct range){ va, rg_u64(cmd + 3) };
 		return true;
 	case REFGPU_OP_COPY:
-		*ret = (struct range){ va, u64_at(cmd + 5) };
+		*ret = (struct range){ va, rg_u64(cmd + 5) };
 		return true;
 	case REFGPU_OP_RECT_FILL:
 		*ret = of_rect(cmd, cmd[4], cmd[5]);
@@ -117,7 +110,7 @@ static bool stores_of(const uint32_t *cmd, struct range *ret)
 		*ret = of_rect(cmd, cmd[7], cmd[9]);
 		return true;
 	case REFGPU_OP_DISPATCH:
-		return of_dispatch(cmd[1], cmd + DISPATCH_ARGS, ret);
+		return of_dispatch(cmd[1], cmd + RG_DISPATCH_ARGS, ret);
 	default: /* SEM_WAIT, too: who lets it go on may have changed tables */
 		return false;
 	}

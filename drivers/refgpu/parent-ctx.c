@@ -24,20 +24,10 @@ static struct refgpu_hw *hw_of(const struct rgp_slot *slot)
 	return slot->client->parent->hw;
 }
 
-static void set_reg(const struct rgp_slot *slot, uint32_t reg, uint32_t value)
-{
-	refgpu_hw_write(hw_of(slot), REFGPU_CTX(slot->ctx, reg), value);
-}
-
-static uint32_t get_reg(const struct rgp_slot *slot, uint32_t reg)
-{
-	return refgpu_hw_read(hw_of(slot), REFGPU_CTX(slot->ctx, reg));
-}
-
 static void set_reg64(const struct rgp_slot *slot, uint32_t reg, uint64_t value)
 {
-	set_reg(slot, reg, (uint32_t)value);
-	set_reg(slot, reg + 4, (uint32_t)(value >> 32));
+	rgp_slot_write(slot, reg, (uint32_t)value);
+	rgp_slot_write(slot, reg + 4, (uint32_t)(value >> 32));
 }
 
 /* ------------------------------------------------------------------ */
@@ -67,9 +57,9 @@ void rgp_slot_tell(struct rgp_slot *slot)
 
 uint64_t rgp_slot_time(const struct rgp_slot *slot)
 {
-	uint64_t time = get_reg(slot, REFGPU_CTX_TIME_LO);
+	uint64_t time = rgp_slot_read(slot, REFGPU_CTX_TIME_LO);
 
-	return time | (uint64_t)get_reg(slot, REFGPU_CTX_TIME_HI) << 32;
+	return time | (uint64_t)rgp_slot_read(slot, REFGPU_CTX_TIME_HI) << 32;
 }
 
 static void publish(struct rgp_slot *slot)
@@ -145,11 +135,11 @@ static void start(struct rgp_slot *slot)
 	set_reg64(slot, REFGPU_CTX_ROOT_LO,
 		  rgp_bank_addr(bank, slot->table.root) | REFGPU_PTE_VALID);
 	set_reg64(slot, REFGPU_CTX_RING_LO, rgp_bank_addr(bank, slot->ring));
-	set_reg(slot, REFGPU_CTX_RING_SIZE, RGP_HOST_RING);
+	rgp_slot_write(slot, REFGPU_CTX_RING_SIZE, RGP_HOST_RING);
 	set_reg64(slot, REFGPU_CTX_CTL_LO, rgp_bank_addr(bank, slot->ctl));
-	set_reg(slot, REFGPU_CTX_CONTROL,
-		REFGPU_CTX_ENABLE | REFGPU_CTX_HOST_RING |
-			slot->engine << REFGPU_CTX_ENGINE_SHIFT);
+	rgp_slot_write(slot, REFGPU_CTX_CONTROL,
+		       REFGPU_CTX_ENABLE | REFGPU_CTX_HOST_RING |
+			       slot->engine << REFGPU_CTX_ENGINE_SHIFT);
 	/* It counts on from its last owner's. */
 	slot->time = slot->time_0 = rgp_slot_time(slot);
 }
@@ -199,7 +189,7 @@ void rgp_slot_stop(struct rgp_slot *slot)
 	vgpu_sched_unready(slot->entity);
 	slot->client->n_waiting -= slot->waiting;
 	slot->waiting = slot->faulted = false;
-	set_reg(slot, REFGPU_CTX_CONTROL, 0);
+	rgp_slot_write(slot, REFGPU_CTX_CONTROL, 0);
 	/* What was done by then, counts. */
 	rgp_slot_update(slot);
 	slot->table.live = false;
@@ -274,13 +264,12 @@ static void mark_irqs(struct rgp_slot *slot, const uint32_t *dwords, uint32_t n)
 			continue;
 		if (marks++ >= RG_JOB_IRQS)
 			slot->n_marks--; /* the last one comes later */
-		add_mark(slot,
-			 &(struct rgp_mark){
-				 .at = slot->tail +
-				       (i + IRQ_LEN) * sizeof(uint32_t),
-				 .cookie = dwords[i + 1],
-				 .signals = true,
-			 });
+		add_mark(slot, &(struct rgp_mark){
+				       .at = slot->tail +
+					     (i + IRQ_LEN) * sizeof(uint32_t),
+				       .cookie = dwords[i + 1],
+				       .signals = true,
+			       });
 	}
 }
 
@@ -389,11 +378,12 @@ void rgp_slot_update(struct rgp_slot *slot)
 
 void rgp_slot_fault(struct rgp_slot *slot)
 {
-	uint64_t va = get_reg(slot, REFGPU_CTX_FAULT_LO);
+	uint64_t va = rgp_slot_read(slot, REFGPU_CTX_FAULT_LO);
 
-	va |= (uint64_t)get_reg(slot, REFGPU_CTX_FAULT_HI) << 32;
+	va |= (uint64_t)rgp_slot_read(slot, REFGPU_CTX_FAULT_HI) << 32;
 	slot->faulted = true;
-	notice(slot, RG_NOTICE_FAULT, va, get_reg(slot, REFGPU_CTX_FAULT));
+	notice(slot, RG_NOTICE_FAULT, va,
+	       rgp_slot_read(slot, REFGPU_CTX_FAULT));
 }
 
 void rgp_slot_resume(struct rgp_slot *slot)
@@ -402,6 +392,6 @@ void rgp_slot_resume(struct rgp_slot *slot)
 		return;
 	slot->faulted = false;
 	rgp_slot_set_state(slot, REFGPU_STATE_READY);
-	set_reg(slot, REFGPU_CTX_RESUME, 1);
+	rgp_slot_write(slot, REFGPU_CTX_RESUME, 1);
 	rgp_sched_wake(slot);
 }

@@ -48,18 +48,6 @@ static size_t size_of(uint32_t n_marks, uint32_t n_dwords)
 	       (n_dwords + 1) / 2 * 8;
 }
 
-static uint32_t get_reg(const struct rgp_slot *slot, uint32_t reg)
-{
-	return refgpu_hw_read(slot->client->parent->hw,
-			      REFGPU_CTX(slot->ctx, reg));
-}
-
-static void set_reg(const struct rgp_slot *slot, uint32_t reg, uint32_t value)
-{
-	refgpu_hw_write(slot->client->parent->hw, REFGPU_CTX(slot->ctx, reg),
-			value);
-}
-
 /* ------------------------------------------------------------------ */
 /* Making it stand                                                     */
 /* ------------------------------------------------------------------ */
@@ -114,11 +102,11 @@ static int pause(struct rgp_client *c)
 
 static void save_progress(const struct rgp_slot *slot, struct saved_slot *s)
 {
-	s->progress = get_reg(slot, REFGPU_CTX_DONE_LO) |
-		      (uint64_t)get_reg(slot, REFGPU_CTX_DONE_HI) << 32;
+	s->progress = rgp_slot_read(slot, REFGPU_CTX_DONE_LO) |
+		      (uint64_t)rgp_slot_read(slot, REFGPU_CTX_DONE_HI) << 32;
 	for (unsigned i = 0; i < 3; i++)
-		s->group[i] = get_reg(slot, REFGPU_CTX_GROUP_X + 4 * i);
-	s->part = get_reg(slot, REFGPU_CTX_PART);
+		s->group[i] = rgp_slot_read(slot, REFGPU_CTX_GROUP_X + 4 * i);
+	s->part = rgp_slot_read(slot, REFGPU_CTX_PART);
 }
 
 static void save_marks(const struct rgp_slot *slot, struct saved_mark *m)
@@ -293,11 +281,11 @@ static int check(const void *buf, size_t len)
 static void load_progress(const struct rgp_slot *slot,
 			  const struct saved_slot *s)
 {
-	set_reg(slot, REFGPU_CTX_DONE_LO, (uint32_t)s->progress);
-	set_reg(slot, REFGPU_CTX_DONE_HI, (uint32_t)(s->progress >> 32));
+	rgp_slot_write(slot, REFGPU_CTX_DONE_LO, (uint32_t)s->progress);
+	rgp_slot_write(slot, REFGPU_CTX_DONE_HI, (uint32_t)(s->progress >> 32));
 	for (unsigned i = 0; i < 3; i++)
-		set_reg(slot, REFGPU_CTX_GROUP_X + 4 * i, s->group[i]);
-	set_reg(slot, REFGPU_CTX_PART, s->part);
+		rgp_slot_write(slot, REFGPU_CTX_GROUP_X + 4 * i, s->group[i]);
+	rgp_slot_write(slot, REFGPU_CTX_PART, s->part);
 }
 
 static void load_ring(struct rgp_slot *slot, const struct saved_slot *s)

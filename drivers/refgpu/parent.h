@@ -323,6 +323,20 @@ struct rgp_parent {
 	struct rgp_slot *owners[REFGPU_MAX_CONTEXTS]; /* by context */
 };
 
+/* A register of the slot's context */
+static inline uint32_t rgp_slot_read(const struct rgp_slot *slot, uint32_t reg)
+{
+	return refgpu_hw_read(slot->client->parent->hw,
+			      REFGPU_CTX(slot->ctx, reg));
+}
+
+static inline void rgp_slot_write(const struct rgp_slot *slot, uint32_t reg,
+				  uint32_t value)
+{
+	refgpu_hw_write(slot->client->parent->hw, REFGPU_CTX(slot->ctx, reg),
+			value);
+}
+
 extern const struct vgpu_parent_ops rg_parent_ops;
 
 #endif

@@ -22,11 +22,6 @@ enum end {
 	END_PENDING, /* what s->st->pending says comes first */
 };
 
-static uint64_t u64_at(const uint32_t *p)
-{
-	return p[0] | (uint64_t)p[1] << 32;
-}
-
 static uint32_t ring_mask(const struct rg_slot *s)
 {
 	return rg_ctx_of(s)->ring_size - 1;
@@ -221,7 +216,7 @@ static enum end call(struct rg_slot *s, const uint32_t *cmd)
 	if (st->depth == REFGPU_BATCH_NESTING)
 		return error(s, REFGPU_ERROR_NESTING);
 	st->level[st->depth++] =
-		(struct rg_level){ .va = u64_at(cmd + 1), .n = cmd[3] };
+		(struct rg_level){ .va = rg_u64(cmd + 1), .n = cmd[3] };
 	s->rg->window[st->depth].n = s->rg->window[st->depth].at = 0;
 	return GO_ON;
 }
@@ -240,11 +235,11 @@ static enum end invalidate(struct rg_slot *s, struct job *j,
 			   const uint32_t *cmd)
 {
 	if (!j->n && rg_early_may(s)) {
-		rg_early_invalidate(s, u64_at(cmd + 1), cmd[3]);
+		rg_early_invalidate(s, rg_u64(cmd + 1), cmd[3]);
 		return END_SYNC;
 	}
 	s->st->pending_n = cmd[3];
-	return pend(s, RG_PENDING_INVALIDATE, u64_at(cmd + 1), 0);
+	return pend(s, RG_PENDING_INVALIDATE, rg_u64(cmd + 1), 0);
 }
 
 static void append(struct rg *rg, struct job *j, const uint32_t *cmd,

@@ -153,17 +153,6 @@ static void raise_locked_memory(void)
 	setrlimit(RLIMIT_MEMLOCK, &limit);
 }
 
-/* Many vGPUs have many files (parent/budget.h). */
-static void raise_descriptors(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static int start(struct server *s)
 {
 	int err = loop_new(&s->loop), code;
@@ -229,7 +218,6 @@ int main(int argc, char **argv)
 						  .program = "vgpu-parent" },
 		       options.log_level);
 	raise_locked_memory();
-	raise_descriptors();
 	code = start(&s);
 	s.notify_fd = notify_open();
 	if (!code)

@@ -19,6 +19,15 @@
 #include "../util/bytes.h"
 #include "parent.h"
 
+/* Nobody uses it. */
+static void unmap(struct vgpu_parent_instance *inst, struct parent_given *g)
+{
+	busguard_remove(g->guard);
+	munmap(g->ptr, g->size);
+	parent_share_give(&inst->share, g->size);
+	*g = (struct parent_given){ 0 };
+}
+
 static void take_back(struct vgpu_parent_instance *inst, unsigned id)
 {
 	struct vgpu_parent_core *core = inst->core;
@@ -27,12 +36,7 @@ static void take_back(struct vgpu_parent_instance *inst, unsigned id)
 	if (!g->ptr)
 		return;
 	core->ops.memory_gone(core->parent, inst, id);
-	busguard_remove(g->guard);
-	munmap(g->ptr, g->size);
-	parent_share_give(&inst->share, g->size);
-	g->ptr = NULL;
-	g->size = 0;
-	g->replaced = 0;
+	unmap(inst, g);
 }
 
 void parent_given_fini(struct vgpu_parent_instance *inst)
@@ -126,11 +130,7 @@ int parent_give(struct vgpu_parent_instance *inst,
 		return err;
 	}
 	err = core->ops.memory(core->parent, inst, give->id, g->ptr, g->size);
-	if (err) {
-		busguard_remove(g->guard);
-		munmap(g->ptr, g->size);
-		parent_share_give(&inst->share, g->size);
-		*g = (struct parent_given){ 0 };
-	}
+	if (err)
+		unmap(inst, g);
 	return err < 0 ? err : 0;
 }

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 
 #include "cleanup.h"
 #include "log.h"
+#include "loop.h"
 
 bool foreign_fd_is_memory(int fd)
 {
@@ -52,14 +52,6 @@ static unsigned n_waiting;
 static uint64_t progress_ns;	   /* when one was begun, or had an end */
 static _Atomic unsigned n_threads; /* written under @lock */
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /* The next one that waits; -1: there is none, and one thread less. */
 static int take_next(void)
 {
@@ -67,7 +59,7 @@ static int take_next(void)
 	int fd = -1;
 
 	pthread_mutex_lock(&lock);
-	progress_ns = now_ns();
+	progress_ns = loop_now_ns();
 	w = first;
 	if (w) {
 		fd = w->fd;
@@ -104,7 +96,7 @@ static int start_thread(int fd)
 		return err;
 	pthread_detach(thread);
 	n_threads++;
-	progress_ns = now_ns();
+	progress_ns = loop_now_ns();
 	return 0;
 }
 
@@ -143,7 +135,7 @@ bool foreign_fds_hang(void)
 	pthread_mutex_lock(&lock);
 	hang = n_threads == FOREIGN_MAX_CLOSING &&
 	       (n_waiting >= FOREIGN_MAX_WAITING ||
-		now_ns() - progress_ns > FOREIGN_PATIENCE_NS);
+		loop_now_ns() - progress_ns > FOREIGN_PATIENCE_NS);
 	pthread_mutex_unlock(&lock);
 	return hang;
 }

@@ -213,18 +213,26 @@ static void test_carried_in_the_middle(void **state)
 	free(buf);
 }
 
-/* It stands: whatever is said to it. */
-static void test_what_is_saved_stands(void **state)
+/* A worker in the middle of its jobs, and what was saved of it */
+static struct worker *saved(void **state, uint8_t *buf, size_t *ret_len)
 {
 	struct worker *w = worker_new(*state, 1);
-	static uint8_t buf[STATE_MAX], again[STATE_MAX];
-	uint32_t d[8];
-	size_t len, len2;
 
 	assert_non_null(w);
 	begin(w);
 	go_on(w);
-	len = save(w, buf);
+	*ret_len = save(w, buf);
+	return w;
+}
+
+/* It stands: whatever is said to it. */
+static void test_what_is_saved_stands(void **state)
+{
+	static uint8_t buf[STATE_MAX], again[STATE_MAX];
+	size_t len, len2;
+	struct worker *w = saved(state, buf, &len);
+	uint32_t d[8];
+
 	worker_job(w, RENDER, d, cmd_fill(d, VA + X, PAGE, 1));
 	worker_kick(w);
 	for (unsigned i = 0; i < 20; i++)
@@ -268,15 +276,11 @@ static void test_the_neighbour_goes_on(void **state)
 
 static void test_lengths_and_versions(void **state)
 {
-	struct worker *w = worker_new(*state, 1), *next;
 	static uint8_t buf[STATE_MAX];
 	size_t len;
+	struct worker *w = saved(state, buf, &len);
+	struct worker *next = worker_new(*state, 1);
 
-	assert_non_null(w);
-	begin(w);
-	go_on(w);
-	len = save(w, buf);
-	next = worker_new(*state, 1);
 	for (size_t i = 0; i < len; i += i < 512 ? 1 : 64)
 		assert_int_equal(worker_restore(next, buf, i), -EINVAL);
 	buf[4]++;
@@ -293,16 +297,12 @@ static void test_lengths_and_versions(void **state)
  * nonsense to itself only. */
 static void test_changed_bytes(void **state)
 {
-	struct worker *w = worker_new(*state, 1), *next;
 	static uint8_t buf[STATE_MAX], evil[STATE_MAX];
 	uint32_t seed = 1, refused = 0, taken = 0;
 	size_t len;
+	struct worker *w = saved(state, buf, &len);
+	struct worker *next = worker_new(*state, 1);
 
-	assert_non_null(w);
-	begin(w);
-	go_on(w);
-	len = save(w, buf);
-	next = worker_new(*state, 1);
 	for (unsigned i = 0; i < 3000; i++) {
 		int err;
 
