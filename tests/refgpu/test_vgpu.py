@@ -39,12 +39,17 @@ def test_two_vgpus_at_once(system):
         client.passed()
 
 
+def settled(look):
+    """What look() says when it says nothing else any more."""
+    seen = []
+    eventually(lambda: seen.append(look()) or len(seen) > 20 and len(set(seen[-20:])) == 1)
+    return seen[-1]
+
+
 def at_rest(system, vgpu):
     """(descriptors of the parent, of the vGPU) when its clients have left, and nothing is being put away any more."""
     eventually(lambda: vgpu.log().count('client left') == vgpu.log().count('client connected'), vgpu.log)
-    seen = []
-    eventually(lambda: seen.append((fds(system.parent), fds(vgpu))) or len(seen) > 20 and len(set(seen[-20:])) == 1)
-    return seen[-1]
+    return settled(lambda: (fds(system.parent), fds(vgpu)))
 
 
 @pytest.mark.parametrize('what', HOSTILE)
@@ -90,7 +95,9 @@ def test_nothing_leaks(system):
 
     for _ in range(3):
         round_trip()
-    before = fds(system.parent), resident(system.parent)
+    # A worker's process ends before its parent has noticed, and put all away.
+    eventually(lambda: system.parent.log().count('vgpu-device has gone') == 3, system.parent.log)
+    before = settled(lambda: fds(system.parent)), resident(system.parent)
     for _ in range(6):
         round_trip()
     eventually(lambda: fds(system.parent) == before[0], lambda: (fds(system.parent), before))
