@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../drivers/refgpu/instance.h"
+#include "../../drivers/refgpu/instance/instance.h"
 
 #ifndef REQUIRE
 #define REQUIRE(cond)                                                          \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * INVALIDATE, in a stream and by register: what comes before it and behind, and
- * when it need not wait (drivers/refgpu/early.c).
+ * when it need not wait (drivers/refgpu/instance/early.c).
  */
 #include "refgpu-guest.h"
 

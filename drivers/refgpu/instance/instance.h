@@ -28,8 +28,8 @@
 #include <vgpu/parent.h>
 #include <vgpu/shadow.h>
 
-#include "audit.h"
-#include "proto.h"
+#include "../audit.h"
+#include "../proto.h"
 
 #define RG_CONTEXTS 32u /* of each vGPU */
 

@@ -79,7 +79,7 @@ void rg_ring_kick(struct rg *rg)
 }
 
 /* The parent half kicks when it has taken some. Who wants room looks at what
- * there is afterwards (tell_room() in parent-ring.c). */
+ * there is afterwards (tell_room() in parent/ring.c). */
 void rg_ring_want_room(struct rg *rg)
 {
 	(void)__atomic_exchange_n(&rg->shared->full, 1, __ATOMIC_ACQ_REL);

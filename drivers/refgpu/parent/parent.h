@@ -3,14 +3,14 @@
  * The parent half: owns the GPU, and shares it between vGPUs. It gets records
  * from instance halves (proto.h), none of which it believes.
  *
- *   parent.c         the board: opening, vGPUs that come and go
- *   parent-config.c  what the operator wants it to be
- *   parent-ring.c    records: taken in turns, copied, looked at
- *   parent-table.c   page tables, as the hardware walks them
- *   parent-bank.c    the memory that they and rings are in
- *   parent-ctx.c     contexts of the hardware, jobs in their rings
- *   parent-sched.c   who runs; what the hardware reports
- *   parent-state.c   what of a vGPU is here and nowhere else
+ *   parent.c   the board: opening, vGPUs that come and go
+ *   config.c   what the operator wants it to be
+ *   ring.c     records: taken in turns, copied, looked at
+ *   table.c    page tables, as the hardware walks them
+ *   bank.c     the memory that they and rings are in
+ *   ctx.c      contexts of the hardware, jobs in their rings
+ *   sched.c    who runs; what the hardware reports
+ *   state.c    what of a vGPU is here and nowhere else
  *
  * VRAM's address space: a window for each vGPU's VRAM, then a *bank* for each,
  * which is memory of this process that no command can name: no entry of a
@@ -29,8 +29,8 @@
 #include <refgpu-hw.h>
 #include <vgpu/sched.h>
 
-#include "audit.h"
-#include "proto.h"
+#include "../audit.h"
+#include "../proto.h"
 
 /* Limits */
 #define RGP_MAX_CLIENTS 128u		/* vGPUs on one board */
@@ -72,7 +72,7 @@ _Static_assert(RG_SLOT_MARKS <= RGP_MAX_MARKS, "likewise");
 
 struct rgp_client;
 
-/* ---- parent-bank.c --------------------------------------------------- */
+/* ---- bank.c ---------------------------------------------------------- */
 
 struct rgp_bank {
 	uint8_t *base;
@@ -110,7 +110,7 @@ static inline uint16_t *rgp_bank_used(const struct rgp_bank *bank,
 			   REFGPU_PAGE];
 }
 
-/* ---- parent-table.c -------------------------------------------------- */
+/* ---- table.c --------------------------------------------------------- */
 
 #define RGP_GONE_RUNS 2048u
 
@@ -156,7 +156,7 @@ int rgp_table_run(struct rgp_table *table, uint64_t *va, uint64_t *n,
 /* Nothing that was replaced is in use any more: at the end of each record. */
 void rgp_table_flush(struct rgp_table *table);
 
-/* ---- parent-ctx.c ---------------------------------------------------- */
+/* ---- ctx.c ----------------------------------------------------------- */
 
 /* In a ring: when its head has come by, a job is over, or an interrupt was
  * raised */
@@ -261,7 +261,7 @@ void rgp_slot_set_state(struct rgp_slot *slot, enum refgpu_state state);
 void rgp_slot_tell(struct rgp_slot *slot);
 uint64_t rgp_now(void);
 
-/* ---- parent-ring.c --------------------------------------------------- */
+/* ---- ring.c ---------------------------------------------------------- */
 
 /* Take records, as many as one go allows. Negative errno: drop the vGPU. */
 int rgp_client_work(struct rgp_client *client);
@@ -273,7 +273,7 @@ void rgp_client_unblock(struct rgp_client *client, unsigned slot);
  * all of it. */
 bool rgp_client_clear(struct rgp_client *client);
 
-/* ---- parent-state.c -------------------------------------------------- */
+/* ---- state.c --------------------------------------------------------- */
 
 /* The ops of struct vgpu_parent_ops */
 int rgp_save(struct vgpu_parent *parent, struct vgpu_parent_instance *inst,
@@ -281,7 +281,7 @@ int rgp_save(struct vgpu_parent *parent, struct vgpu_parent_instance *inst,
 int rgp_restore(struct vgpu_parent *parent, struct vgpu_parent_instance *inst,
 		const void *buf, size_t len);
 
-/* ---- parent-sched.c -------------------------------------------------- */
+/* ---- sched.c --------------------------------------------------------- */
 
 int rgp_sched_init(struct rgp_parent *parent);
 void rgp_sched_fini(struct rgp_parent *parent);
@@ -291,7 +291,7 @@ void rgp_sched_arm(struct rgp_parent *parent);
 void rgp_sched_wake(struct rgp_slot *slot);
 void rgp_sched_irq(void *user, unsigned vector);
 
-/* ---- parent-config.c ------------------------------------------------- */
+/* ---- config.c -------------------------------------------------------- */
 
 struct rgp_config {
 	uint64_t vram;
