@@ -12,7 +12,7 @@ struct bench_device {
 	uint32_t scratch;
 };
 
-static uint64_t reg_read(struct vgpu_device *dev, uint64_t offset,
+static uint64_t reg_read(struct vgpu_device *dev, void *data, uint64_t offset,
 			 unsigned size)
 {
 	struct bench_device *b =
@@ -21,8 +21,8 @@ static uint64_t reg_read(struct vgpu_device *dev, uint64_t offset,
 	return offset == DEVICE_SCRATCH ? b->scratch : 0;
 }
 
-static void reg_write(struct vgpu_device *dev, uint64_t offset, uint64_t value,
-		      unsigned size)
+static void reg_write(struct vgpu_device *dev, void *data, uint64_t offset,
+		      uint64_t value, unsigned size)
 {
 	struct bench_device *b =
 		vgpu_container_of(dev, struct bench_device, dev);

@@ -36,7 +36,7 @@
 /* Registers                                                           */
 /* ------------------------------------------------------------------ */
 
-static uint64_t ext_read(struct vgpu_device *dev, uint64_t offset,
+static uint64_t ext_read(struct vgpu_device *dev, void *data, uint64_t offset,
 			 unsigned size)
 {
 	if (offset == 0)
@@ -44,8 +44,8 @@ static uint64_t ext_read(struct vgpu_device *dev, uint64_t offset,
 	return to_bochs(dev)->state->big_endian ? ENDIAN_BIG : ENDIAN_LITTLE;
 }
 
-static void ext_write(struct vgpu_device *dev, uint64_t offset, uint64_t value,
-		      unsigned size)
+static void ext_write(struct vgpu_device *dev, void *data, uint64_t offset,
+		      uint64_t value, unsigned size)
 {
 	struct bochs *b = to_bochs(dev);
 
@@ -55,8 +55,8 @@ static void ext_write(struct vgpu_device *dev, uint64_t offset, uint64_t value,
 	bochs_update_plane(b);
 }
 
-static void edid_read(struct vgpu_device *dev, uint64_t offset, void *buf,
-		      size_t len)
+static void edid_read(struct vgpu_device *dev, void *data, uint64_t offset,
+		      void *buf, size_t len)
 {
 	struct bochs *b = to_bochs(dev);
 

@@ -85,7 +85,7 @@ static uint16_t virt_height(const struct bochs *b)
 	return lines > UINT16_MAX ? UINT16_MAX : (uint16_t)lines;
 }
 
-static uint64_t dispi_read(struct vgpu_device *dev, uint64_t offset,
+static uint64_t dispi_read(struct vgpu_device *dev, void *data, uint64_t offset,
 			   unsigned size)
 {
 	struct bochs *b = to_bochs(dev);
@@ -143,7 +143,7 @@ static bool acceptable(const uint16_t *regs, uint64_t reg, uint16_t value)
 	}
 }
 
-static void dispi_write(struct vgpu_device *dev, uint64_t offset,
+static void dispi_write(struct vgpu_device *dev, void *data, uint64_t offset,
 			uint64_t value64, unsigned size)
 {
 	struct bochs *b = to_bochs(dev);

@@ -57,7 +57,7 @@ static void dac_next(struct bochs_vga_state *v)
 	v->dac_index++; /* 255 is followed by 0 */
 }
 
-static uint64_t vga_read(struct vgpu_device *dev, uint64_t offset,
+static uint64_t vga_read(struct vgpu_device *dev, void *data, uint64_t offset,
 			 unsigned size)
 {
 	struct bochs_vga_state *v = &to_bochs(dev)->state->vga;
@@ -112,7 +112,7 @@ static void write_dac(struct bochs *b, uint8_t value)
 		bochs_vga_update_palette(b);
 }
 
-static void vga_write(struct vgpu_device *dev, uint64_t offset,
+static void vga_write(struct vgpu_device *dev, void *data, uint64_t offset,
 		      uint64_t value64, unsigned size)
 {
 	struct bochs *b = to_bochs(dev);

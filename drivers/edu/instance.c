@@ -244,7 +244,7 @@ static void edu_parent_message(struct vgpu_device *dev, const void *msg,
 /* Registers                                                           */
 /* ------------------------------------------------------------------ */
 
-static uint64_t edu_read(struct vgpu_device *dev, uint64_t offset,
+static uint64_t edu_read(struct vgpu_device *dev, void *data, uint64_t offset,
 			 unsigned size)
 {
 	const struct edu_state *s = edu_of(dev)->state;
@@ -300,8 +300,8 @@ static void write_dma(struct edu *e, uint64_t offset, uint64_t value)
 	}
 }
 
-static void edu_write(struct vgpu_device *dev, uint64_t offset, uint64_t value,
-		      unsigned size)
+static void edu_write(struct vgpu_device *dev, void *data, uint64_t offset,
+		      uint64_t value, unsigned size)
 {
 	struct edu *e = edu_of(dev);
 	struct edu_state *s = e->state;

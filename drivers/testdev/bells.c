@@ -3,13 +3,13 @@
  */
 #include "testdev.h"
 
-static void ring(struct vgpu_device *dev, uint64_t offset, uint64_t value,
-		 unsigned size)
+static void ring(struct vgpu_device *dev, void *data, uint64_t offset,
+		 uint64_t value, unsigned size)
 {
 	to_testdev(dev)->state->rings++;
 }
 
-static uint64_t rings_read(struct vgpu_device *dev, uint64_t offset,
+static uint64_t rings_read(struct vgpu_device *dev, void *data, uint64_t offset,
 			   unsigned size)
 {
 	return to_testdev(dev)->state->rings;

@@ -157,8 +157,8 @@ static void start(struct testdev *t, uint32_t op)
 	ended(t, err);
 }
 
-static uint64_t engine_read(struct vgpu_device *dev, uint64_t offset,
-			    unsigned size)
+static uint64_t engine_read(struct vgpu_device *dev, void *data,
+			    uint64_t offset, unsigned size)
 {
 	const struct testdev *t = to_testdev(dev);
 	const struct testdev_state *s = t->state;
@@ -191,7 +191,7 @@ static uint64_t engine_read(struct vgpu_device *dev, uint64_t offset,
 	}
 }
 
-static void engine_write(struct vgpu_device *dev, uint64_t offset,
+static void engine_write(struct vgpu_device *dev, void *data, uint64_t offset,
 			 uint64_t value, unsigned size)
 {
 	struct testdev *t = to_testdev(dev);

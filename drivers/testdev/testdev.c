@@ -71,7 +71,7 @@ void testdev_trigger(struct testdev *t, uint32_t vector)
 	t->state->count++;
 }
 
-static uint64_t regs_read(struct vgpu_device *dev, uint64_t offset,
+static uint64_t regs_read(struct vgpu_device *dev, void *data, uint64_t offset,
 			  unsigned size)
 {
 	const struct testdev_state *s = to_testdev(dev)->state;
@@ -100,8 +100,8 @@ static uint64_t regs_read(struct vgpu_device *dev, uint64_t offset,
 	}
 }
 
-static void regs_write(struct vgpu_device *dev, uint64_t offset, uint64_t value,
-		       unsigned size)
+static void regs_write(struct vgpu_device *dev, void *data, uint64_t offset,
+		       uint64_t value, unsigned size)
 {
 	struct testdev *t = to_testdev(dev);
 
@@ -123,25 +123,26 @@ static void regs_write(struct vgpu_device *dev, uint64_t offset, uint64_t value,
 	}
 }
 
-static uint64_t io_read(struct vgpu_device *dev, uint64_t offset, unsigned size)
+static uint64_t io_read(struct vgpu_device *dev, void *data, uint64_t offset,
+			unsigned size)
 {
 	switch (offset) {
 	case IO_SCRATCH:
-		return regs_read(dev, REG_SCRATCH, size);
+		return regs_read(dev, data, REG_SCRATCH, size);
 	case IO_COUNT:
-		return regs_read(dev, REG_COUNT, size);
+		return regs_read(dev, data, REG_COUNT, size);
 	default:
 		return 0;
 	}
 }
 
-static void io_write(struct vgpu_device *dev, uint64_t offset, uint64_t value,
-		     unsigned size)
+static void io_write(struct vgpu_device *dev, void *data, uint64_t offset,
+		     uint64_t value, unsigned size)
 {
 	if (offset == IO_SCRATCH)
-		regs_write(dev, REG_SCRATCH, value, size);
+		regs_write(dev, data, REG_SCRATCH, value, size);
 	else if (offset == IO_TRIGGER)
-		regs_write(dev, REG_TRIGGER, value, size);
+		regs_write(dev, data, REG_TRIGGER, value, size);
 }
 
 static const struct vgpu_mmio_ops regs_ops = {

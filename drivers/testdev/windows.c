@@ -40,13 +40,14 @@ static void window_write(struct vgpu_device *dev, unsigned window,
 }
 
 #define WINDOW_OPS(name, window, min, max, op_flags)                           \
-	static uint64_t name##_read(struct vgpu_device *dev, uint64_t offset,  \
-				    unsigned size)                             \
+	static uint64_t name##_read(struct vgpu_device *dev, void *data,       \
+				    uint64_t offset, unsigned size)            \
 	{                                                                      \
 		return window_read(dev, window, offset, size, min, max);       \
 	}                                                                      \
-	static void name##_write(struct vgpu_device *dev, uint64_t offset,     \
-				 uint64_t value, unsigned size)                \
+	static void name##_write(struct vgpu_device *dev, void *data,          \
+				 uint64_t offset, uint64_t value,              \
+				 unsigned size)                                \
 	{                                                                      \
 		window_write(dev, window, offset, value, size, min, max);      \
 	}                                                                      \
@@ -65,8 +66,8 @@ WINDOW_OPS(w32, W32, 4, 4, VGPU_MMIO_NO_PARTIAL_WRITE);
 WINDOW_OPS(w64, W64, 8, 8, 0);
 WINDOW_OPS(wany, WANY, 1, 8, 0);
 
-static void bulk_read(struct vgpu_device *dev, uint64_t offset, void *buf,
-		      size_t len)
+static void bulk_read(struct vgpu_device *dev, void *data, uint64_t offset,
+		      void *buf, size_t len)
 {
 	struct testdev_state *s = to_testdev(dev)->state;
 
@@ -74,7 +75,7 @@ static void bulk_read(struct vgpu_device *dev, uint64_t offset, void *buf,
 	memcpy(buf, s->windows[WBULK] + offset, len);
 }
 
-static void bulk_write(struct vgpu_device *dev, uint64_t offset,
+static void bulk_write(struct vgpu_device *dev, void *data, uint64_t offset,
 		       const void *buf, size_t len)
 {
 	struct testdev_state *s = to_testdev(dev)->state;
@@ -91,13 +92,14 @@ const struct vgpu_mmio_ops testdev_bulk_ops = {
 	.write_bulk = bulk_write,
 };
 
-static uint64_t ro_read(struct vgpu_device *dev, uint64_t offset, unsigned size)
+static uint64_t ro_read(struct vgpu_device *dev, void *data, uint64_t offset,
+			unsigned size)
 {
 	return 0x600d0000 + window_read(dev, WRO, offset, size, 4, 4);
 }
 
-static void wo_write(struct vgpu_device *dev, uint64_t offset, uint64_t value,
-		     unsigned size)
+static void wo_write(struct vgpu_device *dev, void *data, uint64_t offset,
+		     uint64_t value, unsigned size)
 {
 	window_write(dev, WRO, offset, value & 0xffff, size, 4, 4);
 }
@@ -117,13 +119,13 @@ const struct vgpu_mmio_ops testdev_wo_ops = {
 	.write = wo_write,
 };
 
-static uint64_t cells_read(struct vgpu_device *dev, uint64_t offset,
+static uint64_t cells_read(struct vgpu_device *dev, void *data, uint64_t offset,
 			   unsigned size)
 {
 	return to_testdev(dev)->state->cells[offset / 8 % MIX_CELLS];
 }
 
-static void cells_write(struct vgpu_device *dev, uint64_t offset,
+static void cells_write(struct vgpu_device *dev, void *data, uint64_t offset,
 			uint64_t value, unsigned size)
 {
 	to_testdev(dev)->state->cells[offset / 8 % MIX_CELLS] = value;

@@ -35,13 +35,13 @@ static struct hello *to_hello(struct vgpu_device *dev)
 	return vgpu_container_of(dev, struct hello, dev);
 }
 
-static uint64_t hello_read(struct vgpu_device *dev, uint64_t offset,
+static uint64_t hello_read(struct vgpu_device *dev, void *data, uint64_t offset,
 			   unsigned size)
 {
 	return offset == REG_SUM ? to_hello(dev)->state->sum : MAGIC;
 }
 
-static void hello_write(struct vgpu_device *dev, uint64_t offset,
+static void hello_write(struct vgpu_device *dev, void *data, uint64_t offset,
 			uint64_t value, unsigned size)
 {
 	if (offset == REG_SUM)

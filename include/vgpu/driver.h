@@ -41,7 +41,7 @@ extern "C" {
 #define VGPU_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /** VGPU_DRIVER_ABI - bumped when the interface changes incompatibly. */
-#define VGPU_DRIVER_ABI 1u
+#define VGPU_DRIVER_ABI 2u
 
 struct vgpu_device;
 struct vgpu_core; /* the core's half of an instance; opaque */
@@ -91,6 +91,7 @@ enum vgpu_region_index {
  *             area; where it is set, @read may be NULL.
  * @write_bulk: optional counterpart of @read_bulk
  *
+ * All of them get the area's @data: one table serves any number of areas.
  * The ops see only naturally aligned accesses of a size between @min_access
  * and @max_access, inside the area. The core makes them so: a larger or
  * misaligned access is split in ascending order, a smaller read is cut out of
@@ -103,12 +104,13 @@ struct vgpu_mmio_ops {
 	uint32_t flags;
 	uint32_t min_access;
 	uint32_t max_access;
-	uint64_t (*read)(struct vgpu_device *dev, uint64_t offset, unsigned size);
-	void (*write)(struct vgpu_device *dev, uint64_t offset, uint64_t value,
-		      unsigned size);
-	void (*read_bulk)(struct vgpu_device *dev, uint64_t offset, void *buf,
-			  size_t len);
-	void (*write_bulk)(struct vgpu_device *dev, uint64_t offset,
+	uint64_t (*read)(struct vgpu_device *dev, void *data, uint64_t offset,
+			 unsigned size);
+	void (*write)(struct vgpu_device *dev, void *data, uint64_t offset,
+		      uint64_t value, unsigned size);
+	void (*read_bulk)(struct vgpu_device *dev, void *data, uint64_t offset,
+			  void *buf, size_t len);
+	void (*write_bulk)(struct vgpu_device *dev, void *data, uint64_t offset,
 			   const void *buf, size_t len);
 };
 
@@ -144,6 +146,8 @@ enum vgpu_area_kind {
  * @size: bytes, > 0; if @kind is mapped a multiple of the host's page size
  * @ops: the registers, for trapped areas and doorbells; must outlive the
  *       instance
+ * @data: the driver's own, handed to each of @ops: which of several queues or
+ *        engines this is, say
  *
  * Bytes of a BAR that no area covers read as all-ones and ignore writes.
  * Areas must not overlap; their order does not matter. An access that crosses
@@ -155,6 +159,7 @@ struct vgpu_area {
 	uint64_t offset;
 	uint64_t size;
 	const struct vgpu_mmio_ops *ops;
+	void *data;
 };
 
 #define VGPU_BAR_IO       (1u << 0) /* I/O space; the default is memory */

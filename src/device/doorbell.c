@@ -27,7 +27,7 @@ static void on_ring(struct loop_source *src, uint32_t events, void *user)
 		return;
 	bell->core->stats.doorbells++;
 	if (bell->area->ops->write)
-		bell->area->ops->write(bell->core->dev, 0, 0,
+		bell->area->ops->write(bell->core->dev, bell->area->data, 0, 0,
 				       (unsigned)bell->area->size);
 }
 

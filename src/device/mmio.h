@@ -10,13 +10,13 @@
 
 #include "../util/bytes.h"
 
-/* @offset and @len are inside the area whose ops these are. */
+/* @offset and @len are inside the area whose @ops and @data these are. */
 void mmio_read(struct vgpu_device *dev, const struct vgpu_mmio_ops *ops,
-	       uint64_t offset, void *buf, size_t len);
+	       void *data, uint64_t offset, void *buf, size_t len);
 /* Anything but one register */
 void mmio_write_registers(struct vgpu_device *dev,
-			  const struct vgpu_mmio_ops *ops, uint64_t offset,
-			  const void *buf, size_t len);
+			  const struct vgpu_mmio_ops *ops, void *data,
+			  uint64_t offset, const void *buf, size_t len);
 
 /* What nearly every access is: exactly one register */
 static inline bool mmio_one_register(const struct vgpu_mmio_ops *ops,
@@ -28,15 +28,15 @@ static inline bool mmio_one_register(const struct vgpu_mmio_ops *ops,
 
 /* As mmio_read() */
 static inline void mmio_write(struct vgpu_device *dev,
-			      const struct vgpu_mmio_ops *ops, uint64_t offset,
-			      const void *buf, size_t len)
+			      const struct vgpu_mmio_ops *ops, void *data,
+			      uint64_t offset, const void *buf, size_t len)
 {
 	if (!ops->write_bulk && ops->write &&
 	    mmio_one_register(ops, offset, len))
-		ops->write(dev, offset, get_le(buf, (unsigned)len),
+		ops->write(dev, data, offset, get_le(buf, (unsigned)len),
 			   (unsigned)len);
 	else
-		mmio_write_registers(dev, ops, offset, buf, len);
+		mmio_write_registers(dev, ops, data, offset, buf, len);
 }
 
 #endif

@@ -124,6 +124,7 @@ int region_init_bar(struct region *region, const char *name,
 			.offset = a->offset,
 			.size = a->size,
 			.ops = is_memory(a->kind) ? NULL : a->ops,
+			.data = a->data,
 		};
 	}
 	for (size_t i = 0; i < n_extra; i++)
@@ -261,7 +262,8 @@ static void read_area(struct vgpu_core *core, const struct region *region,
 	else if (area->handler)
 		area->handler->read(core, offset - area->offset, buf, len);
 	else
-		mmio_read(core->dev, area->ops, offset - area->offset, buf, len);
+		mmio_read(core->dev, area->ops, area->data,
+			  offset - area->offset, buf, len);
 }
 
 static void write_area(struct vgpu_core *core, const struct region *region,
@@ -273,8 +275,8 @@ static void write_area(struct vgpu_core *core, const struct region *region,
 	else if (area->handler)
 		area->handler->write(core, offset - area->offset, buf, len);
 	else
-		mmio_write(core->dev, area->ops, offset - area->offset, buf,
-			   len);
+		mmio_write(core->dev, area->ops, area->data,
+			   offset - area->offset, buf, len);
 }
 
 /* An access across the bounds of areas. Not inlined: its registers would be
@@ -437,6 +439,6 @@ int region_write(struct vgpu_core *core, uint32_t index, uint64_t offset,
 
 	if (!a)
 		return write_anywhere(core, index, offset, buf, count);
-	mmio_write(core->dev, a->ops, offset - a->offset, buf, count);
+	mmio_write(core->dev, a->ops, a->data, offset - a->offset, buf, count);
 	return 0;
 }

@@ -34,6 +34,7 @@ struct region_area {
 	uint64_t offset, size;
 	const struct vgpu_mmio_ops *ops;      /* the driver's, or */
 	const struct region_handler *handler; /* the core's */
+	void *data;			      /* for @ops */
 	struct vgpu_mmio_ops ops_copy;        /* our version of *ops */
 };
 

@@ -609,12 +609,12 @@ void rig_settle(struct vgpu_core *core)
 
 uint32_t rig_read(struct vgpu_core *core, uint32_t reg)
 {
-	return (uint32_t)rg_reg_ops.read(core->dev, reg, 4);
+	return (uint32_t)rg_reg_ops.read(core->dev, NULL, reg, 4);
 }
 
 void rig_write(struct vgpu_core *core, uint32_t reg, uint32_t value)
 {
-	rg_reg_ops.write(core->dev, reg, value, 4);
+	rg_reg_ops.write(core->dev, NULL, reg, value, 4);
 }
 
 void rig_write64(struct vgpu_core *core, uint32_t reg, uint64_t value)
@@ -625,7 +625,7 @@ void rig_write64(struct vgpu_core *core, uint32_t reg, uint64_t value)
 
 void rig_doorbell(struct vgpu_core *core, unsigned ctx)
 {
-	rg_doorbell_ops[ctx].write(core->dev, 0, 0, 4);
+	rg_doorbell_ops[ctx].write(core->dev, NULL, 0, 0, 4);
 }
 
 void rig_ram64(struct vgpu_core *core, uint64_t page, unsigned i, uint64_t v)

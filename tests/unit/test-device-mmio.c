@@ -17,7 +17,8 @@
 static uint8_t bytes[AREA];
 static unsigned min_access, max_access, accesses;
 
-static uint64_t reg_read(struct vgpu_device *dev, uint64_t offset, unsigned size)
+static uint64_t reg_read(struct vgpu_device *dev, void *data, uint64_t offset,
+			 unsigned size)
 {
 	uint64_t v = 0;
 
@@ -25,20 +26,20 @@ static uint64_t reg_read(struct vgpu_device *dev, uint64_t offset, unsigned size
 	assert_in_range(size, min_access, max_access);
 	assert_int_equal(offset % size, 0);
 	assert_true(offset + size <= AREA);
-	memcpy(&v, bytes + offset, size);
+	memcpy(&v, (const uint8_t *)data + offset, size);
 	accesses++;
 	return v;
 }
 
-static void reg_write(struct vgpu_device *dev, uint64_t offset, uint64_t value,
-		      unsigned size)
+static void reg_write(struct vgpu_device *dev, void *data, uint64_t offset,
+		      uint64_t value, unsigned size)
 {
 	assert_null(dev);
 	assert_in_range(size, min_access, max_access);
 	assert_int_equal(offset % size, 0);
 	assert_true(offset + size <= AREA);
 	assert_true(size == 8 || value >> (8 * size) == 0);
-	memcpy(bytes + offset, &value, size);
+	memcpy((uint8_t *)data + offset, &value, size);
 	accesses++;
 }
 
@@ -61,9 +62,11 @@ static void every_access_every_width(void **state)
 						data[i] = (uint8_t)rand();
 					}
 					memcpy(model, bytes, AREA);
-					mmio_read(NULL, &ops, off, got, len);
+					mmio_read(NULL, &ops, bytes, off, got,
+						  len);
 					assert_memory_equal(got, model + off, len);
-					mmio_write(NULL, &ops, off, data, len);
+					mmio_write(NULL, &ops, bytes, off, data,
+						   len);
 					memcpy(model + off, data, len);
 					assert_memory_equal(bytes, model, AREA);
 				}
@@ -80,10 +83,10 @@ static void aligned_accesses_stay_whole(void **state)
 	min_access = 1;
 	max_access = 4;
 	accesses = 0;
-	mmio_read(NULL, &ops, 4, &v, 4);
-	mmio_write(NULL, &ops, 4, &v, 4);
+	mmio_read(NULL, &ops, bytes, 4, &v, 4);
+	mmio_write(NULL, &ops, bytes, 4, &v, 4);
 	assert_int_equal(accesses, 2);
-	mmio_read(NULL, &ops, 5, &v, 4); /* 1 + 2 + 1 */
+	mmio_read(NULL, &ops, bytes, 5, &v, 4); /* 1 + 2 + 1 */
 	assert_int_equal(accesses, 5);
 }
 
@@ -98,9 +101,10 @@ static void partial_writes_can_be_refused(void **state)
 	(void)state;
 	min_access = max_access = 4;
 	memset(bytes, 0, AREA);
-	mmio_write(NULL, &ops, 1, ones, 2);
+	mmio_write(NULL, &ops, bytes, 1, ones, 2);
 	assert_int_equal(bytes[1], 0);
-	mmio_write(NULL, &ops, 2, ones, 6); /* the whole one inside still goes */
+	mmio_write(NULL, &ops, bytes, 2, ones,
+		   6); /* the whole one inside still goes */
 	assert_int_equal(bytes[2], 0);
 	assert_int_equal(bytes[4], 1);
 	assert_int_equal(bytes[7], 1);
@@ -113,10 +117,10 @@ static void missing_ops_read_as_ones(void **state)
 	uint8_t got[5] = { 0 };
 
 	(void)state;
-	mmio_read(NULL, &ops, 1, got, 5);
+	mmio_read(NULL, &ops, bytes, 1, got, 5);
 	for (unsigned i = 0; i < 5; i++)
 		assert_int_equal(got[i], 0xff);
-	mmio_write(NULL, &ops, 1, got, 5); /* ignored */
+	mmio_write(NULL, &ops, bytes, 1, got, 5); /* ignored */
 }
 
 int main(void)

@@ -27,7 +27,8 @@
 
 #define KIB 1024u
 
-static uint64_t no_read(struct vgpu_device *dev, uint64_t offset, unsigned size)
+static uint64_t no_read(struct vgpu_device *dev, void *data, uint64_t offset,
+			unsigned size)
 {
 	return 0;
 }
@@ -39,8 +40,8 @@ static const struct vgpu_mmio_ops ops = {
 	.read = no_read,
 };
 
-static void no_write(struct vgpu_device *dev, uint64_t offset, uint64_t value,
-		     unsigned size)
+static void no_write(struct vgpu_device *dev, void *data, uint64_t offset,
+		     uint64_t value, unsigned size)
 {
 }
 
@@ -51,16 +52,18 @@ static const struct vgpu_mmio_ops bell_ops = {
 	.write = no_write,
 };
 
+#define AREA(area_kind, at, len, area_ops)                                     \
+	{                                                                      \
+		.struct_size = sizeof(struct vgpu_area), .kind = (area_kind),  \
+		.offset = (at), .size = (len), .ops = (area_ops)               \
+	}
+
 static const struct vgpu_area areas[] = {
-	{ sizeof(struct vgpu_area), VGPU_AREA_MAPPED, 0, 64 * KIB, NULL },
-	{ sizeof(struct vgpu_area), VGPU_AREA_MEMORY, 64 * KIB, 64 * KIB,
-	  NULL },
-	{ sizeof(struct vgpu_area), VGPU_AREA_TRAPPED, 128 * KIB, 64 * KIB,
-	  &ops },
-	{ sizeof(struct vgpu_area), VGPU_AREA_MAPPED, 192 * KIB, 32 * KIB,
-	  NULL },
-	{ sizeof(struct vgpu_area), VGPU_AREA_DOORBELL, 240 * KIB, 4,
-	  &bell_ops },
+	AREA(VGPU_AREA_MAPPED, 0, 64 * KIB, NULL),
+	AREA(VGPU_AREA_MEMORY, 64 * KIB, 64 * KIB, NULL),
+	AREA(VGPU_AREA_TRAPPED, 128 * KIB, 64 * KIB, &ops),
+	AREA(VGPU_AREA_MAPPED, 192 * KIB, 32 * KIB, NULL),
+	AREA(VGPU_AREA_DOORBELL, 240 * KIB, 4, &bell_ops),
 };
 
 /* Shows something from the first reset on, as a boot picture would be. */

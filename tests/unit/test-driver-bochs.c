@@ -137,11 +137,12 @@ static uint64_t rd(struct vgpu_core *core, uint64_t offset, unsigned size)
 	uint64_t value = 0;
 
 	if (a->ops->read_bulk) {
-		a->ops->read_bulk(core->dev, offset - a->offset, &value, size);
+		a->ops->read_bulk(core->dev, a->data, offset - a->offset,
+				  &value, size);
 		return value;
 	}
 	assert_in_range(size, a->ops->min_access, a->ops->max_access);
-	value = a->ops->read(core->dev, offset - a->offset, size);
+	value = a->ops->read(core->dev, a->data, offset - a->offset, size);
 	return value & (UINT64_MAX >> (64 - 8 * size));
 }
 
@@ -151,7 +152,7 @@ static void wr(struct vgpu_core *core, uint64_t offset, uint64_t value,
 	const struct vgpu_area *a = area_at(core, offset);
 
 	assert_in_range(size, a->ops->min_access, a->ops->max_access);
-	a->ops->write(core->dev, offset - a->offset, value, size);
+	a->ops->write(core->dev, a->data, offset - a->offset, value, size);
 }
 
 enum {

@@ -17,8 +17,8 @@ static void registers_are_the_hardwares(void **state)
 	rig_write(c, REFGPU_ENG(0, REFGPU_ENG_MODE), 1);
 	assert_int_equal(rig_read(c, REFGPU_ENG(0, REFGPU_ENG_MODE)), 0);
 	/* Only dwords */
-	assert_int_equal(rg_reg_ops.read(c->dev, 0, 2), ~0ull);
-	assert_int_equal(rg_reg_ops.read(c->dev, 0, 8), ~0ull);
+	assert_int_equal(rg_reg_ops.read(c->dev, NULL, 0, 2), ~0ull);
+	assert_int_equal(rg_reg_ops.read(c->dev, NULL, 0, 8), ~0ull);
 	/* Of a context that is on, these stay as they are. */
 	rig_write(c, REFGPU_CTX(0, REFGPU_CTX_RING_SIZE), 4096);
 	assert_int_equal(ctx(g, REFGPU_CTX_RING_SIZE), RING_SIZE);

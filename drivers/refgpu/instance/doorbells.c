@@ -7,8 +7,8 @@
 #include "instance.h"
 
 #define BELL(n)                                                                \
-	static void ring_##n(struct vgpu_device *dev, uint64_t offset,         \
-			     uint64_t value, unsigned size)                    \
+	static void ring_##n(struct vgpu_device *dev, void *data,              \
+			     uint64_t offset, uint64_t value, unsigned size)   \
 	{                                                                      \
 		rg_slot_ring(&rg_of(dev)->slots[n]);                           \
 	}

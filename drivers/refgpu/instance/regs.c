@@ -315,7 +315,7 @@ static struct rg_slot *slot_at(struct rg *rg, uint64_t offset,
 	return ctx < RG_CONTEXTS ? &rg->slots[ctx] : NULL;
 }
 
-static uint64_t reg_read(struct vgpu_device *dev, uint64_t offset,
+static uint64_t reg_read(struct vgpu_device *dev, void *data, uint64_t offset,
 			 unsigned size)
 {
 	struct rg *rg = rg_of(dev);
@@ -330,8 +330,8 @@ static uint64_t reg_read(struct vgpu_device *dev, uint64_t offset,
 	return s ? ctx_read(s, reg) : 0;
 }
 
-static void reg_write(struct vgpu_device *dev, uint64_t offset, uint64_t value,
-		      unsigned size)
+static void reg_write(struct vgpu_device *dev, void *data, uint64_t offset,
+		      uint64_t value, unsigned size)
 {
 	struct rg *rg = rg_of(dev);
 	struct rg_slot *s;

@@ -29,13 +29,13 @@ static struct culprit *to_culprit(struct vgpu_device *dev)
 	return vgpu_container_of(dev, struct culprit, dev);
 }
 
-static uint64_t culprit_read(struct vgpu_device *dev, uint64_t offset,
-			     unsigned size)
+static uint64_t culprit_read(struct vgpu_device *dev, void *data,
+			     uint64_t offset, unsigned size)
 {
 	return offset == REG_RESULT ? to_culprit(dev)->state->result : 0;
 }
 
-static void culprit_write(struct vgpu_device *dev, uint64_t offset,
+static void culprit_write(struct vgpu_device *dev, void *data, uint64_t offset,
 			  uint64_t value, unsigned size)
 {
 	if (offset != REG_TRY)
