@@ -106,10 +106,11 @@ static int on_create(const struct vgpu_create_args *args,
 	return err;
 }
 
-static uint64_t answer_offset(struct vgpu_device *d, uint64_t offset,
-			      unsigned size)
+static uint64_t answer_offset(struct vgpu_device *d, void *data,
+			      uint64_t offset, unsigned size)
 {
-	(void)d;
+	assert_ptr_equal(d, &dev);
+	assert_null(data);
 	(void)size;
 	return offset;
 }
@@ -122,9 +123,9 @@ static const struct vgpu_mmio_ops regs_ops = {
 };
 
 static const struct vgpu_area areas[] = {
-	{ sizeof(areas[0]), VGPU_AREA_TRAPPED, 0, 64, &regs_ops },
-	{ sizeof(areas[0]), VGPU_AREA_MAPPED, PAGE, PAGE, NULL },
-	{ sizeof(areas[0]), VGPU_AREA_MEMORY, 2 * PAGE, PAGE, NULL },
+	{ sizeof(areas[0]), VGPU_AREA_TRAPPED, 0, 64, &regs_ops, NULL },
+	{ sizeof(areas[0]), VGPU_AREA_MAPPED, PAGE, PAGE, NULL, NULL },
+	{ sizeof(areas[0]), VGPU_AREA_MEMORY, 2 * PAGE, PAGE, NULL, NULL },
 };
 
 static void on_cap_read(struct vgpu_device *d, unsigned n, unsigned offset,
@@ -280,7 +281,7 @@ static void wrong_descriptions_are_refused_with_a_reason(void **state)
 {
 	static const struct vgpu_field outside = { "x", 8, 4, 1, 1 };
 	static const struct vgpu_area io_mapped = {
-		sizeof(io_mapped), VGPU_AREA_MAPPED, 0, 64, NULL,
+		sizeof(io_mapped), VGPU_AREA_MAPPED, 0, 64, NULL, NULL,
 	};
 
 	(void)state;
