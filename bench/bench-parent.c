@@ -24,9 +24,9 @@
 #include "dma/access.h"
 #include "dma/pin.h"
 #include "dma/space.h"
-#include "parent/link.h"
-#include "parent/parent.h"
-#include "parent/worker-private.h"
+#include "link/link.h"
+#include "hub/hub.h"
+#include "uplink/private.h"
 #include "state/arena.h"
 #include "transport/listener.h"
 #include "util/bytes.h"
@@ -174,7 +174,7 @@ static const struct vgpu_driver driver = {
 static void on_worker(struct listener *listener, int fd, void *user)
 {
 	(void)listener;
-	parent_accept(user, fd);
+	hub_accept(user, fd);
 }
 
 static pid_t child(void)
@@ -191,14 +191,14 @@ static void serve(const char *path)
 	const struct listener_config config = {
 		.path = path, .fd = -1, .mode = 0600, .gid = (gid_t)-1
 	};
-	struct vgpu_parent_core *core;
+	struct vgpu_hub *core;
 	struct listener *listener;
 	struct module *module;
 	struct loop *loop;
 
 	must(loop_new(&loop), "loop");
 	must(module_from_driver(&driver, &module), "driver");
-	must(parent_open(loop, module, "", &core), "parent");
+	must(hub_open(loop, module, "", &core), "parent");
 	must(listener_new(loop, &config, on_worker, core, &listener), path);
 	loop_run(loop);
 	_exit(0);
@@ -265,7 +265,7 @@ static void floor_eventfd(void)
 /* A worker whose messages and kicks come to us, and its device's memory */
 struct bed {
 	struct loop *loop;
-	struct parent_worker *worker;
+	struct uplink *worker;
 	struct link *link;
 	struct vgpu_core core;
 	struct vgpu_device dev;
@@ -490,7 +490,7 @@ static void connect_worker(struct bed *bed, const char *path)
 {
 	static const struct link_ops ops = { on_echo, on_broken };
 	static const uint8_t uuid[16];
-	const struct parent_worker_config config = { .loop = bed->loop,
+	const struct uplink_config config = { .loop = bed->loop,
 						     .path = path,
 						     .fd = -1,
 						     .uuid = uuid,
@@ -499,7 +499,7 @@ static void connect_worker(struct bed *bed, const char *path)
 
 	for (unsigned i = 0; err && i < 100; i++) {
 		usleep(20000);
-		err = parent_worker_connect(&config, &bed->worker);
+		err = uplink_connect(&config, &bed->worker);
 	}
 	must(err, path);
 	/* Its messages come to us. */
@@ -508,11 +508,11 @@ static void connect_worker(struct bed *bed, const char *path)
 	bed->worker->link = NULL;
 	must(link_new(bed->loop, fd, &ops, bed, &bed->link), "link");
 	/* And so do kicks. */
-	bed->core.parent = bed->worker;
+	bed->core.uplink = bed->worker;
 	bed->core.dev = &bed->dev;
 	bed->core.ops.parent_kick = on_kick;
 	bed->dev.core = &bed->core;
-	parent_worker_attach(bed->worker, &bed->core, NULL, NULL);
+	uplink_attach(bed->worker, &bed->core, NULL, NULL);
 	rings_init(&bed->rings, vgpu_parent_shared(&bed->dev, NULL));
 }
 

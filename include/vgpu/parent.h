@@ -47,7 +47,7 @@ extern "C" {
 #endif
 
 struct vgpu_parent;
-struct vgpu_parent_core;     /* the core's half of a parent; opaque */
+struct vgpu_hub;             /* what a parent half runs in; opaque */
 struct vgpu_parent_instance; /* a vGPU, as its parent sees it; opaque */
 
 /** VGPU_PARENT_MAX_MESSAGE - bytes of a message, either way */
@@ -65,13 +65,13 @@ struct vgpu_parent_instance; /* a vGPU, as its parent sees it; opaque */
  * struct vgpu_parent_args - what a parent is to be made of
  * @struct_size: sizeof(struct vgpu_parent_args)
  * @config: what the operator said, such as "pci=0000:00:04.0"; never NULL
- * @core: pass on to vgpu_parent_init()
+ * @hub: pass on to vgpu_parent_init()
  */
 struct vgpu_parent_args {
 	uint32_t struct_size;
 	uint32_t reserved;
 	const char *config;
-	struct vgpu_parent_core *core;
+	struct vgpu_hub *hub;
 };
 
 /**
@@ -163,10 +163,10 @@ struct vgpu_parent_ops {
 
 /**
  * struct vgpu_parent - a parent half; embed it and use vgpu_container_of()
- * @core: private to the core
+ * @hub: private to the core
  */
 struct vgpu_parent {
-	struct vgpu_parent_core *core;
+	struct vgpu_hub *hub;
 };
 
 /**

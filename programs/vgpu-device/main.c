@@ -23,7 +23,7 @@
 #include "../common/crash.h"
 #include "../common/notify.h"
 #include "options.h"
-#include "parent/worker.h"
+#include "uplink/uplink.h"
 #include "play.h"
 #include "sockets.h"
 #include "transport/listener.h"
@@ -41,7 +41,7 @@ struct server {
 	char uuid[37];
 	struct loop *loop;
 	struct module *module;
-	struct parent_worker *parent; /* NULL: the type needs none */
+	struct uplink *parent; /* NULL: the type needs none */
 	struct dma_budgets *budgets;
 	struct vgpu_core *core;
 	struct listener *listener; /* NULL: the socket came connected */
@@ -162,7 +162,7 @@ static const char *parent_advice(int err)
 static int start_parent(struct server *s, const struct vgpu_type *type)
 {
 	const struct options *o = s->options;
-	const struct parent_worker_config config = {
+	const struct uplink_config config = {
 		.loop = s->loop,
 		.path = o->parent_socket,
 		.fd = o->parent_fd,
@@ -190,7 +190,7 @@ static int start_parent(struct server *s, const struct vgpu_type *type)
 		return EXIT_USAGE;
 	}
 	loop_stay(s->loop);
-	err = parent_worker_connect(&config, &s->parent);
+	err = uplink_connect(&config, &s->parent);
 	if (err)
 		log_error(NULL, "%s %s: %s",
 			  o->parent_socket ? "--parent-socket" : "--parent-fd",
@@ -221,15 +221,15 @@ static int start_device(struct server *s)
 	if (code)
 		return code;
 	if (s->parent) {
-		config.parent = s->parent;
-		config.iommu = parent_worker_iommu(s->parent);
+		config.uplink = s->parent;
+		config.iommu = uplink_iommu(s->parent);
 	}
 	config.module = s->module;
 	memcpy(config.uuid, s->options->uuid, sizeof(config.uuid));
 	if (device_create(&config, &s->core))
 		return EXIT_RUNTIME;
 	if (s->parent)
-		parent_worker_attach(s->parent, s->core, on_parent_gone, s);
+		uplink_attach(s->parent, s->core, on_parent_gone, s);
 	return 0;
 }
 
@@ -331,7 +331,7 @@ static int finish(struct server *s)
 	device_control_free(s->control);
 	device_destroy(s->core);
 	dma_budgets_free(s->budgets);
-	parent_worker_free(s->parent);
+	uplink_free(s->parent);
 	if (s->parent_gone)
 		code = EXIT_PARENT;
 	err = recorder_close(s->recorder);

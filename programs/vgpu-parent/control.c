@@ -11,9 +11,9 @@
 #include "control/server.h"
 #include "device/module.h"
 #include "options.h"
-#include "parent/introduce.h"
-#include "parent/parent.h"
-#include "parent/space.h"
+#include "hub/introduce.h"
+#include "hub/hub.h"
+#include "hub/space.h"
 #include "util/bytes.h"
 #include "util/list.h"
 
@@ -21,7 +21,7 @@
 
 struct parent_control {
 	const struct options *options;
-	struct vgpu_parent_core *core;
+	struct vgpu_hub *core;
 	struct control_server *server;
 	struct list watchers; /* of struct watcher */
 };
@@ -54,7 +54,7 @@ static struct json_object *describe(const struct vgpu_parent_instance *inst)
 	json_set_uint(&obj, "weight", inst->weight);
 	json_set_uint(&obj, "cap", inst->cap);
 	json_set_uint(&obj, "pinned",
-		      inst->space ? parent_space_bytes(inst->space) : 0);
+		      inst->space ? hub_space_bytes(inst->space) : 0);
 	if (inst->pin_limit == UINT64_MAX)
 		json_set_null(&obj, "pinned_limit");
 	else
@@ -157,7 +157,7 @@ static bool read_number(struct control_call *call, struct json_object *params,
 
 /* Return: false: answered. */
 static bool read_terms(struct control_call *call, struct json_object *params,
-		       uint8_t uuid[16], struct parent_terms *terms)
+		       uint8_t uuid[16], struct hub_terms *terms)
 {
 	uint64_t weight, cap;
 
@@ -180,14 +180,14 @@ static void introduce(struct control_call *call, struct json_object *params,
 {
 	struct parent_control *c = user;
 	const char *type = json_get_string(params, "type", "");
-	struct parent_terms terms;
+	struct hub_terms terms;
 	struct json_object *obj;
 	uint8_t uuid[16];
 	int fd, err;
 
 	if (!read_terms(call, params, uuid, &terms))
 		return;
-	err = parent_introduce(c->core, uuid, type, &terms, &fd);
+	err = hub_introduce(c->core, uuid, type, &terms, &fd);
 	if (err == -ENODEV) {
 		fail_with(call, IO "NoSuchType", "type", type);
 	} else if (err) {
@@ -206,7 +206,7 @@ static void change(struct control_call *call, struct json_object *params,
 		   void *user)
 {
 	struct parent_control *c = user;
-	struct parent_terms terms;
+	struct hub_terms terms;
 	uint8_t uuid[16];
 
 	if (!read_terms(call, params, uuid, &terms))
@@ -246,7 +246,7 @@ static const struct control_handler handlers[] = {
 };
 
 int parent_control_new(struct loop *loop, const struct options *options,
-		       struct vgpu_parent_core *core,
+		       struct vgpu_hub *core,
 		       struct parent_control **ret_control)
 {
 	static const struct control_server_config config = {

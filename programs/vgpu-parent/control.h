@@ -6,11 +6,11 @@
 struct loop;
 struct options;
 struct parent_control;
-struct vgpu_parent_core;
+struct vgpu_hub;
 
 /* @options and @core outlive it. Return: 0, or negative errno. */
 int parent_control_new(struct loop *loop, const struct options *options,
-		       struct vgpu_parent_core *core,
+		       struct vgpu_hub *core,
 		       struct parent_control **ret_control);
 /* Before the parent is closed. NULL is fine. */
 void parent_control_free(struct parent_control *control);

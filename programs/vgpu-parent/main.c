@@ -19,7 +19,7 @@
 #include "control.h"
 #include "device/module.h"
 #include "options.h"
-#include "parent/parent.h"
+#include "hub/hub.h"
 #include "transport/listener.h"
 #include "util/cleanup.h"
 #include "util/loop.h"
@@ -32,7 +32,7 @@ struct server {
 	const struct options *options;
 	struct loop *loop;
 	struct module *module;
-	struct vgpu_parent_core *parent;
+	struct vgpu_hub *parent;
 	struct listener *listener, *control_listener; /* NULL: not wanted */
 	struct parent_control *control;
 	int notify_fd; /* -1: nobody wants to know */
@@ -45,7 +45,7 @@ static void on_worker(struct listener *listener, int fd, void *user)
 	struct server *s = user;
 
 	(void)listener;
-	parent_accept(s->parent, fd); /* it logs what goes wrong */
+	hub_accept(s->parent, fd); /* it logs what goes wrong */
 }
 
 static void on_control(struct listener *listener, int fd, void *user)
@@ -76,7 +76,7 @@ static int start_driver(struct server *s)
 			  "nothing, and vgpu-device alone serves them");
 		return EXIT_TYPE;
 	}
-	return parent_open(s->loop, s->module, s->options->config, &s->parent)
+	return hub_open(s->loop, s->module, s->options->config, &s->parent)
 		       ? EXIT_RUNTIME
 		       : 0;
 }
@@ -178,7 +178,7 @@ static void finish(struct server *s)
 	listener_free(s->listener);
 	listener_free(s->control_listener);
 	parent_control_free(s->control);
-	parent_close(s->parent);
+	hub_close(s->parent);
 	module_close(s->module);
 	loop_remove(s->sigterm);
 	loop_remove(s->sigint);

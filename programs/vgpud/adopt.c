@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "instance.h"
-#include "parent/registry.h"
+#include "registry.h"
 #include "sharer.h"
 #include "store.h"
 #include "util/cleanup.h"

@@ -8,7 +8,7 @@
 #include "config.h"
 #include "fault.h"
 #include "instance.h"
-#include "parent/registry.h"
+#include "registry.h"
 #include "sharer.h"
 #include "store.h"
 #include "util/bytes.h"

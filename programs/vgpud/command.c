@@ -8,7 +8,7 @@
 
 #include "config.h"
 #include "instance.h"
-#include "parent/registry.h"
+#include "registry.h"
 #include "util/cleanup.h"
 #include "worker.h"
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parent/registry.h"
+#include "registry.h"
 #include "util/bytes.h"
 #include "util/cleanup.h"
 #include "util/log.h"

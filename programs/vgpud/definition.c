@@ -13,7 +13,7 @@
 
 #include "control/json.h"
 #include "control/message.h"
-#include "parent/registry.h"
+#include "registry.h"
 #include "util/bytes.h"
 #include "util/cleanup.h"
 #include "util/text.h"

@@ -14,7 +14,8 @@
 
 #include "config.h"
 #include "control/json.h"
-#include "parent/registry.h"
+#include "hub/weight.h"
+#include "registry.h"
 #include "spawn.h"
 #include "util/bytes.h"
 #include "util/cleanup.h"
@@ -236,7 +237,7 @@ static int add_types(struct config *c, const struct config_parent *config,
 		    !matches(config->types, name))
 			continue;
 		more = find_type(c, config->name, name);
-		type.shares = parent_type_weight(type.vram);
+		type.shares = hub_weight_of(type.vram);
 		if (more && more->shares)
 			type.shares = more->shares;
 		if (more)

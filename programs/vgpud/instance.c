@@ -14,7 +14,7 @@
 #include "config.h"
 #include "devwatch.h"
 #include "events.h"
-#include "parent/registry.h"
+#include "registry.h"
 #include "sharer.h"
 #include "util/bytes.h"
 #include "util/cleanup.h"

@@ -24,7 +24,7 @@
 #include "manager.h"
 #include "methods.h"
 #include "options.h"
-#include "parent/registry.h"
+#include "registry.h"
 #include "replies.h"
 #include "transport/listener.h"
 #include "util/cleanup.h"

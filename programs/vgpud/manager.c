@@ -10,7 +10,7 @@
 #include "config.h"
 #include "events.h"
 #include "instance.h"
-#include "parent/registry.h"
+#include "registry.h"
 #include "sharer.h"
 #include "store.h"
 #include "util/cleanup.h"

@@ -15,7 +15,7 @@
 #include "control/server.h"
 #include "events.h"
 #include "manager.h"
-#include "parent/registry.h"
+#include "registry.h"
 #include "replies.h"
 #include "util/bytes.h"
 

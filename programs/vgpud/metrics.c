@@ -6,7 +6,7 @@
 
 #include "events.h"
 #include "manager.h"
-#include "parent/registry.h"
+#include "registry.h"
 #include "replies.h"
 #include "sharer.h"
 

@@ -8,7 +8,7 @@
 #include "instance.h"
 #include "control/json.h"
 #include "manager.h"
-#include "parent/registry.h"
+#include "registry.h"
 #include "sharer.h"
 #include "util/cleanup.h"
 #include "worker.h"

@@ -13,7 +13,7 @@
 #include "events.h"
 #include "fault.h"
 #include "instance.h"
-#include "parent/registry.h"
+#include "registry.h"
 #include "record.h"
 #include "sharer-private.h"
 #include "util/cleanup.h"

@@ -8,7 +8,7 @@
 
 #include "config.h"
 #include "instance.h"
-#include "parent/registry.h"
+#include "registry.h"
 #include "record.h"
 #include "sharer-private.h"
 #include "util/cleanup.h"

@@ -43,7 +43,7 @@ int device_create(const struct device_config *config,
 	core->budgets = config->budgets;
 	core->client_changed = config->client_changed;
 	core->client_user = config->user;
-	core->parent = config->parent;
+	core->uplink = config->uplink;
 	core->iommu = config->iommu;
 	memcpy(core->uuid, config->uuid, sizeof(core->uuid));
 	uuid_unparse_lower(core->uuid, uuid);

@@ -30,7 +30,7 @@ struct doorbell;
 struct irqs;
 struct module;
 struct msix;
-struct parent_worker;
+struct uplink;
 struct pci_config;
 struct recorder;
 struct session;
@@ -97,7 +97,7 @@ struct vgpu_core {
 	const _Atomic uint64_t *dma_low; /* of @dma, for vgpu_dma_ptr() */
 	struct vgpu_iommu *iommu;     /* of device_config */
 	struct dma_budgets *budgets;  /* of device_config */
-	struct parent_worker *parent; /* src/parent/; NULL: no parent */
+	struct uplink *uplink; /* src/uplink/; NULL: no parent */
 	void *state;
 	size_t state_size;
 
@@ -124,7 +124,7 @@ struct vgpu_core {
  * struct device_config - what to make
  * @module: the driver's module; must outlive the instance
  * @type: one of its types
- * @parent: the link to its parent, or NULL; stays the caller's
+ * @uplink: the link to its hub, or NULL; stays the caller's
  * @iommu: what pins go through from the start, or NULL: the driver says it
  * @budgets: how much memory the clients' users may have pinned, or NULL: no
  *           limit but the instance's; must outlive the instance
@@ -135,7 +135,7 @@ struct device_config {
 	const struct vgpu_type *type;
 	uint8_t uuid[16];
 	bool any_memory; /* also client memory that is on a disk */
-	struct parent_worker *parent;
+	struct uplink *uplink;
 	struct vgpu_iommu *iommu;
 	struct dma_budgets *budgets;
 

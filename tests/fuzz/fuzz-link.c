@@ -31,11 +31,11 @@
 
 #include "device/module.h"
 #include "fuzz.h"
-#include "parent/bell.h"
-#include "parent/link.h"
-#include "parent/parent.h"
-#include "parent/shared.h"
-#include "parent/space.h"
+#include "link/bell.h"
+#include "link/link.h"
+#include "hub/hub.h"
+#include "link/shared.h"
+#include "hub/space.h"
 #include "util/bytes.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -205,7 +205,7 @@ static const struct vgpu_driver driver = {
 
 struct worker {
 	struct loop *loop;
-	struct vgpu_parent_core *core;
+	struct vgpu_hub *core;
 	int sock, calls, wake; /* -1 */
 	void *page, *shared;
 	uint32_t seq;
@@ -396,7 +396,7 @@ static void come(struct worker *w, uint8_t name)
 
 	REQUIRE(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 			    0, sv));
-	REQUIRE(!parent_accept(w->core, sv[1]));
+	REQUIRE(!hub_accept(w->core, sv[1]));
 	w->sock = sv[0];
 	frame(w, w->sock, WIRE_HELLO, 0, &hello, sizeof(hello), -1);
 	let_run(w->loop);
@@ -626,7 +626,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct worker w, honest;
 	struct input in = { data, size };
 	struct vgpu_iommu_stats stats;
-	struct vgpu_parent_core *core;
+	struct vgpu_hub *core;
 	struct module *module;
 	struct loop *loop;
 	int before;
@@ -639,7 +639,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&half, 0, sizeof(half));
 	REQUIRE(!loop_new(&loop));
 	REQUIRE(!module_from_driver(&driver, &module));
-	REQUIRE(!parent_open(loop, module, "", &core));
+	REQUIRE(!hub_open(loop, module, "", &core));
 	w = (struct worker){ .loop = loop, .core = core };
 	w.sock = w.calls = w.wake = -1;
 	honest = w;
@@ -654,7 +654,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	vgpu_iommu_get_stats(half.iommu, &stats);
 	REQUIRE(!stats.mapped_pages && !half.n_instances);
 	REQUIRE(!core->n_instances);
-	parent_close(core);
+	hub_close(core);
 	module_close(module);
 	loop_free(loop);
 	REQUIRE(lowest_free_fd() == before);

@@ -30,7 +30,7 @@
 
 #include "../unit/refgpu-worker-rig.h"
 #include "fuzz.h"
-#include "parent/wire.h"
+#include "link/wire.h"
 #include "util/bytes.h"
 #include "util/log.h"
 

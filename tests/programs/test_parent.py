@@ -18,7 +18,7 @@ PARENT = BUILD / 'programs' / 'vgpu-parent' / 'vgpu-parent'
 CLIENT = BUILD / 'tests' / 'guest' / 'educlient'
 EDU = DRIVERS / 'edu.so'
 
-# src/parent/wire.h
+# src/link/wire.h
 HELLO, WELCOME, MESSAGE, MEMORY, FORGET, MAP, UNMAP, REPLY = range(1, 9)
 VERSION = 2
 # drivers/edu/edu.h

@@ -14,9 +14,9 @@
 #include <cmocka.h>
 
 #include "device/module.h"
-#include "parent/bell.h"
-#include "parent/parent.h"
-#include "parent/worker-private.h"
+#include "link/bell.h"
+#include "hub/hub.h"
+#include "uplink/private.h"
 #include "refgpu-worker-rig.h"
 #include "util/bytes.h"
 #include "util/loop.h"
@@ -55,7 +55,7 @@ static const struct vgpu_driver driver = {
 struct rig {
 	struct loop *loop;
 	struct module *module;
-	struct vgpu_parent_core *core;
+	struct vgpu_hub *core;
 	uint8_t workers;
 };
 
@@ -69,22 +69,22 @@ struct rig *rig_new(const char *config)
 	assert_int_equal(loop_new(&rig->loop), 0);
 	assert_int_equal(module_from_driver(&driver, &rig->module), 0);
 	assert_int_equal(
-		parent_open(rig->loop, rig->module, config, &rig->core), 0);
+		hub_open(rig->loop, rig->module, config, &rig->core), 0);
 	return rig;
 }
 
 int rig_try(const char *config)
 {
-	struct vgpu_parent_core *core = NULL;
+	struct vgpu_hub *core = NULL;
 	struct module *module;
 	struct loop *loop;
 	int err;
 
 	assert_int_equal(loop_new(&loop), 0);
 	assert_int_equal(module_from_driver(&driver, &module), 0);
-	err = parent_open(loop, module, config, &core);
+	err = hub_open(loop, module, config, &core);
 	if (!err)
-		parent_close(core);
+		hub_close(core);
 	module_close(module);
 	loop_free(loop);
 	return err;
@@ -92,7 +92,7 @@ int rig_try(const char *config)
 
 void rig_free(struct rig *rig)
 {
-	parent_close(rig->core);
+	hub_close(rig->core);
 	module_close(rig->module);
 	loop_free(rig->loop);
 	free(rig);
@@ -211,7 +211,7 @@ struct worker *worker_new(struct rig *rig, unsigned weight)
 	w->rig = rig;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 	assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
-	assert_int_equal(parent_accept(rig->core, fds[0]), 0);
+	assert_int_equal(hub_accept(rig->core, fds[0]), 0);
 	w->fd = fds[1];
 	h.uuid[0] = w->number = ++rig->workers;
 	strcpy(h.type, type.name);
@@ -273,14 +273,14 @@ static struct vgpu_parent_instance *instance_of(const struct worker *w)
 
 int worker_save(struct worker *w, void *buf, size_t size, size_t *ret_len)
 {
-	const struct vgpu_parent_core *core = w->rig->core;
+	const struct vgpu_hub *core = w->rig->core;
 
 	return core->ops.save(core->parent, instance_of(w), buf, size, ret_len);
 }
 
 int worker_restore(struct worker *w, const void *buf, size_t len)
 {
-	const struct vgpu_parent_core *core = w->rig->core;
+	const struct vgpu_hub *core = w->rig->core;
 
 	return core->ops.restore(core->parent, instance_of(w), buf, len);
 }

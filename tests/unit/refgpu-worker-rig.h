@@ -12,7 +12,7 @@
 #include <vgpu/refgpu.h>
 
 #include "../../drivers/refgpu/proto.h"
-#include "parent/fds.h"
+#include "link/fds.h"
 
 #define WORKER_VRAM  (64ull << 20)
 #define WORKER_MEMORY (8ull << 20)

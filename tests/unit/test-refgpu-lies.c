@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Workers that a guest has taken over tell refgpu's parent half what is not so. */
-#include "parent/budget.h"
+#include "hub/budget.h"
 #include "refgpu-worker-tests.h"
 
 /* The slot is refused; another one, and other vGPUs, go on. */
@@ -205,9 +205,9 @@ static void test_files_without_end(void **state)
 	while (!err && id < 10000);
 	assert_true(err == -EDQUOT || err == -ENOSPC);
 	/* It has its own at least, and so has everybody else. */
-	assert_true(id > PARENT_OWN_FILES - 2);
+	assert_true(id > HUB_OWN_FILES - 2);
 	other = started(rig);
-	for (id = 1; id < PARENT_OWN_FILES - 1; id++)
+	for (id = 1; id < HUB_OWN_FILES - 1; id++)
 		assert_int_equal(worker_offer(other, id, 1ull << 30), 0);
 	fill(other, 0, VA, PAGE, 3);
 	worker_until_done(other, 0, 1);

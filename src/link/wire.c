@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* Whole messages over a blocking socket. */
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "../util/cleanup.h"
+#include "../util/loop.h"
+#include "link.h"
+#include "wire.h"
+
+/* How long a receiver looks before it sleeps */
+#define WIRE_SPIN_NS (50ull * 1000)
+
+int wire_send(int fd, uint16_t kind, uint32_t seq, const void *payload,
+	      size_t len, const struct wire_fds *fds)
+{
+	struct wire_header h = { .size = (uint32_t)(sizeof(h) + len),
+				 .kind = kind,
+				 .seq = seq };
+	struct iovec iov[2] = { { &h, sizeof(h) }, { (void *)payload, len } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	union wire_control control;
+	ssize_t n;
+
+	wire_fds_attach(&msg, &control, fds);
+	do
+		n = sendmsg(fd, &msg, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EPIPE || errno == ECONNRESET ? -ENOTCONN
+							     : -errno;
+	/* A blocking socket takes all of it, unless a signal came between. */
+	return (size_t)n == h.size ? 0 : -EPROTO;
+}
+
+/* It is time to look again: 0. The peer is likely
+ * awake, and near with its answer: sleeping would cost more than it does. */
+static int wait_for(int fd, int timeout_ms, uint64_t begin)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	uint64_t waited = loop_now_ns() - begin;
+	int left = timeout_ms, n;
+
+	if (waited < WIRE_SPIN_NS) {
+		sched_yield();
+		return 0;
+	}
+	if (timeout_ms >= 0) {
+		left -= (int)(waited / 1000000);
+		if (left < 0)
+			left = 0;
+	}
+	n = poll(&p, 1, left);
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	return n ? 0 : -ETIMEDOUT;
+}
+
+int wire_receive(int fd, int timeout_ms, struct wire_header *ret_header,
+		 void *payload, size_t max, struct wire_fds *ret_fds)
+{
+	_Alignas(8) uint8_t buf[WIRE_MAX_SIZE];
+	uint64_t begin = loop_now_ns();
+	cleanup_wire_fds struct wire_fds passed = { 0 };
+	size_t len = 0, need = sizeof(*ret_header);
+	int size;
+
+	for (;;) {
+		union wire_control control;
+		struct iovec iov = { buf + len, need - len };
+		struct msghdr msg = { .msg_iov = &iov,
+				      .msg_iovlen = 1,
+				      .msg_control = &control,
+				      .msg_controllen = sizeof(control) };
+		ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+		int err;
+
+		if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
+			err = wait_for(fd, timeout_ms, begin);
+			if (err)
+				return err;
+			continue;
+		}
+		if (n <= 0)
+			return -ENOTCONN;
+		err = wire_fds_take(&msg, &passed);
+		if (err)
+			return err;
+		len += (size_t)n;
+		size = wire_frame(buf, len);
+		if (size < 0)
+			return size;
+		if (size)
+			break;
+		if (len >= sizeof(*ret_header)) {
+			memcpy(ret_header, buf, sizeof(*ret_header));
+			need = ret_header->size;
+		}
+	}
+	memcpy(ret_header, buf, sizeof(*ret_header));
+	len -= sizeof(*ret_header);
+	if (len > max || (passed.n && !ret_fds))
+		return -EPROTO;
+	memcpy(payload, buf + sizeof(*ret_header), len);
+	if (ret_fds) {
+		*ret_fds = passed;
+		passed.n = 0;
+	}
+	return (int)len;
+}
