@@ -44,7 +44,7 @@ struct rg_record {
 
 struct rg_open {
 	struct rg_record r;
-	uint32_t engine; /* enum refgpu_engine */
+	uint32_t engine;     /* enum refgpu_engine */
 	uint32_t generation; /* comes back in its notices */
 };
 

@@ -576,14 +576,14 @@ static void require_rest(struct vgpu_core *core)
 	struct rg *rg = rg_of(core->dev);
 
 	for (unsigned i = 0; i < RG_CONTEXTS; i++) {
-		struct rg_slot *s = &rg->slots[i];
+		struct rg_context *c = &rg->contexts[i];
 
-		if (!s->st->open || rg_ctx_of(s)->state != REFGPU_STATE_IDLE)
+		if (!c->place->open || c->regs->state != REFGPU_STATE_IDLE)
 			continue;
-		rg_slot_update(s);
-		REQUIRE(!s->st->faulted && !rg_slot_busy(s));
+		rg_context_update(c);
+		REQUIRE(!c->place->faulted && !rg_pump_busy(c));
 	}
-	REQUIRE(!rg->n_unmaps);
+	REQUIRE(!rg->spaces.n_unmaps);
 }
 
 void rig_settle(struct vgpu_core *core)
@@ -625,7 +625,8 @@ void rig_write64(struct vgpu_core *core, uint32_t reg, uint64_t value)
 
 void rig_doorbell(struct vgpu_core *core, unsigned ctx)
 {
-	rg_doorbell_ops[ctx].write(core->dev, NULL, 0, 0, 4);
+	rg_doorbell_ops.write(core->dev, &rg_of(core->dev)->contexts[ctx], 0, 0,
+			      4);
 }
 
 void rig_ram64(struct vgpu_core *core, uint64_t page, unsigned i, uint64_t v)

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../../drivers/refgpu/audit.h"
 #include "../../drivers/refgpu/instance/instance.h"
 
 #ifndef REQUIRE

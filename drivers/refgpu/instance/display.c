@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The display pipe. It is this vGPU's own: the parent has nothing to do with
- * it. Vblanks are counted by the clock; a timer runs only where somebody wants
- * to be told of them, or something waits for one.
- */
 #include <string.h>
 
-#include "instance.h"
+#include "../clock.h"
+#include "display.h"
 
 #define REFRESH_MHZ 60000u
 #define VBLANK_NS   (1000000000000ull / REFRESH_MHZ)
@@ -28,110 +24,108 @@ static unsigned bytes_per_pixel(uint32_t format)
 	}
 }
 
-static bool mode_is_good(const struct rg *rg)
+static bool mode_is_good(const struct rg_display *d)
 {
-	const struct rg_display *d = &rg->state->display;
-	unsigned bpp = bytes_per_pixel(d->live_format);
+	const struct rg_display_regs *r = d->regs;
+	unsigned bpp = bytes_per_pixel(r->live_format);
 	uint64_t bytes;
 
-	if (!bpp || !d->live_width || d->live_width > SIZE_MAX_PX ||
-	    !d->live_height || d->live_height > SIZE_MAX_PX ||
-	    d->live_stride % 4 || d->live_base % 4 ||
-	    d->live_stride < d->live_width * bpp)
+	if (!bpp || !r->live_width || r->live_width > SIZE_MAX_PX ||
+	    !r->live_height || r->live_height > SIZE_MAX_PX ||
+	    r->live_stride % 4 || r->live_base % 4 ||
+	    r->live_stride < r->live_width * bpp)
 		return false;
-	bytes = (uint64_t)d->live_stride * d->live_height;
-	return d->live_base <= rg->vram_size &&
-	       bytes <= rg->vram_size - d->live_base;
+	bytes = (uint64_t)r->live_stride * r->live_height;
+	return r->live_base <= d->type->vram_size &&
+	       bytes <= d->type->vram_size - r->live_base;
 }
 
-static void show(struct rg *rg)
+static void show(struct rg_display *d)
 {
-	struct rg_display *d = &rg->state->display;
+	struct rg_display_regs *r = d->regs;
 	struct vgpu_plane plane = { .struct_size = sizeof(plane) };
 
-	if (!(d->control & DISP_ON)) {
-		d->status = STATUS_OFF;
-	} else if (!mode_is_good(rg)) {
+	if (!(r->control & DISP_ON)) {
+		r->status = STATUS_OFF;
+	} else if (!mode_is_good(d)) {
 		/* Nothing was committed yet: nothing is wrong either. */
-		d->status = d->live_format ? STATUS_REFUSED : STATUS_OFF;
+		r->status = r->live_format ? STATUS_REFUSED : STATUS_OFF;
 	} else {
-		plane.format = d->live_format;
-		plane.width = d->live_width;
-		plane.height = d->live_height;
-		plane.stride = d->live_stride;
+		plane.format = r->live_format;
+		plane.width = r->live_width;
+		plane.height = r->live_height;
+		plane.stride = r->live_stride;
 		plane.region = REFGPU_BAR_VRAM;
-		plane.offset = d->live_base;
-		d->status = STATUS_ON;
+		plane.offset = r->live_base;
+		r->status = STATUS_ON;
 	}
-	if (vgpu_plane_set(&rg->dev, 0, &plane))
-		d->status = STATUS_REFUSED;
+	if (vgpu_plane_set(d->dev, 0, &plane))
+		r->status = STATUS_REFUSED;
 }
 
 /* ------------------------------------------------------------------ */
 /* Vblanks                                                             */
 /* ------------------------------------------------------------------ */
 
-static bool runs(const struct rg *rg)
+static bool runs(const struct rg_display *d)
 {
-	return rg->state->display.control & DISP_ON;
+	return d->regs->control & DISP_ON;
 }
 
 /* Those that have been since it was looked at last */
-static uint64_t elapsed(struct rg *rg)
+static uint64_t elapsed(struct rg_display *d)
 {
-	uint64_t n = (rg_now() - rg->state->vblank_base) / VBLANK_NS;
+	uint64_t n = (rg_now() - d->regs->last) / VBLANK_NS;
 
-	rg->state->vblank_base += n * VBLANK_NS;
+	d->regs->last += n * VBLANK_NS;
 	return n;
 }
 
-static void commit(struct rg *rg)
+static void commit(struct rg_display *d)
 {
-	struct rg_display *d = &rg->state->display;
+	struct rg_display_regs *r = d->regs;
 
-	d->commit = 0;
-	d->live_format = d->format;
-	d->live_width = d->width;
-	d->live_height = d->height;
-	d->live_stride = d->stride;
-	d->live_base = d->base;
+	r->commit = 0;
+	r->live_format = r->format;
+	r->live_width = r->width;
+	r->live_height = r->height;
+	r->live_stride = r->stride;
+	r->live_base = r->base;
 }
 
-void rg_display_catch_up(struct rg *rg)
+void rg_display_catch_up(struct rg_display *d)
 {
-	struct rg_display *d = &rg->state->display;
+	struct rg_display_regs *r = d->regs;
 	uint64_t n;
 
-	if (!rg->state->vblank_base)
+	if (!d->regs->last)
 		return;
-	n = elapsed(rg);
+	n = elapsed(d);
 	if (!n)
 		return;
-	if (d->commit)
-		commit(rg);
-	show(rg);
-	if (!runs(rg)) {
-		rg->state->vblank_base = 0; /* this was the last one */
+	if (r->commit)
+		commit(d);
+	show(d);
+	if (!runs(d)) {
+		d->regs->last = 0; /* this was the last one */
 		return;
 	}
-	d->vblanks += (uint32_t)n;
-	rg_raise(rg, REFGPU_IRQ_VBLANK);
+	r->vblanks += (uint32_t)n;
+	rg_report_irq(d->report, REFGPU_IRQ_VBLANK);
 }
 
-void rg_display_arm(struct rg *rg)
+void rg_display_arm(struct rg_display *d)
 {
-	const struct rg_display *d = &rg->state->display;
-	uint64_t now = rg_now(), next = rg->state->vblank_base + VBLANK_NS;
-	bool wanted = rg->state->vblank_base &&
-		      (d->commit || !runs(rg) ||
-		       rg->state->irq_enable & REFGPU_IRQ_VBLANK);
+	const struct rg_display_regs *r = d->regs;
+	uint64_t now = rg_now(), next = d->regs->last + VBLANK_NS;
+	bool wanted = d->regs->last &&
+		      (r->commit || !runs(d) ||
+		       d->report->irqs->enable & REFGPU_IRQ_VBLANK);
 
-	vgpu_timer_arm(rg->vblank_timer, !wanted      ? 0
-					 : next > now ? next - now
-						      : 1);
+	vgpu_timer_arm(d->timer, !wanted ? 0 : next > now ? next - now : 1);
 }
 
-void rg_display_vblank(void *user)
+static void on_vblank(void *user)
 {
 	rg_display_catch_up(user);
 	rg_display_arm(user);
@@ -141,115 +135,125 @@ void rg_display_vblank(void *user)
 /* Registers                                                           */
 /* ------------------------------------------------------------------ */
 
-uint32_t rg_display_read(struct rg *rg, uint32_t reg)
+uint32_t rg_display_read(struct rg_display *d, uint32_t reg)
 {
-	struct rg_display *d = &rg->state->display;
+	struct rg_display_regs *r = d->regs;
 	uint32_t v;
 
 	if (reg >= REFGPU_DISP_EDID) {
-		memcpy(&v, rg->edid + (reg - REFGPU_DISP_EDID), sizeof(v));
+		memcpy(&v, d->edid + (reg - REFGPU_DISP_EDID), sizeof(v));
 		return v; /* bytes, as they lie there */
 	}
-	rg_display_catch_up(rg);
+	rg_display_catch_up(d);
 	switch (reg) {
 	case REFGPU_DISP_CONTROL:
-		return d->control;
+		return r->control;
 	case REFGPU_DISP_FORMAT:
-		return d->format;
+		return r->format;
 	case REFGPU_DISP_WIDTH:
-		return d->width;
+		return r->width;
 	case REFGPU_DISP_HEIGHT:
-		return d->height;
+		return r->height;
 	case REFGPU_DISP_STRIDE:
-		return d->stride;
+		return r->stride;
 	case REFGPU_DISP_BASE_LO:
-		return (uint32_t)d->base;
+		return (uint32_t)r->base;
 	case REFGPU_DISP_BASE_HI:
-		return (uint32_t)(d->base >> 32);
+		return (uint32_t)(r->base >> 32);
 	case REFGPU_DISP_COMMIT:
-		return d->commit;
+		return r->commit;
 	case REFGPU_DISP_VBLANKS:
-		return d->vblanks;
+		return r->vblanks;
 	case REFGPU_DISP_REFRESH:
-		return rg->type->xres ? REFRESH_MHZ : 0;
+		return d->type->xres ? REFRESH_MHZ : 0;
 	case REFGPU_DISP_STATUS:
-		return d->status;
+		return r->status;
 	default:
 		return 0;
 	}
 }
 
-static void write_control(struct rg *rg, uint32_t value)
+static void write_control(struct rg_display *d, uint32_t value)
 {
-	struct rg_display *d = &rg->state->display;
+	struct rg_display_regs *r = d->regs;
 
-	d->control = value & DISP_ON;
-	if (runs(rg) && !rg->state->vblank_base)
-		rg->state->vblank_base = rg_now();
+	r->control = value & DISP_ON;
+	if (runs(d) && !d->regs->last)
+		d->regs->last = rg_now();
 }
 
-void rg_display_write(struct rg *rg, uint32_t reg, uint32_t value)
+void rg_display_write(struct rg_display *d, uint32_t reg, uint32_t value)
 {
-	struct rg_display *d = &rg->state->display;
+	struct rg_display_regs *r = d->regs;
 
-	if (!rg->type->xres)
+	if (!d->type->xres)
 		return;
-	rg_display_catch_up(rg);
+	rg_display_catch_up(d);
 	switch (reg) {
 	case REFGPU_DISP_CONTROL:
-		write_control(rg, value);
+		write_control(d, value);
 		break;
 	case REFGPU_DISP_FORMAT:
-		d->format = value;
+		r->format = value;
 		break;
 	case REFGPU_DISP_WIDTH:
-		d->width = value;
+		r->width = value;
 		break;
 	case REFGPU_DISP_HEIGHT:
-		d->height = value;
+		r->height = value;
 		break;
 	case REFGPU_DISP_STRIDE:
-		d->stride = value;
+		r->stride = value;
 		break;
 	case REFGPU_DISP_BASE_LO:
-		d->base = (d->base & ~0xffffffffull) | value;
+		r->base = (r->base & ~0xffffffffull) | value;
 		break;
 	case REFGPU_DISP_BASE_HI:
-		d->base = (d->base & 0xffffffffull) | (uint64_t)value << 32;
+		r->base = (r->base & 0xffffffffull) | (uint64_t)value << 32;
 		break;
 	case REFGPU_DISP_COMMIT:
-		d->commit = 1;
+		r->commit = 1;
 		break;
 	default:
 		return;
 	}
-	rg_display_arm(rg);
+	rg_display_arm(d);
 }
 
-void rg_display_reset(struct rg *rg)
+void rg_display_reset(struct rg_display *d)
 {
-	rg->state->vblank_base = 0;
-	show(rg);
-	rg_display_arm(rg);
+	d->regs->last = 0;
+	show(d);
+	rg_display_arm(d);
 }
 
-int rg_display_init(struct rg *rg)
+int rg_display_init(struct rg_display *d, struct vgpu_device *dev,
+		    const struct vgpu_type *type, struct rg_display_regs *regs,
+		    struct rg_report *report)
 {
 	const struct vgpu_edid_info info = {
 		.struct_size = sizeof(info),
 		.vendor = "VGP",
 		.name = "vGPU refgpu",
-		.xres = rg->type->xres,
-		.yres = rg->type->yres,
+		.xres = type->xres,
+		.yres = type->yres,
 		.refresh = REFRESH_MHZ / 1000,
 	};
 	int err;
 
-	if (rg->type->xres) {
-		err = vgpu_edid_build(&info, rg->edid);
+	d->dev = dev;
+	d->type = type;
+	d->regs = regs;
+	d->report = report;
+	if (type->xres) {
+		err = vgpu_edid_build(&info, d->edid);
 		if (err < 0)
 			return err;
 	}
-	return vgpu_timer_new(&rg->dev, rg_display_vblank, rg,
-			      &rg->vblank_timer);
+	return vgpu_timer_new(dev, on_vblank, d, &d->timer);
+}
+
+void rg_display_fini(struct rg_display *d)
+{
+	vgpu_timer_free(d->timer);
 }

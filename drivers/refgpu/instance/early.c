@@ -1,21 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * INVALIDATE, before what precedes it is done.
- *
- * It comes after the commands before it, since they may write to tables (and to
- * commands behind it). Waiting for their end leaves the engine without work
- * until the tables have been compared. Hardly any command does write to tables,
- * though; so jobs are looked through for where they may store to. If that is no
- * table, and nobody can tell whether the tables were compared before or after,
- * they are compared at once.
- *
- * Who can tell is who knows how far the commands have come and waits: at a
- * semaphore (its job is one that may do anything), or a fault (then everything
- * is compared anew, when the guest resumes).
- */
 #include <string.h>
 
-#include "instance.h"
+#include "../audit.h"
+#include "early.h"
 
 /* Jobs behind an INVALIDATE that are looked through: with the next one it will
  * have been worth it. */
@@ -121,103 +108,89 @@ static bool stores_of(const uint32_t *cmd, struct range *ret)
 /* ------------------------------------------------------------------ */
 
 /* Those that are over don't store any more. */
-static void age(struct rg_slot *s)
+static void age(struct rg_early *e)
 {
-	struct rg_early *e = &s->early;
-
-	if (s->st->done >= e->jobs[0].seq) {
+	if (e->sent->done >= e->jobs[0].seq) {
 		e->jobs[0] = e->jobs[1];
 		memset(&e->jobs[1], 0, sizeof(e->jobs[1]));
 	}
-	if (s->st->done >= e->jobs[0].seq)
+	if (e->sent->done >= e->jobs[0].seq)
 		memset(&e->jobs[0], 0, sizeof(e->jobs[0]));
 }
 
-/* The next job is made of @n dwords at rg->job. */
-void rg_early_note(struct rg_slot *s, uint32_t n)
+void rg_early_note(struct rg_early *e, const uint32_t *dwords, uint32_t n)
 {
-	struct rg_early *e = &s->early;
-	const uint32_t *job = s->rg->job;
 	struct vgpu_shadow_stores *st;
 	uint64_t work = 0;
 	struct range r;
 
-	age(s);
+	age(e);
 	/* The first ones are over before the others. */
 	st = &e->jobs[e->jobs[0].seq != 0].stores;
-	e->jobs[e->jobs[0].seq != 0].seq = s->st->seq + 1;
+	e->jobs[e->jobs[0].seq != 0].seq = e->sent->seq + 1;
 	if (!e->n_notes) {
 		st->anywhere = true;
 		return;
 	}
 	e->n_notes--;
 	for (uint32_t i = 0; i < n && !st->anywhere;
-	     i += REFGPU_CMD_LEN(job[i])) {
-		if (!stores_of(job + i, &r)) {
+	     i += REFGPU_CMD_LEN(dwords[i])) {
+		if (!stores_of(dwords + i, &r)) {
 			st->anywhere = true;
 			break;
 		}
 		work += 1 + r.len / REFGPU_PAGE;
 		if (work > NOTE_WORK)
 			st->anywhere = true;
-		vgpu_shadow_note_stores(s->shadow, r.va, r.len, st);
+		vgpu_shadow_note_stores(e->space->shadow, r.va, r.len, st);
 	}
 }
 
-/* May tables be compared for an INVALIDATE now? */
-bool rg_early_may(struct rg_slot *s)
+bool rg_early_may(struct rg_early *e)
 {
-	struct rg_early *e = &s->early;
-
-	if (s->st->done == s->st->seq)
+	if (rg_jobs_over(e->sent))
 		return true;
-	age(s);
-	return s->st->done >= e->refused && !e->jobs[0].stores.anywhere &&
+	age(e);
+	return e->sent->done >= e->refused && !e->jobs[0].stores.anywhere &&
 	       !e->jobs[1].stores.anywhere;
 }
 
-void rg_early_invalidate(struct rg_slot *s, uint64_t va, uint64_t n)
+void rg_early_invalidate(struct rg_early *e, uint64_t va, uint64_t n)
 {
-	struct rg_early *e = &s->early;
-
-	rg_slot_invalidate(s, va, n);
+	rg_space_invalidate(e->space, va, n);
 	e->n_notes = NOTE_JOBS;
-	e->check = s->st->done < s->st->seq;
+	e->check = !rg_jobs_over(e->sent);
 	e->va = va;
 	e->n = n;
 }
 
-/* They have been compared. Was it too early, by what they say now? */
-bool rg_early_check(struct rg_slot *s)
+bool rg_early_check(struct rg_early *e)
 {
-	struct rg_early *e = &s->early;
-
 	if (!e->check)
 		return true;
 	e->check = false;
-	age(s);
+	age(e);
 	for (unsigned i = 0; i < 2; i++)
-		if (vgpu_shadow_stores_reach(s->shadow, &e->jobs[i].stores)) {
-			e->refused = s->st->seq;
+		if (vgpu_shadow_stores_reach(e->space->shadow,
+					     &e->jobs[i].stores)) {
+			e->refused = e->sent->seq;
 			return false;
 		}
-	e->until = s->st->seq;
+	e->until = e->sent->seq;
 	return true;
 }
 
-/* Commands of an INVALIDATE behind which they are have yet to be done? */
-bool rg_early_is(const struct rg_slot *s)
+bool rg_early_is(const struct rg_early *e)
 {
-	return s->st->done < s->early.until;
+	return e->sent->done < e->until;
 }
 
-/* Likewise: may they change commands at [@va, @va + @len)? */
-bool rg_early_reads(struct rg_slot *s, uint64_t va, uint64_t len)
+bool rg_early_reads(struct rg_early *e, uint64_t va, uint64_t len)
 {
-	struct rg *rg = s->rg;
+	struct vgpu_device *dev = e->space->all->dev;
 	bool meet = false;
 
-	if (!rg_early_is(s))
+	if (!rg_early_is(e))
 		return false;
 	for (uint64_t end = va + len, next; !meet && va < end; va = next) {
 		const void *p;
@@ -229,13 +202,13 @@ bool rg_early_reads(struct rg_slot *s, uint64_t va, uint64_t len)
 		if (next > end)
 			next = end;
 		/* Where nothing is, reading says so. */
-		vgpu_dma_enter(&rg->dev);
-		p = rg_space_ptr(s, va, next - va);
-		meet = p && (vgpu_shadow_stores_meet(&s->early.jobs[0].stores,
-						     p, next - va) ||
-			     vgpu_shadow_stores_meet(&s->early.jobs[1].stores,
-						     p, next - va));
-		vgpu_dma_leave(&rg->dev);
+		vgpu_dma_enter(dev);
+		p = rg_space_ptr(e->space, va, next - va);
+		meet = p && (vgpu_shadow_stores_meet(&e->jobs[0].stores, p,
+						     next - va) ||
+			     vgpu_shadow_stores_meet(&e->jobs[1].stores, p,
+						     next - va));
+		vgpu_dma_leave(dev);
 	}
 	return meet;
 }

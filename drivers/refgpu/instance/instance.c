@@ -1,32 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* A vGPU: making it, resetting it, ending it. And the module. */
+/* A vGPU: making it, resetting it, ending it; and what the parent half has to
+ * say. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../clock.h"
+#include "../halves.h"
 #include "instance.h"
 
 /* Nothing of the client's memory is pinned any more, nor will be unpinned
- * later, when it may be another one's. Unpinning waits for the parent if it has
- * to. */
+ * later, when it may be another one's. */
 static void let_go(struct rg *rg)
 {
-	rg_slots_close_all(rg);
-	vgpu_shadow_reap(rg->pool, UINT64_MAX, SIZE_MAX);
-	for (unsigned i = 0; i < rg->n_unmaps; i++)
-		vgpu_dma_unmap_done(&rg->dev, rg->unmaps[i].iova,
-				    rg->unmaps[i].size);
-	rg->n_unmaps = 0;
+	rg_contexts_end(rg->contexts, RG_CONTEXTS);
+	rg_spaces_let_go(&rg->spaces);
 }
 
 /* A new client has new memory, and the parent half still has the old one's. */
 static void give_memory(struct rg *rg)
 {
 	int err = vgpu_parent_give_memory(&rg->dev, 0, REFGPU_BAR_VRAM, 0,
-					  rg->vram_size);
+					  rg->type->vram_size);
 
-	rg->has_memory = !err;
-	if (err && rg->shared)
+	rg->queue.ready = rg->queue.shared && !err;
+	if (err && rg->queue.shared)
 		vgpu_log(&rg->dev, VGPU_LOG_WARNING,
 			 "the parent does not take the video memory (%s): no "
 			 "context can be started",
@@ -38,14 +36,11 @@ static void rg_reset(struct vgpu_device *dev, enum vgpu_reset_reason reason)
 	struct rg *rg = rg_of(dev);
 
 	if (reason == VGPU_RESET_DMA)
-		rg->n_unmaps = 0; /* the core has answered them */
+		rg->spaces.n_unmaps = 0; /* the core has answered them */
 	if (reason == VGPU_RESET_DMA || reason == VGPU_RESET_NEW_CLIENT)
 		let_go(rg);
-	else
-		rg_slots_close_all(rg);
-	memset(rg->state, 0, sizeof(*rg->state));
+	rg_regs_reset(rg);
 	rg->state->power_on = rg_now();
-	rg_display_reset(rg);
 	if (reason == VGPU_RESET_NEW_CLIENT)
 		give_memory(rg);
 }
@@ -55,6 +50,42 @@ static void rg_client_gone(struct vgpu_device *dev)
 	let_go(rg_of(dev));
 }
 
+static int rg_dma_unmap(struct vgpu_device *dev, uint64_t iova, uint64_t size)
+{
+	return rg_spaces_unmap(&rg_of(dev)->spaces, iova, size);
+}
+
+/* ------------------------------------------------------------------ */
+/* The parent half                                                     */
+/* ------------------------------------------------------------------ */
+
+/* There is room, jobs are over, interrupts are due: look at everything. */
+static void rg_parent_kick(struct vgpu_device *dev)
+{
+	struct rg *rg = rg_of(dev);
+
+	if (!rg->queue.shared)
+		return;
+	(void)__atomic_exchange_n(&rg->queue.shared->full, 0, __ATOMIC_ACQ_REL);
+	rg_pump_all(&rg->pump);
+	rg_spaces_reap(&rg->spaces, false);
+}
+
+static void rg_parent_message(struct vgpu_device *dev, const void *msg,
+			      size_t len)
+{
+	struct rg *rg = rg_of(dev);
+	struct rg_notice n;
+
+	if (len != sizeof(n))
+		return;
+	memcpy(&n, msg, sizeof(n));
+	if (n.slot >= RG_CONTEXTS)
+		return;
+	rg_context_notice(&rg->contexts[n.slot], &n);
+	rg_pump(&rg->pump, &rg->contexts[n.slot]);
+}
+
 static void rg_parent_gone(struct vgpu_device *dev)
 {
 	struct rg *rg = rg_of(dev);
@@ -62,16 +93,41 @@ static void rg_parent_gone(struct vgpu_device *dev)
 	vgpu_log(dev, VGPU_LOG_WARNING,
 		 "vgpu-parent has ended: the vGPU computes nothing any more");
 	for (unsigned i = 0; i < RG_CONTEXTS; i++)
-		if (rg->slots[i].st->open)
-			rg_slot_error(&rg->slots[i], REFGPU_ERROR_RESET);
-	rg->has_memory = false;
+		if (rg->contexts[i].place->open)
+			rg_context_error(&rg->contexts[i], REFGPU_ERROR_RESET);
+	rg->queue.ready = false;
 }
+
+/* ------------------------------------------------------------------ */
+/* State                                                               */
+/* ------------------------------------------------------------------ */
+
+static const struct vgpu_field rg_fields[] = {
+	VGPU_FIELD(struct rg_state, irqs, 1),
+	VGPU_FIELD(struct rg_state, time_hi, 1),
+	VGPU_FIELD(struct rg_state, power_on, 1),
+	VGPU_FIELD(struct rg_state, display, 1),
+	VGPU_FIELD_ARRAY(struct rg_state, ctx, 1),
+	VGPU_FIELD_ARRAY(struct rg_state, place, 1),
+};
+
+static const struct vgpu_state_desc rg_state_desc = {
+	.struct_size = sizeof(rg_state_desc),
+	.version = 1,
+	.size = sizeof(struct rg_state),
+	.n_fields = sizeof(rg_fields) / sizeof(rg_fields[0]),
+	.fields = rg_fields,
+};
+
+/* ------------------------------------------------------------------ */
+/* The device                                                          */
+/* ------------------------------------------------------------------ */
 
 static void fini(struct rg *rg)
 {
-	rg_space_fini(rg);
-	vgpu_timer_free(rg->pump_timer);
-	vgpu_timer_free(rg->vblank_timer);
+	rg_spaces_fini(&rg->spaces);
+	rg_pump_fini(&rg->pump);
+	rg_display_fini(&rg->display);
 	vgpu_device_fini(&rg->dev);
 	free(rg);
 }
@@ -95,59 +151,19 @@ static const struct vgpu_device_ops rg_ops = {
 	.parent_kick = rg_parent_kick,
 };
 
-/* ------------------------------------------------------------------ */
-/* State                                                               */
-/* ------------------------------------------------------------------ */
-
-static const struct vgpu_field rg_fields[] = {
-	VGPU_FIELD(struct rg_state, irq_status, 1),
-	VGPU_FIELD(struct rg_state, irq_enable, 1),
-	VGPU_FIELD(struct rg_state, time_hi, 1),
-	VGPU_FIELD(struct rg_state, display.control, 1),
-	VGPU_FIELD(struct rg_state, display.format, 1),
-	VGPU_FIELD(struct rg_state, display.width, 1),
-	VGPU_FIELD(struct rg_state, display.height, 1),
-	VGPU_FIELD(struct rg_state, display.stride, 1),
-	VGPU_FIELD(struct rg_state, display.commit, 1),
-	VGPU_FIELD(struct rg_state, display.vblanks, 1),
-	VGPU_FIELD(struct rg_state, display.status, 1),
-	VGPU_FIELD(struct rg_state, display.base, 1),
-	VGPU_FIELD(struct rg_state, display.live_format, 1),
-	VGPU_FIELD(struct rg_state, display.live_width, 1),
-	VGPU_FIELD(struct rg_state, display.live_height, 1),
-	VGPU_FIELD(struct rg_state, display.live_stride, 1),
-	VGPU_FIELD(struct rg_state, display.live_base, 1),
-	VGPU_FIELD_ARRAY(struct rg_state, ctx, 1),
-	VGPU_FIELD_ARRAY(struct rg_state, place, 1),
-	VGPU_FIELD(struct rg_state, power_on, 1),
-	VGPU_FIELD(struct rg_state, vblank_base, 1),
-};
-
-static const struct vgpu_state_desc rg_state_desc = {
-	.struct_size = sizeof(rg_state_desc),
-	.version = 1,
-	.size = sizeof(struct rg_state),
-	.n_fields = sizeof(rg_fields) / sizeof(rg_fields[0]),
-	.fields = rg_fields,
-};
-
-/* ------------------------------------------------------------------ */
-/* The device                                                          */
-/* ------------------------------------------------------------------ */
-
-#define AREA(area_kind, at, len, area_ops)                                     \
+#define AREA(area_kind, at, len, area_ops, of)                                 \
 	{                                                                      \
 		.struct_size = sizeof(struct vgpu_area), .kind = (area_kind),  \
-		.offset = (at), .size = (len), .ops = (area_ops)               \
+		.offset = (at), .size = (len), .ops = (area_ops), .data = (of) \
 	}
 
 static int device_init(struct rg *rg, const struct vgpu_create_args *args)
 {
 	const struct vgpu_area regs[] = {
-		AREA(VGPU_AREA_TRAPPED, 0, REFGPU_REGS_SIZE, &rg_reg_ops),
+		AREA(VGPU_AREA_TRAPPED, 0, REFGPU_REGS_SIZE, &rg_reg_ops, NULL),
 	};
 	const struct vgpu_area vram[] = {
-		AREA(VGPU_AREA_MAPPED, 0, rg->vram_size, NULL),
+		AREA(VGPU_AREA_MAPPED, 0, rg->type->vram_size, NULL, NULL),
 	};
 	struct vgpu_area bells[RG_CONTEXTS];
 	const struct vgpu_pci_desc pci = {
@@ -171,7 +187,7 @@ static int device_init(struct rg *rg, const struct vgpu_create_args *args)
 				.areas = regs,
 			},
 			[REFGPU_BAR_VRAM] = {
-				.size = rg->vram_size,
+				.size = rg->type->vram_size,
 				.flags = VGPU_BAR_64 | VGPU_BAR_PREFETCH,
 				.n_areas = 1,
 				.areas = vram,
@@ -185,32 +201,36 @@ static int device_init(struct rg *rg, const struct vgpu_create_args *args)
 	};
 
 	for (unsigned i = 0; i < RG_CONTEXTS; i++)
-		bells[i] = (struct vgpu_area)AREA(VGPU_AREA_DOORBELL,
-						  REFGPU_DOORBELL(i), 4,
-						  &rg_doorbell_ops[i]);
+		bells[i] = (struct vgpu_area)AREA(
+			VGPU_AREA_DOORBELL, REFGPU_DOORBELL(i), 4,
+			&rg_doorbell_ops, &rg->contexts[i]);
 	return vgpu_device_init(&rg->dev, &rg_ops, args, &pci, &rg_state_desc);
 }
 
-/* Without a parent there are registers and a screen, and no context starts. */
-static int find_parent(struct rg *rg)
+static int parts_init(struct rg *rg)
 {
-	size_t size = 0;
+	struct vgpu_device *dev = &rg->dev;
+	uint64_t vram = rg->type->vram_size;
+	int err;
 
-	rg->shared = vgpu_parent_shared(&rg->dev, &size);
-	if (rg->shared && size < sizeof(*rg->shared)) {
-		vgpu_log(&rg->dev, VGPU_LOG_ERROR,
-			 "vgpu-parent runs another version of this driver: "
-			 "restart it");
-		return -EPROTO;
-	}
-	if (rg->shared)
-		rg->tail = rg->told =
-			__atomic_load_n(&rg->shared->tail, __ATOMIC_RELAXED);
-	return 0;
+	err = rg_queue_init(&rg->queue, dev);
+	if (!err)
+		err = rg_spaces_init(
+			&rg->spaces, dev, &rg->queue,
+			vgpu_device_memory(dev, REFGPU_BAR_VRAM, 0, vram),
+			vram);
+	if (!err)
+		err = rg_unpin_init(&rg->spaces);
+	if (!err)
+		err = rg_pump_init(&rg->pump, dev, rg->contexts);
+	if (!err)
+		err = rg_display_init(&rg->display, dev, rg->type,
+				      &rg->state->display, &rg->report);
+	return err;
 }
 
-static int rg_create(const struct vgpu_create_args *args,
-		     struct vgpu_device **ret_dev)
+/* Without a parent there are registers and a screen, and no context starts. */
+int rg_create(const struct vgpu_create_args *args, struct vgpu_device **ret_dev)
 {
 	struct rg *rg = calloc(1, sizeof(*rg));
 	int err;
@@ -218,29 +238,26 @@ static int rg_create(const struct vgpu_create_args *args,
 	if (!rg)
 		return -ENOMEM;
 	rg->type = args->type;
-	rg->vram_size = args->type->vram_size;
-	for (unsigned i = 0; i < RG_CONTEXTS; i++) {
-		rg->slots[i].rg = rg;
-		rg->slots[i].id = i;
-	}
 	err = device_init(rg, args);
 	if (err) {
 		free(rg);
 		return err;
 	}
 	rg->state = vgpu_device_state(&rg->dev);
-	for (unsigned i = 0; i < RG_CONTEXTS; i++)
-		rg->slots[i].st = &rg->state->place[i];
-	rg->vram =
-		vgpu_device_memory(&rg->dev, REFGPU_BAR_VRAM, 0, rg->vram_size);
-	err = find_parent(rg);
-	if (!err)
-		err = rg_space_init(rg);
-	if (!err)
-		err = vgpu_timer_new(&rg->dev, rg_pump_all, rg,
-				     &rg->pump_timer);
-	if (!err)
-		err = rg_display_init(rg);
+	rg->report.dev = &rg->dev;
+	rg->report.irqs = &rg->state->irqs;
+	for (unsigned i = 0; i < RG_CONTEXTS; i++) {
+		rg->contexts[i] = (struct rg_context){
+			.id = i,
+			.regs = &rg->state->ctx[i],
+			.place = &rg->state->place[i],
+			.report = &rg->report,
+			.queue = &rg->queue,
+			.space = &rg->spaces.space[i],
+		};
+		rg_context_init(&rg->contexts[i], &rg->draft);
+	}
+	err = parts_init(rg);
 	if (err) {
 		fini(rg);
 		return err;
@@ -248,17 +265,3 @@ static int rg_create(const struct vgpu_create_args *args,
 	*ret_dev = &rg->dev;
 	return 0;
 }
-
-static const struct vgpu_driver rg_driver = {
-	.struct_size = sizeof(rg_driver),
-	.abi_version = VGPU_DRIVER_ABI,
-	.name = "refgpu",
-	.version = "1",
-	.description = "shares the reference GPU between vGPUs",
-	.types = rg_types,
-	.n_types = RG_N_TYPES,
-	.create = rg_create,
-	.parent = &rg_parent_ops,
-};
-
-VGPU_DRIVER_MODULE(rg_driver);

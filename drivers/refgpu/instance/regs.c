@@ -2,25 +2,8 @@
 /* BAR 0: registers, as docs/refgpu.md has them, without host scheduling. */
 #include <string.h>
 
+#include "../clock.h"
 #include "instance.h"
-
-void rg_raise(struct rg *rg, uint32_t irq)
-{
-	rg->state->irq_status |= irq;
-	for (unsigned v = 0; v < REFGPU_NUM_VECTORS; v++)
-		if (irq & rg->state->irq_enable & 1u << v)
-			vgpu_irq_signal(&rg->dev, VGPU_IRQ_MSIX, v);
-}
-
-void rg_event(struct rg_slot *s, uint32_t events)
-{
-	struct rg_ctx *c = rg_ctx_of(s);
-	uint32_t fresh = events & ~c->event;
-
-	c->event |= events;
-	if (fresh)
-		rg_raise(s->rg, REFGPU_IRQ_EVENT);
-}
 
 /* ------------------------------------------------------------------ */
 /* Contexts                                                            */
@@ -47,150 +30,144 @@ static void set_high(uint64_t *v, uint32_t value)
 }
 
 /* What the parent half knows better, while it has work of it */
-static uint32_t read_state(struct rg_slot *s)
+static uint32_t read_state(struct rg_context *c)
 {
-	const struct rg_ctx *c = rg_ctx_of(s);
 	uint32_t there;
 
-	if (c->state != REFGPU_STATE_IDLE || !rg_slot_busy(s))
-		return c->state;
-	there = __atomic_load_n(&s->rg->shared->slots[s->id].state,
+	if (c->regs->state != REFGPU_STATE_IDLE || !rg_pump_busy(c))
+		return c->regs->state;
+	there = __atomic_load_n(&c->queue->shared->slots[c->id].state,
 				__ATOMIC_RELAXED);
 	return there == REFGPU_STATE_RUNNING || there == REFGPU_STATE_WAITING
 		       ? there
 		       : (uint32_t)REFGPU_STATE_READY;
 }
 
-static uint32_t ctx_read(struct rg_slot *s, uint32_t reg)
+static uint32_t ctx_read(struct rg_context *c, uint32_t reg)
 {
-	struct rg_ctx *c = rg_ctx_of(s);
+	struct rg_ctx *r = c->regs;
 
-	rg_slot_update(s);
+	rg_context_update(c);
 	switch (reg) {
 	case REFGPU_CTX_CONTROL:
-		return c->control;
+		return r->control;
 	case REFGPU_CTX_STATE:
-		return read_state(s);
+		return read_state(c);
 	case REFGPU_CTX_ROOT_LO:
-		return low(c->root);
+		return low(r->root);
 	case REFGPU_CTX_ROOT_HI:
-		return high(c->root);
+		return high(r->root);
 	case REFGPU_CTX_RING_LO:
-		return low(c->ring);
+		return low(r->ring);
 	case REFGPU_CTX_RING_HI:
-		return high(c->ring);
+		return high(r->ring);
 	case REFGPU_CTX_RING_SIZE:
-		return c->ring_size;
+		return r->ring_size;
 	case REFGPU_CTX_CTL_LO:
-		return low(c->ctl);
+		return low(r->ctl);
 	case REFGPU_CTX_CTL_HI:
-		return high(c->ctl);
+		return high(r->ctl);
 	case REFGPU_CTX_HEAD:
-		return rg_slot_head(s);
+		return rg_context_head(c);
 	case REFGPU_CTX_EVENT:
-		return c->event;
+		return r->event;
 	case REFGPU_CTX_FAULT_LO:
-		return low(c->fault_va);
+		return low(r->fault_va);
 	case REFGPU_CTX_FAULT_HI:
-		return high(c->fault_va);
+		return high(r->fault_va);
 	case REFGPU_CTX_FAULT:
-		return c->fault;
+		return r->fault;
 	case REFGPU_CTX_ERROR:
-		return c->error;
+		return r->error;
 	case REFGPU_CTX_INV_LO:
-		return low(c->inv);
+		return low(r->inv);
 	case REFGPU_CTX_INV_HI:
-		return high(c->inv);
+		return high(r->inv);
 	case REFGPU_CTX_TIME_LO:
-		c->time_hi = high(s->st->time);
-		return low(s->st->time);
+		r->time_hi = high(c->place->time);
+		return low(c->place->time);
 	case REFGPU_CTX_TIME_HI:
-		return c->time_hi;
+		return r->time_hi;
 	case REFGPU_CTX_COOKIE:
-		return c->cookie;
+		return r->cookie;
 	default:
 		return 0;
 	}
 }
 
 /* Those that stay as they are while the context is enabled */
-static void write_fixed(struct rg_ctx *c, uint32_t reg, uint32_t value)
+static void write_fixed(struct rg_ctx *r, uint32_t reg, uint32_t value)
 {
-	if (c->control & REFGPU_CTX_ENABLE)
+	if (r->control & REFGPU_CTX_ENABLE)
 		return;
 	switch (reg) {
 	case REFGPU_CTX_ROOT_LO:
-		set_low(&c->root, value);
+		set_low(&r->root, value);
 		break;
 	case REFGPU_CTX_ROOT_HI:
-		set_high(&c->root, value);
+		set_high(&r->root, value);
 		break;
 	case REFGPU_CTX_RING_LO:
-		set_low(&c->ring, value);
+		set_low(&r->ring, value);
 		break;
 	case REFGPU_CTX_RING_HI:
-		set_high(&c->ring, value);
+		set_high(&r->ring, value);
 		break;
 	case REFGPU_CTX_RING_SIZE:
-		c->ring_size = value;
+		r->ring_size = value;
 		break;
 	case REFGPU_CTX_CTL_LO:
-		set_low(&c->ctl, value);
+		set_low(&r->ctl, value);
 		break;
 	case REFGPU_CTX_CTL_HI:
-		set_high(&c->ctl, value);
+		set_high(&r->ctl, value);
 		break;
 	}
 }
 
-/* Done when this returns. Tables that take too long to compare are dropped. */
-static void invalidate(struct rg_slot *s, uint64_t va, uint32_t pages)
-{
-	struct rg *rg = s->rg;
-	uint64_t before = rg->tail;
+#define CONTROL_BITS (REFGPU_CTX_ENABLE | 15u << REFGPU_CTX_ENGINE_SHIFT)
 
-	if (!s->st->open)
+static void write_control(struct rg_context *c, uint32_t value)
+{
+	if (c->regs->control & value & REFGPU_CTX_ENABLE)
 		return;
-	rg_slot_update(s);
-	rg_slot_invalidate(s, va, pages);
-	if (!s->st->n_jobs)
-		return; /* nothing runs: before the next job is soon enough */
-	if (rg_space_sync(s, RG_INVALIDATE_NS)) {
-		vgpu_shadow_clear(s->shadow);
-		rg_space_mend(rg);
-	}
-	if (rg->tail != before && !rg_ring_wait(rg, rg->tail, RG_PATIENCE_NS))
-		vgpu_log(&rg->dev, VGPU_LOG_DEBUG,
-			 "context %u: the parent is late to invalidate", s->id);
+	if (c->regs->control & REFGPU_CTX_ENABLE)
+		rg_contexts_end(c, 1);
+	c->regs->control = value & CONTROL_BITS;
+	if (value & REFGPU_CTX_ENABLE)
+		rg_context_start(c);
 }
 
-static void ctx_write(struct rg_slot *s, uint32_t reg, uint32_t value)
+static void ctx_write(struct rg *rg, struct rg_context *c, uint32_t reg,
+		      uint32_t value)
 {
-	struct rg_ctx *c = rg_ctx_of(s);
+	struct rg_ctx *r = c->regs;
 
 	switch (reg) {
 	case REFGPU_CTX_CONTROL:
-		rg_slot_write_control(s, value);
+		write_control(c, value);
 		break;
 	case REFGPU_CTX_EVENT:
-		rg_slot_update(s);
-		c->event &= ~value;
+		rg_context_update(c);
+		r->event &= ~value;
 		break;
 	case REFGPU_CTX_RESUME:
-		if (value == 1)
-			rg_slot_resume(s);
+		if (value != 1 || r->state != REFGPU_STATE_FAULT)
+			break;
+		rg_context_resume(c);
+		rg_pump(&rg->pump, c);
 		break;
 	case REFGPU_CTX_INV_LO:
-		set_low(&c->inv, value);
+		set_low(&r->inv, value);
 		break;
 	case REFGPU_CTX_INV_HI:
-		set_high(&c->inv, value);
+		set_high(&r->inv, value);
 		break;
 	case REFGPU_CTX_INV_PAGES:
-		invalidate(s, c->inv, value);
+		rg_context_invalidate(c, r->inv, value);
 		break;
 	default:
-		write_fixed(c, reg, value);
+		write_fixed(r, reg, value);
 	}
 }
 
@@ -203,10 +180,10 @@ static uint32_t ctx_events(struct rg *rg, unsigned word)
 	uint32_t bits = 0;
 
 	for (unsigned i = 0; i < 32 && word * 32 + i < RG_CONTEXTS; i++) {
-		struct rg_slot *s = &rg->slots[word * 32 + i];
+		struct rg_context *c = &rg->contexts[word * 32 + i];
 
-		rg_slot_update(s);
-		if (rg_ctx_of(s)->event)
+		rg_context_update(c);
+		if (c->regs->event)
 			bits |= 1u << i;
 	}
 	return bits;
@@ -217,24 +194,22 @@ static uint32_t engines_busy(struct rg *rg)
 	uint32_t bits = 0;
 
 	for (unsigned i = 0; i < RG_CONTEXTS; i++) {
-		struct rg_slot *s = &rg->slots[i];
+		struct rg_context *c = &rg->contexts[i];
 
-		if (!s->st->open)
+		if (!c->place->open)
 			continue;
-		rg_slot_update(s);
-		if (read_state(s) == REFGPU_STATE_RUNNING)
-			bits |= 1u << (rg_ctx_of(s)->control >>
-					       REFGPU_CTX_ENGINE_SHIFT &
-				       15);
+		rg_context_update(c);
+		if (read_state(c) == REFGPU_STATE_RUNNING)
+			bits |= 1u << rg_ctx_engine(c->regs);
 	}
 	return bits;
 }
 
-static void reset(struct rg *rg)
+void rg_regs_reset(struct rg *rg)
 {
-	rg_slots_close_all(rg);
+	rg_contexts_end(rg->contexts, RG_CONTEXTS);
 	memset(rg->state, 0, sizeof(*rg->state));
-	rg_display_reset(rg);
+	rg_display_reset(&rg->display);
 }
 
 static uint32_t global_read(struct rg *rg, uint32_t reg)
@@ -252,9 +227,9 @@ static uint32_t global_read(struct rg *rg, uint32_t reg)
 	case REFGPU_CONTEXTS:
 		return RG_CONTEXTS;
 	case REFGPU_VRAM_SIZE_LO:
-		return low(rg->vram_size);
+		return low(rg->type->vram_size);
 	case REFGPU_VRAM_SIZE_HI:
-		return high(rg->vram_size);
+		return high(rg->type->vram_size);
 	case REFGPU_TIME_LO:
 		now = rg_now() - rg->state->power_on;
 		st->time_hi = high(now);
@@ -264,16 +239,16 @@ static uint32_t global_read(struct rg *rg, uint32_t reg)
 	case REFGPU_STATUS:
 		return engines_busy(rg);
 	case REFGPU_IRQ_STATUS:
-		rg_display_catch_up(rg);
-		return st->irq_status;
+		rg_display_catch_up(&rg->display);
+		return st->irqs.status;
 	case REFGPU_IRQ_ENABLE:
-		return st->irq_enable;
+		return st->irqs.enable;
 	}
 	if (reg >= REFGPU_CTX_EVENTS(0) && reg < REFGPU_CTX_EVENTS(32))
 		return ctx_events(rg, (reg - REFGPU_CTX_EVENTS(0)) / 4);
 	if (reg >= REFGPU_DISP_CONTROL &&
 	    reg < REFGPU_DISP_EDID + VGPU_EDID_SIZE)
-		return rg_display_read(rg, reg);
+		return rg_display_read(&rg->display, reg);
 	return 0;
 }
 
@@ -286,55 +261,55 @@ static void global_write(struct rg *rg, uint32_t reg, uint32_t value)
 	switch (reg) {
 	case REFGPU_RESET:
 		if (value == 1)
-			reset(rg);
+			rg_regs_reset(rg);
 		break;
 	case REFGPU_IRQ_STATUS:
-		rg_display_catch_up(rg);
-		st->irq_status &= ~value;
+		rg_display_catch_up(&rg->display);
+		st->irqs.status &= ~value;
 		break;
 	case REFGPU_IRQ_ENABLE:
-		rg_display_catch_up(rg);
-		st->irq_enable = value & IRQ_BITS;
-		rg_display_arm(rg);
+		rg_display_catch_up(&rg->display);
+		st->irqs.enable = value & IRQ_BITS;
+		rg_display_arm(&rg->display);
 		break;
 	default:
 		if (reg >= REFGPU_DISP_CONTROL && reg < REFGPU_DISP_EDID)
-			rg_display_write(rg, reg, value);
+			rg_display_write(&rg->display, reg, value);
 	}
 }
 
 /* ------------------------------------------------------------------ */
 
-/* The context of a register, or NULL: one of the device's. *@ret_reg: in it */
-static struct rg_slot *slot_at(struct rg *rg, uint64_t offset,
-			       uint32_t *ret_reg)
+/* The context of a register, or NULL: there is none. *@ret_reg: in it */
+static struct rg_context *context_at(struct rg *rg, uint64_t offset,
+				     uint32_t *ret_reg)
 {
 	uint64_t ctx = (offset - REFGPU_CTX_BASE) / REFGPU_CTX_STRIDE;
 
 	*ret_reg = (uint32_t)((offset - REFGPU_CTX_BASE) % REFGPU_CTX_STRIDE);
-	return ctx < RG_CONTEXTS ? &rg->slots[ctx] : NULL;
+	return ctx < RG_CONTEXTS ? &rg->contexts[ctx] : NULL;
 }
 
 static uint64_t reg_read(struct vgpu_device *dev, void *data, uint64_t offset,
 			 unsigned size)
 {
 	struct rg *rg = rg_of(dev);
-	struct rg_slot *s;
+	struct rg_context *c;
 	uint32_t reg;
 
 	if (size != 4)
 		return ~0ull;
 	if (offset < REFGPU_CTX_BASE)
 		return global_read(rg, (uint32_t)offset);
-	s = slot_at(rg, offset, &reg);
-	return s ? ctx_read(s, reg) : 0;
+	c = context_at(rg, offset, &reg);
+	return c ? ctx_read(c, reg) : 0;
 }
 
 static void reg_write(struct vgpu_device *dev, void *data, uint64_t offset,
 		      uint64_t value, unsigned size)
 {
 	struct rg *rg = rg_of(dev);
-	struct rg_slot *s;
+	struct rg_context *c;
 	uint32_t reg;
 
 	if (size != 4)
@@ -343,9 +318,9 @@ static void reg_write(struct vgpu_device *dev, void *data, uint64_t offset,
 		global_write(rg, (uint32_t)offset, (uint32_t)value);
 		return;
 	}
-	s = slot_at(rg, offset, &reg);
-	if (s)
-		ctx_write(s, reg, (uint32_t)value);
+	c = context_at(rg, offset, &reg);
+	if (c)
+		ctx_write(rg, c, reg, (uint32_t)value);
 }
 
 const struct vgpu_mmio_ops rg_reg_ops = {
@@ -354,4 +329,20 @@ const struct vgpu_mmio_ops rg_reg_ops = {
 	.max_access = 8,
 	.read = reg_read,
 	.write = reg_write,
+};
+
+/* Each doorbell is an area of its own, so that a client may turn it into an
+ * eventfd. */
+static void bell_write(struct vgpu_device *dev, void *data, uint64_t offset,
+		       uint64_t value, unsigned size)
+{
+	rg_pump_ring(&rg_of(dev)->pump, data);
+}
+
+const struct vgpu_mmio_ops rg_doorbell_ops = {
+	.struct_size = sizeof(rg_doorbell_ops),
+	.min_access = 4,
+	.max_access = 4,
+	.flags = VGPU_MMIO_NO_PARTIAL_WRITE,
+	.write = bell_write,
 };

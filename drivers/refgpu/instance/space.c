@@ -1,71 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The guest's address spaces: what its page tables look like, shadows of them,
- * and the memory behind them. */
 #include <endian.h>
 #include <errno.h>
 #include <string.h>
 
-#include "instance.h"
+#include "../clock.h"
+#include "space.h"
 
 #define PAGE REFGPU_PAGE
-
-/* ------------------------------------------------------------------ */
-/* The format: docs/refgpu.md, "Page tables"                           */
-/* ------------------------------------------------------------------ */
-
-#define KNOWN                                                                  \
-	(REFGPU_PTE_VALID | REFGPU_PTE_READ | REFGPU_PTE_WRITE |               \
-	 REFGPU_PTE_SYSTEM | REFGPU_PTE_HUGE | REFGPU_PTE_ADDR |               \
-	 REFGPU_PTE_SOFT)
-#define PAGES_ONLY  (REFGPU_PTE_READ | REFGPU_PTE_WRITE | REFGPU_PTE_HUGE)
-#define HUGE_UNUSED ((REFGPU_HUGE - 1) & ~(PAGE - 1))
-
-static void decode(uint64_t e, int level, struct vgpu_shadow_target *ret)
-{
-	bool page = level == 2 || (level == 1 && (e & REFGPU_PTE_HUGE));
-	uint64_t bad = ~KNOWN;
-
-	*ret = (struct vgpu_shadow_target){ .kind = VGPU_SHADOW_NONE };
-	if (!(e & REFGPU_PTE_VALID))
-		return;
-	if (!page)
-		bad |= PAGES_ONLY;
-	else
-		bad |= level == 1 ? HUGE_UNUSED : REFGPU_PTE_HUGE;
-	ret->kind = e & bad ? VGPU_SHADOW_BAD
-		    : page  ? VGPU_SHADOW_PAGE
-			    : VGPU_SHADOW_TABLE;
-	ret->addr = e & REFGPU_PTE_ADDR;
-	ret->local = !(e & REFGPU_PTE_SYSTEM);
-	ret->prot = (uint8_t)((e & REFGPU_PTE_READ ? VGPU_DMA_READ : 0) |
-			      (e & REFGPU_PTE_WRITE ? VGPU_DMA_WRITE : 0));
-}
-
-static const struct vgpu_shadow_format format = {
-	.struct_size = sizeof(format),
-	.n_levels = 3,
-	.shift = { REFGPU_ROOT_SHIFT, REFGPU_MID_SHIFT, REFGPU_LEAF_SHIFT },
-	.entries = { REFGPU_ROOT_ENTRIES, REFGPU_ENTRIES, REFGPU_ENTRIES },
-	.decode = decode,
-};
-
-enum refgpu_fault rg_space_fault_code(enum vgpu_shadow_fault fault)
-{
-	switch (fault) {
-	case VGPU_SHADOW_OK:
-		return REFGPU_FAULT_NONE;
-	case VGPU_SHADOW_FAULT_NONE:
-		return REFGPU_FAULT_INVALID;
-	case VGPU_SHADOW_FAULT_READ:
-		return REFGPU_FAULT_READ;
-	case VGPU_SHADOW_FAULT_WRITE:
-		return REFGPU_FAULT_WRITE;
-	case VGPU_SHADOW_FAULT_BAD:
-		return REFGPU_FAULT_RESERVED;
-	default:
-		return REFGPU_FAULT_BUS;
-	}
-}
 
 /* ------------------------------------------------------------------ */
 /* Memory                                                              */
@@ -73,51 +14,64 @@ enum refgpu_fault rg_space_fault_code(enum vgpu_shadow_fault fault)
 
 static void enter(void *user)
 {
-	struct rg *rg = user;
-
-	vgpu_dma_enter(&rg->dev);
+	vgpu_dma_enter(((struct rg_spaces *)user)->dev);
 }
 
 static void leave(void *user)
 {
-	struct rg *rg = user;
-
-	vgpu_dma_leave(&rg->dev);
+	vgpu_dma_leave(((struct rg_spaces *)user)->dev);
 }
 
 static const void *ptr(void *user, uint64_t addr, bool local, size_t len,
 		       unsigned prot)
 {
-	struct rg *rg = user;
+	struct rg_spaces *all = user;
 
 	if (!local)
-		return vgpu_dma_ptr(&rg->dev, addr, len, prot);
-	if (addr > rg->vram_size || len > rg->vram_size - addr)
+		return vgpu_dma_ptr(all->dev, addr, len, prot);
+	if (addr > all->vram_size || len > all->vram_size - addr)
 		return NULL;
-	return rg->vram + addr;
+	return all->vram + addr;
 }
 
 static int pin(void *user, const uint64_t *iovas, unsigned n, unsigned prot,
 	       uint64_t *ret_addrs)
 {
-	struct rg *rg = user;
-
-	return vgpu_dma_pin(&rg->dev, iovas, n, prot, ret_addrs);
+	return vgpu_dma_pin(((struct rg_spaces *)user)->dev, iovas, n, prot,
+			    ret_addrs);
 }
 
 static void unpin(void *user, const uint64_t *iovas, unsigned n, unsigned prot)
 {
-	struct rg *rg = user;
-
-	vgpu_dma_unpin(&rg->dev, iovas, n, prot);
+	vgpu_dma_unpin(((struct rg_spaces *)user)->dev, iovas, n, prot);
 }
 
-/* Copies by the tables as they are now. *@ret_done bytes could be. */
-enum refgpu_fault rg_space_read(struct rg_slot *s, uint64_t va, void *buf,
+/* In a section: where @va leads to, all @len bytes of it in one page. */
+static enum vgpu_shadow_fault find(struct rg_space *s, uint64_t va, size_t len,
+				   const void **ret_ptr)
+{
+	struct vgpu_shadow_target t;
+	enum vgpu_shadow_fault fault =
+		vgpu_shadow_walk(s->all->pool, s->root, va, VGPU_DMA_READ, &t);
+
+	if (fault)
+		return fault;
+	*ret_ptr = ptr(s->all, t.addr, t.local, len, VGPU_DMA_READ);
+	if (*ret_ptr)
+		return VGPU_SHADOW_OK;
+	return t.local ? VGPU_SHADOW_FAULT_BAD : VGPU_SHADOW_FAULT_BUS;
+}
+
+const void *rg_space_ptr(struct rg_space *s, uint64_t va, size_t len)
+{
+	const void *p;
+
+	return find(s, va, len, &p) ? NULL : p;
+}
+
+enum refgpu_fault rg_space_read(struct rg_space *s, uint64_t va, void *buf,
 				size_t len, size_t *ret_done)
 {
-	struct rg *rg = s->rg;
-	struct vgpu_shadow_target t;
 	enum vgpu_shadow_fault fault = VGPU_SHADOW_OK;
 	size_t done = 0;
 
@@ -127,108 +81,62 @@ enum refgpu_fault rg_space_read(struct rg_slot *s, uint64_t va, void *buf,
 
 		if (n > len - done)
 			n = len - done;
-		enter(rg);
-		fault = vgpu_shadow_walk(rg->pool, rg_ctx_of(s)->root,
-					 va + done, VGPU_DMA_READ, &t);
-		if (!fault) {
-			p = ptr(rg, t.addr, t.local, n, VGPU_DMA_READ);
-			if (p)
-				memcpy((char *)buf + done, p, n);
-			else
-				fault = t.local ? VGPU_SHADOW_FAULT_BAD
-						: VGPU_SHADOW_FAULT_BUS;
-		}
-		leave(rg);
+		enter(s->all);
+		fault = find(s, va + done, n, &p);
+		if (!fault)
+			memcpy((char *)buf + done, p, n);
+		leave(s->all);
 		if (!fault)
 			done += n;
 	}
 	*ret_done = done;
-	return rg_space_fault_code(fault);
+	return rg_fault_code(fault);
 }
 
-/* [@va, @va + @len), which lies in a page, by the tables as they are now; NULL:
- * it is not there. In a section. */
-const void *rg_space_ptr(struct rg_slot *s, uint64_t va, size_t len)
-{
-	struct rg *rg = s->rg;
-	struct vgpu_shadow_target t;
-
-	if (vgpu_shadow_walk(rg->pool, rg_ctx_of(s)->root, va, VGPU_DMA_READ,
-			     &t))
-		return NULL;
-	return ptr(rg, t.addr, t.local, len, VGPU_DMA_READ);
-}
-
-enum refgpu_fault rg_space_load32(struct rg_slot *s, uint64_t va,
+enum refgpu_fault rg_space_load32(struct rg_space *s, uint64_t va,
 				  uint32_t *ret_value)
 {
-	struct rg *rg = s->rg;
-	struct vgpu_shadow_target t;
 	enum vgpu_shadow_fault fault;
-	const uint32_t *p;
+	const void *p;
 
-	enter(rg);
-	fault = vgpu_shadow_walk(rg->pool, rg_ctx_of(s)->root, va,
-				 VGPU_DMA_READ, &t);
-	if (!fault) {
-		p = ptr(rg, t.addr, t.local, sizeof(*p), VGPU_DMA_READ);
-		if (p)
-			*ret_value =
-				le32toh(__atomic_load_n(p, __ATOMIC_ACQUIRE));
-		else
-			fault = t.local ? VGPU_SHADOW_FAULT_BAD
-					: VGPU_SHADOW_FAULT_BUS;
-	}
-	leave(rg);
-	return rg_space_fault_code(fault);
+	enter(s->all);
+	fault = find(s, va, sizeof(*ret_value), &p);
+	if (!fault)
+		*ret_value = le32toh(
+			__atomic_load_n((const uint32_t *)p, __ATOMIC_ACQUIRE));
+	leave(s->all);
+	return rg_fault_code(fault);
 }
 
 /* ------------------------------------------------------------------ */
 /* Entries for the hardware                                            */
 /* ------------------------------------------------------------------ */
 
-static void lose(struct rg *rg, unsigned slot)
+static void write_entries(struct rg_spaces *all)
 {
-	rg->slots[slot].lost = true;
-}
+	struct rg_ptes *r = &all->entries.r;
 
-static void write_entries(struct rg *rg)
-{
-	struct rg_entries *e = &rg->entries;
-	size_t bytes = e->n * sizeof(e->pte[0]);
-	struct rg_ptes *r;
-
-	if (!e->n)
+	if (!r->n)
 		return;
-	r = rg_ring_reserve(rg, (uint32_t)(sizeof(*r) + bytes), RG_ROOM_LAST);
-	if (r) {
-		r->r.kind = RG_PTES;
-		r->r.slot = (uint16_t)e->slot;
-		r->va = e->va;
-		r->n = e->n;
-		r->reserved = 0;
-		memcpy(r + 1, e->pte, bytes);
-		rg_ring_commit(rg);
-	} else {
-		lose(rg, e->slot);
-	}
-	e->n = 0;
+	r->r.size = (uint32_t)(sizeof(*r) + r->n * sizeof(uint64_t));
+	if (!rg_queue_put(all->queue, &r->r, RG_ROOM_LAST))
+		all->space[r->r.slot].lost = true;
+	r->n = 0;
 }
 
-static bool write_run(struct rg *rg, unsigned slot, uint64_t va, uint64_t n,
-		      uint64_t pte, uint32_t spare)
+static bool write_run(struct rg_space *s, uint64_t va, uint64_t n, uint64_t pte,
+		      uint32_t spare)
 {
-	struct rg_run *r = rg_ring_reserve(rg, sizeof(*r), spare);
+	const struct rg_run r = {
+		.r = { .size = sizeof(r),
+		       .kind = RG_RUN,
+		       .slot = (uint16_t)s->slot },
+		.va = va,
+		.n = n,
+		.pte = pte,
+	};
 
-	if (!r)
-		return false;
-	r->r.kind = RG_RUN;
-	r->r.slot = (uint16_t)slot;
-	r->va = va;
-	r->n = n;
-	r->pte = pte;
-	rg_ring_commit(rg);
-	return true;
+	return rg_queue_put(s->all->queue, &r.r, spare);
 }
 
 /* Short runs that follow each other share a record. */
@@ -237,12 +145,11 @@ static bool write_run(struct rg *rg, unsigned slot, uint64_t va, uint64_t n,
 static void put(void *user, uint64_t va, uint64_t n, uint64_t addr, bool local,
 		unsigned prot)
 {
-	struct rg_slot *s = user;
-	struct rg *rg = s->rg;
-	struct rg_entries *e = &rg->entries;
-	uint64_t pte = 0;
+	struct rg_space *s = user;
+	uint64_t *ptes = s->all->entries.pte, pte = 0;
+	struct rg_ptes *r = &s->all->entries.r;
 
-	if (!s->st->open || s->lost)
+	if (!s->shadow || s->lost)
 		return;
 	if (prot)
 		pte = addr | REFGPU_PTE_VALID |
@@ -250,48 +157,47 @@ static void put(void *user, uint64_t va, uint64_t n, uint64_t addr, bool local,
 		      (prot & VGPU_DMA_READ ? REFGPU_PTE_READ : 0) |
 		      (prot & VGPU_DMA_WRITE ? REFGPU_PTE_WRITE : 0);
 	if (n > SHORT_RUN) {
-		write_entries(rg);
-		if (!write_run(rg, s->id, va, n, pte, RG_ROOM_LAST))
-			lose(rg, s->id);
+		write_entries(s->all);
+		if (!write_run(s, va, n, pte, RG_ROOM_LAST))
+			s->lost = true;
 		return;
 	}
-	if (e->n && (e->slot != s->id || e->va + e->n * PAGE != va ||
-		     e->n + n > RG_MAX_PTES))
-		write_entries(rg);
-	if (!e->n) {
-		e->slot = s->id;
-		e->va = va;
-	}
+	if (r->n && (r->r.slot != s->slot || r->va + r->n * PAGE != va ||
+		     r->n + n > RG_MAX_PTES))
+		write_entries(s->all);
+	if (!r->n)
+		*r = (struct rg_ptes){ .r.kind = RG_PTES,
+				       .r.slot = (uint16_t)s->slot,
+				       .va = va };
 	for (uint64_t i = 0; i < n; i++)
-		e->pte[e->n++] = pte ? pte + i * PAGE : 0;
+		ptes[r->n++] = pte ? pte + i * PAGE : 0;
 }
 
 /* A shadow whose entries did not fit in the ring has lost some: all of them are
  * taken away then, for which room is kept. */
 static uint64_t fence(void *user)
 {
-	struct rg *rg = user;
+	struct rg_spaces *all = user;
 
-	write_entries(rg);
+	write_entries(all);
 	for (unsigned i = 0; i < RG_CONTEXTS; i++) {
-		struct rg_slot *s = &rg->slots[i];
+		struct rg_space *s = &all->space[i];
 
-		if (s->lost && s->st->open &&
-		    !write_run(rg, i, 0, REFGPU_VA_SIZE / PAGE, 0, 0))
-			vgpu_log(&rg->dev, VGPU_LOG_WARNING,
+		if (s->lost && s->shadow &&
+		    !write_run(s, 0, REFGPU_VA_SIZE / PAGE, 0, 0))
+			vgpu_log(all->dev, VGPU_LOG_WARNING,
 				 "the parent takes no records: context %u "
 				 "keeps translations that are not valid",
 				 i);
 	}
-	return rg->tail;
+	return all->queue->tail;
 }
 
-/* Their shadows begin anew; faults bring back what is used. */
-void rg_space_mend(struct rg *rg)
+void rg_spaces_mend(struct rg_spaces *all)
 {
-	write_entries(rg);
+	write_entries(all);
 	for (unsigned i = 0; i < RG_CONTEXTS; i++) {
-		struct rg_slot *s = &rg->slots[i];
+		struct rg_space *s = &all->space[i];
 
 		if (!s->lost)
 			continue;
@@ -312,147 +218,109 @@ static const struct vgpu_shadow_ops shadow_ops = {
 	.fence = fence,
 };
 
-/* Return: 0: up to date; 1: there is more to do, when there is room or time. */
-int rg_space_sync(struct rg_slot *s, uint64_t max_ns)
+/* ------------------------------------------------------------------ */
+/* Bringing a shadow up to date                                        */
+/* ------------------------------------------------------------------ */
+
+void rg_space_suspect(struct rg_space *s)
 {
-	struct rg *rg = s->rg;
+	vgpu_shadow_suspect(s->shadow);
+	s->syncing = true;
+}
+
+void rg_space_invalidate(struct rg_space *s, uint64_t va, uint64_t pages)
+{
+	uint64_t len = pages < REFGPU_VA_SIZE / PAGE ? pages * PAGE : 0;
+
+	vgpu_shadow_invalidate(s->shadow, va & ~(PAGE - 1), len);
+	s->syncing = true;
+}
+
+int rg_space_sync(struct rg_space *s, uint64_t max_ns)
+{
+	struct rg_queue *q = s->all->queue;
 	uint64_t start = rg_now();
 	int more;
 
 	do {
-		if (rg_ring_room(rg) < RG_ROOM_SYNC) {
-			rg_ring_want_room(rg);
-			rg_ring_kick(rg);
-			if (rg_ring_room(rg) < RG_ROOM_SYNC)
+		if (rg_queue_room(q) < RG_ROOM_SYNC) {
+			rg_queue_want_room(q);
+			rg_queue_kick(q);
+			if (rg_queue_room(q) < RG_ROOM_SYNC)
 				return 1;
 		}
 		more = vgpu_shadow_sync(s->shadow, RG_SYNC_PAGES);
-		rg_space_mend(rg);
+		rg_spaces_mend(s->all);
 		if (more)
-			rg_ring_kick(rg); /* they work side by side */
+			rg_queue_kick(q); /* they work side by side */
 	} while (more && rg_now() - start < max_ns);
 	return more;
 }
 
-/* ------------------------------------------------------------------ */
-/* Pages that are not needed any more                                  */
-/* ------------------------------------------------------------------ */
-
-#define REAP_PAGES 1024u     /* worth a message to the parent */
-#define REAP_TURN  8192u     /* in one go */
-#define REAP_NS	   10000000u /* but no pin stays for longer */
-
-static void answer_unmaps(struct rg *rg)
+void rg_space_drop(struct rg_space *s)
 {
-	uint64_t passed;
-	unsigned kept = 0;
-
-	/* What is passed later is told. */
-	if (rg->n_unmaps)
-		rg_ring_want_room(rg);
-	passed = rg_ring_passed(rg);
-
-	for (unsigned i = 0; i < rg->n_unmaps; i++) {
-		struct rg_unmap u = rg->unmaps[i];
-
-		if (u.fence <= passed)
-			vgpu_dma_unmap_done(&rg->dev, u.iova, u.size);
-		else
-			rg->unmaps[kept++] = u;
-	}
-	rg->n_unmaps = kept;
-	if (kept)
-		rg_ring_kick(rg);
+	vgpu_shadow_clear(s->shadow);
+	rg_spaces_mend(s->all);
 }
 
-/* Work that somebody waits for goes first. */
-static bool is_syncing(const struct rg *rg)
+bool rg_spaces_drop(struct rg_spaces *all)
 {
+	struct vgpu_shadow_stats before, after;
+
+	vgpu_shadow_get_stats(all->pool, &before);
 	for (unsigned i = 0; i < RG_CONTEXTS; i++)
-		if (rg->slots[i].st->open && rg->slots[i].syncing)
-			return true;
-	return false;
+		if (all->space[i].shadow)
+			vgpu_shadow_clear(all->space[i].shadow);
+	vgpu_shadow_get_stats(all->pool, &after);
+	return after.waiting != before.waiting || before.waiting;
 }
 
-/* @all: also what would not be worth it */
-void rg_space_reap(struct rg *rg, bool all)
+int rg_space_fault(struct rg_space *s, uint64_t va, unsigned prot,
+		   enum vgpu_shadow_fault *ret_fault)
 {
-	struct vgpu_shadow_stats stats;
-	size_t left;
-	bool more;
+	int err = vgpu_shadow_fault(s->shadow, va, prot, ret_fault);
 
-	vgpu_shadow_get_stats(rg->pool, &stats);
-	if (!stats.waiting && !rg->n_unmaps)
-		return;
-	if (!all && !rg->n_unmaps &&
-	    (stats.waiting < REAP_PAGES || is_syncing(rg))) {
-		vgpu_timer_arm(rg->reap_timer, REAP_NS);
-		return;
-	}
-	left = vgpu_shadow_reap(rg->pool, rg_ring_passed(rg),
-				rg->n_unmaps ? SIZE_MAX : REAP_TURN);
-	answer_unmaps(rg);
-	if (!left)
-		return;
-	/* As many as there are, but the loop has other work, too. */
-	more = left > REAP_TURN && left < stats.waiting && !is_syncing(rg);
-	vgpu_timer_arm(rg->reap_timer, more ? 1 : REAP_NS);
-}
-
-static void on_reap(void *user)
-{
-	rg_space_reap(user, true);
-}
-
-#define UNMAP_SPIN_NS 100000u
-
-int rg_dma_unmap(struct vgpu_device *dev, uint64_t iova, uint64_t size)
-{
-	struct rg *rg = rg_of(dev);
-	uint64_t at = 0;
-	int wait = vgpu_shadow_unmap(rg->pool, iova, size, &at);
-
-	rg_space_mend(rg);
-	rg_ring_kick(rg);
-	if (!wait)
-		return 0;
-	if (rg_ring_wait(rg, at, UNMAP_SPIN_NS) ||
-	    rg->n_unmaps == RG_MAX_UNMAPS) {
-		/* Unpinning waits for what the parent has in use, if need be.
-		 */
-		vgpu_shadow_reap(rg->pool, at, SIZE_MAX);
-		return 0;
-	}
-	rg->unmaps[rg->n_unmaps++] = (struct rg_unmap){ iova, size, at };
-	rg_ring_want_room(rg);
-	if (rg_ring_passed(rg) >= at) {
-		rg->n_unmaps--;
-		vgpu_shadow_reap(rg->pool, at, SIZE_MAX);
-		return 0;
-	}
-	return -EINPROGRESS;
+	rg_spaces_mend(s->all);
+	return err;
 }
 
 /* ------------------------------------------------------------------ */
+/* Life                                                                */
+/* ------------------------------------------------------------------ */
 
-int rg_space_init(struct rg *rg)
+int rg_space_open(struct rg_space *s, uint64_t root)
+{
+	s->root = root;
+	return vgpu_shadow_new(s->all->pool, root, s, &s->shadow);
+}
+
+void rg_space_close(struct rg_space *s)
+{
+	struct vgpu_shadow *shadow = s->shadow;
+
+	s->shadow = NULL;
+	s->syncing = s->lost = false;
+	vgpu_shadow_free(shadow);
+}
+
+int rg_spaces_init(struct rg_spaces *all, struct vgpu_device *dev,
+		   struct rg_queue *queue, uint8_t *vram, uint64_t size)
 {
 	const struct vgpu_shadow_config config = {
 		.struct_size = sizeof(config),
 		.max_tables = RG_MAX_TABLES,
-		.format = &format,
+		.format = &rg_format,
 		.ops = &shadow_ops,
-		.user = rg,
+		.user = all,
 	};
-	int err = vgpu_shadow_pool_new(&config, &rg->pool);
 
-	if (err)
-		return err;
-	return vgpu_timer_new(&rg->dev, on_reap, rg, &rg->reap_timer);
-}
-
-void rg_space_fini(struct rg *rg)
-{
-	vgpu_timer_free(rg->reap_timer);
-	vgpu_shadow_pool_free(rg->pool);
+	all->dev = dev;
+	all->queue = queue;
+	all->vram = vram;
+	all->vram_size = size;
+	for (unsigned i = 0; i < RG_CONTEXTS; i++) {
+		all->space[i].all = all;
+		all->space[i].slot = i;
+	}
+	return vgpu_shadow_pool_new(&config, &all->pool);
 }

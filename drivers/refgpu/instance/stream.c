@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Commands out of rings and batches, flat and checked. Each dword is copied
- * out of the guest's memory once, into a window; what is checked there is what
- * goes into the job.
- */
 #include <string.h>
 
-#include "instance.h"
+#include "../audit.h"
+#include "stream.h"
 
 #define CTL_TAIL offsetof(struct refgpu_ctl, tail)
 #define CTL_HEAD offsetof(struct refgpu_ctl, head)
@@ -19,47 +15,48 @@ enum end {
 	END_FULL,    /* the job; the next one goes on here */
 	END_EMPTY,   /* no commands are left */
 	END_SYNC,    /* tables are to be compared first */
-	END_PENDING, /* what s->st->pending says comes first */
+	END_PENDING, /* what is pending comes first */
 };
 
-static uint32_t ring_mask(const struct rg_slot *s)
+static uint32_t ring_mask(const struct rg_stream *s)
 {
-	return rg_ctx_of(s)->ring_size - 1;
+	return s->regs->ring_size - 1;
 }
 
-static enum end pend(struct rg_slot *s, enum rg_pending what, uint64_t va,
+static enum end pend(struct rg_stream *s, unsigned what, uint64_t va,
 		     uint32_t code)
 {
-	s->st->pending = what;
-	s->st->pending_va = va;
-	s->st->pending_code = code;
+	*s->pending = (struct rg_pending){ what, code, va, 0 };
 	return END_PENDING;
 }
 
-static enum end fault(struct rg_slot *s, uint64_t va, unsigned code)
+static enum end fault(struct rg_stream *s, uint64_t va, unsigned code)
 {
 	return pend(s, RG_PENDING_FAULT, va & ~(REFGPU_PAGE - 1), code);
 }
 
-static enum end error(struct rg_slot *s, unsigned code)
+static enum end error(struct rg_stream *s, unsigned code)
 {
 	return pend(s, RG_PENDING_ERROR, 0, code);
 }
 
-/* Return: 0, or enum refgpu_error or what was found to be pending. */
-unsigned rg_stream_read_tail(struct rg_slot *s, uint32_t *ret_tail)
+bool rg_stream_read_tail(struct rg_stream *s, uint32_t *ret_tail)
 {
-	const struct rg_ctx *c = rg_ctx_of(s);
+	const struct rg_ctx *c = s->regs;
 	uint64_t va = c->ctl + CTL_TAIL;
 	uint32_t tail;
-	unsigned code = rg_space_load32(s, va, &tail);
+	unsigned code = rg_space_load32(s->space, va, &tail);
 
-	if (code)
-		return fault(s, va, code);
-	if (tail % 4 || tail >= c->ring_size)
-		return error(s, REFGPU_ERROR_RING);
+	if (code) {
+		fault(s, va, code);
+		return false;
+	}
+	if (tail % 4 || tail >= c->ring_size) {
+		error(s, REFGPU_ERROR_RING);
+		return false;
+	}
 	*ret_tail = tail;
-	return 0;
+	return true;
 }
 
 /* ------------------------------------------------------------------ */
@@ -67,61 +64,62 @@ unsigned rg_stream_read_tail(struct rg_slot *s, uint32_t *ret_tail)
 /* ------------------------------------------------------------------ */
 
 /* Dwords from the next command on to the end of its level */
-static uint32_t available(const struct rg_slot *s)
+static uint32_t available(const struct rg_stream *s)
 {
-	const struct rg_stream *st = &s->st->stream;
+	const struct rg_position *at = s->at;
 
-	if (st->depth) {
-		const struct rg_level *l = &st->level[st->depth - 1];
+	if (at->depth) {
+		const struct rg_level *l = &at->level[at->depth - 1];
 
 		return l->n - l->pos;
 	}
-	return ((st->tail - st->fetch) & ring_mask(s)) / 4;
+	return ((at->tail - at->fetch) & ring_mask(s)) / 4;
 }
 
 /* Of a ring, dwords that lie before it wraps */
-static size_t read_ring(struct rg_slot *s, uint32_t *to, size_t n,
+static size_t read_ring(struct rg_stream *s, uint32_t *to, size_t n,
 			uint64_t *ret_va, unsigned *ret_code)
 {
-	const struct rg_ctx *c = rg_ctx_of(s);
-	uint32_t at = s->st->stream.fetch;
+	const struct rg_ctx *c = s->regs;
+	uint32_t at = s->at->fetch;
 	size_t before = (c->ring_size - at) / 4, done, more;
 
 	if (before > n)
 		before = n;
-	*ret_code = rg_space_read(s, c->ring + at, to, before * 4, &done);
+	*ret_code =
+		rg_space_read(s->space, c->ring + at, to, before * 4, &done);
 	*ret_va = c->ring + at + done;
 	if (*ret_code || before == n)
 		return done / 4;
-	*ret_code =
-		rg_space_read(s, c->ring, to + before, (n - before) * 4, &more);
+	*ret_code = rg_space_read(s->space, c->ring, to + before,
+				  (n - before) * 4, &more);
 	*ret_va = c->ring + more;
 	return before + more / 4;
 }
 
 /* May jobs under way write to the next @n dwords? */
-static bool is_written(struct rg_slot *s, uint32_t n)
+static bool is_written(struct rg_stream *s, uint32_t n)
 {
-	const struct rg_stream *st = &s->st->stream;
-	const struct rg_ctx *c = rg_ctx_of(s);
-	uint64_t bytes = n * 4ull, before = c->ring_size - st->fetch;
+	const struct rg_position *at = s->at;
+	const struct rg_ctx *c = s->regs;
+	uint64_t bytes = n * 4ull, before = c->ring_size - at->fetch;
 
-	if (st->depth) {
-		const struct rg_level *l = &st->level[st->depth - 1];
+	if (at->depth) {
+		const struct rg_level *l = &at->level[at->depth - 1];
 
-		return rg_early_reads(s, l->va + l->pos * 4ull, bytes);
+		return rg_early_reads(s->early, l->va + l->pos * 4ull, bytes);
 	}
 	if (before > bytes)
 		before = bytes;
-	return rg_early_reads(s, c->ring + st->fetch, before) ||
-	       rg_early_reads(s, c->ring, bytes - before);
+	return rg_early_reads(s->early, c->ring + at->fetch, before) ||
+	       rg_early_reads(s->early, c->ring, bytes - before);
 }
 
 /* Copy what follows, as much as goes; at least @need dwords. */
-static enum end fill(struct rg_slot *s, uint32_t need)
+static enum end fill(struct rg_stream *s, uint32_t need)
 {
-	struct rg_stream *st = &s->st->stream;
-	struct rg_window *w = &s->rg->window[st->depth];
+	struct rg_position *at = s->at;
+	struct rg_window *w = &s->draft->window[at->depth];
 	uint32_t n = available(s);
 	uint64_t va;
 	unsigned code;
@@ -130,13 +128,13 @@ static enum end fill(struct rg_slot *s, uint32_t need)
 	if (n > RG_WINDOW)
 		n = RG_WINDOW;
 	w->at = w->n = 0;
-	if (rg_early_is(s) && is_written(s, n))
+	if (rg_early_is(s->early) && is_written(s, n))
 		return pend(s, RG_PENDING_COMMANDS, 0, 0);
-	if (st->depth) {
-		const struct rg_level *l = &st->level[st->depth - 1];
+	if (at->depth) {
+		const struct rg_level *l = &at->level[at->depth - 1];
 
 		va = l->va + l->pos * 4ull;
-		code = rg_space_read(s, va, w->dwords, n * 4ull, &done);
+		code = rg_space_read(s->space, va, w->dwords, n * 4ull, &done);
 		va += done;
 		done /= 4;
 	} else {
@@ -147,9 +145,10 @@ static enum end fill(struct rg_slot *s, uint32_t need)
 }
 
 /* The next command's dwords from its header on, at least @need */
-static enum end look(struct rg_slot *s, uint32_t need, const uint32_t **ret_cmd)
+static enum end look(struct rg_stream *s, uint32_t need,
+		     const uint32_t **ret_cmd)
 {
-	struct rg_window *w = &s->rg->window[s->st->stream.depth];
+	struct rg_window *w = &s->draft->window[s->at->depth];
 	enum end end = GO_ON;
 
 	if (w->n - w->at < need)
@@ -158,22 +157,16 @@ static enum end look(struct rg_slot *s, uint32_t need, const uint32_t **ret_cmd)
 	return end;
 }
 
-static void forget_windows(struct rg *rg)
-{
-	for (unsigned i = 0; i <= REFGPU_BATCH_NESTING; i++)
-		rg->window[i].at = rg->window[i].n = 0;
-}
-
 /* Over a command of @len dwords */
-static void step(struct rg_slot *s, uint32_t len)
+static void step(struct rg_stream *s, uint32_t len)
 {
-	struct rg_stream *st = &s->st->stream;
-	struct rg_window *w = &s->rg->window[st->depth];
+	struct rg_position *at = s->at;
+	struct rg_window *w = &s->draft->window[at->depth];
 
-	if (st->depth)
-		st->level[st->depth - 1].pos += len;
+	if (at->depth)
+		at->level[at->depth - 1].pos += len;
 	else
-		st->fetch = (st->fetch + len * 4) & ring_mask(s);
+		at->fetch = (at->fetch + len * 4) & ring_mask(s);
 	if (len < w->n - w->at)
 		w->at += len;
 	else
@@ -184,86 +177,81 @@ static void step(struct rg_slot *s, uint32_t len)
 /* Commands                                                            */
 /* ------------------------------------------------------------------ */
 
-struct job {
-	uint32_t n; /* dwords */
-};
-
 /* Hardware stores head after each command; a job does so now and then. */
-static void store_head(struct rg_slot *s, struct job *j)
+static void store_head(struct rg_stream *s)
 {
-	uint64_t va = rg_ctx_of(s)->ctl + CTL_HEAD;
-	uint32_t *d = s->rg->job + j->n;
+	uint64_t va = s->regs->ctl + CTL_HEAD;
+	uint32_t *d = s->draft->job.dwords + s->draft->job.r.n;
 
 	d[0] = REFGPU_CMD(REFGPU_OP_FENCE, FENCE_LEN);
 	d[1] = (uint32_t)va;
 	d[2] = (uint32_t)(va >> 32);
-	d[3] = s->st->stream.fetch;
+	d[3] = s->at->fetch;
 	d[4] = 0; /* refgpu_ctl.reserved2 */
-	j->n += FENCE_LEN;
-	s->st->stream.unstored = 0;
+	s->draft->job.r.n += FENCE_LEN;
+	s->at->unstored = 0;
 }
 
-static void ring_command(struct rg_slot *s, struct job *j, bool batch)
+static void ring_command(struct rg_stream *s, bool batch)
 {
-	if (++s->st->stream.unstored >= RG_HEAD_EVERY || batch)
-		store_head(s, j);
+	if (++s->at->unstored >= RG_HEAD_EVERY || batch)
+		store_head(s);
 }
 
-static enum end call(struct rg_slot *s, const uint32_t *cmd)
+static enum end call(struct rg_stream *s, const uint32_t *cmd)
 {
-	struct rg_stream *st = &s->st->stream;
+	struct rg_position *at = s->at;
 
-	if (st->depth == REFGPU_BATCH_NESTING)
+	if (at->depth == REFGPU_BATCH_NESTING)
 		return error(s, REFGPU_ERROR_NESTING);
-	st->level[st->depth++] =
+	at->level[at->depth++] =
 		(struct rg_level){ .va = rg_u64(cmd + 1), .n = cmd[3] };
-	s->rg->window[st->depth].n = s->rg->window[st->depth].at = 0;
+	s->draft->window[at->depth].n = s->draft->window[at->depth].at = 0;
 	return GO_ON;
 }
 
 /* Behind the BATCH that led here */
-static void leave(struct rg_slot *s, struct job *j)
+static void leave(struct rg_stream *s)
 {
-	s->st->stream.depth--;
+	s->at->depth--;
 	step(s, 4);
-	if (!s->st->stream.depth)
-		ring_command(s, j, true);
+	if (!s->at->depth)
+		ring_command(s, true);
 }
 
 /* In order: what was written before may be in the tables. */
-static enum end invalidate(struct rg_slot *s, struct job *j,
-			   const uint32_t *cmd)
+static enum end invalidate(struct rg_stream *s, const uint32_t *cmd)
 {
-	if (!j->n && rg_early_may(s)) {
-		rg_early_invalidate(s, rg_u64(cmd + 1), cmd[3]);
+	if (!s->draft->job.r.n && rg_early_may(s->early)) {
+		rg_early_invalidate(s->early, rg_u64(cmd + 1), cmd[3]);
 		return END_SYNC;
 	}
-	s->st->pending_n = cmd[3];
-	return pend(s, RG_PENDING_INVALIDATE, rg_u64(cmd + 1), 0);
+	pend(s, RG_PENDING_INVALIDATE, rg_u64(cmd + 1), 0);
+	s->pending->n = cmd[3];
+	return END_PENDING;
 }
 
-static void append(struct rg *rg, struct job *j, const uint32_t *cmd,
-		   uint32_t len)
+static void append(struct rg_draft *d, const uint32_t *cmd, uint32_t len)
 {
 	if (REFGPU_CMD_OP(cmd[0]) == REFGPU_OP_NOP)
 		return; /* it takes room for nothing */
-	memcpy(rg->job + j->n, cmd, len * 4ull);
-	j->n += len;
+	memcpy(d->job.dwords + d->job.r.n, cmd, len * 4ull);
+	d->job.r.n += len;
 }
 
-static enum end command(struct rg_slot *s, struct job *j)
+static enum end command(struct rg_stream *s)
 {
-	struct rg_stream *st = &s->st->stream;
-	unsigned engine = rg_ctx_of(s)->control >> REFGPU_CTX_ENGINE_SHIFT & 15;
+	struct rg_position *at = s->at;
+	unsigned engine = rg_ctx_engine(s->regs);
 	const uint32_t *cmd;
 	uint32_t len, n = available(s);
 	unsigned code;
 	enum end end;
 
 	if (!n) {
-		if (!st->depth)
+		if (!at->depth)
 			return END_EMPTY;
-		leave(s, j);
+		leave(s);
 		return GO_ON;
 	}
 	end = look(s, 1, &cmd);
@@ -282,26 +270,26 @@ static enum end command(struct rg_slot *s, struct job *j)
 	case REFGPU_OP_BATCH:
 		return call(s, cmd);
 	case REFGPU_OP_END:
-		if (!st->depth)
+		if (!at->depth)
 			return error(s, REFGPU_ERROR_COMMAND);
-		leave(s, j);
+		leave(s);
 		return GO_ON;
 	case REFGPU_OP_INVALIDATE:
-		end = invalidate(s, j, cmd);
+		end = invalidate(s, cmd);
 		break;
 	case REFGPU_OP_IRQ:
-		s->rg->job_irqs++;
+		s->draft->irqs++;
 		/* Whoever it wakes finds head behind what was before. */
-		if (s->st->stream.unstored)
-			store_head(s, j);
-		append(s->rg, j, cmd, len);
+		if (s->at->unstored)
+			store_head(s);
+		append(s->draft, cmd, len);
 		break;
 	default:
-		append(s->rg, j, cmd, len);
+		append(s->draft, cmd, len);
 	}
 	step(s, len);
-	if (!st->depth)
-		ring_command(s, j, false);
+	if (!at->depth)
+		ring_command(s, false);
 	return end;
 }
 
@@ -311,32 +299,27 @@ static enum end command(struct rg_slot *s, struct job *j)
 /* Commands that make no job are no reason to go on for ever: NOPs, calls. */
 #define MAX_STEPS 65536u
 
-/*
- * Fills rg->job. It ends where it is full, where commands are, or before what
- * is pending from then on. Return: dwords, the last command of which stores
- * head; 0: there is nothing to be run.
- */
-uint32_t rg_stream_build(struct rg_slot *s)
+uint32_t rg_stream_build(struct rg_stream *s)
 {
-	struct rg *rg = s->rg;
-	struct job j = { 0 };
+	struct rg_draft *d = s->draft;
 	enum end end = GO_ON;
 
-	forget_windows(rg);
-	rg->job_irqs = 0;
+	for (unsigned i = 0; i <= REFGPU_BATCH_NESTING; i++)
+		d->window[i].at = d->window[i].n = 0;
+	d->job.r.n = d->irqs = 0;
 	for (unsigned i = 0; !end && i < MAX_STEPS; i++) {
-		if (j.n > RG_JOB_DWORDS - RESERVE)
+		if (d->job.r.n > RG_JOB_DWORDS - RESERVE)
 			end = END_FULL;
 		else
-			end = command(s, &j);
+			end = command(s);
 	}
 	/* A job of nothing else would only make who waits for the end of those
 	 * before it wait longer. */
-	if (!j.n && end == END_PENDING &&
-	    (s->st->pending == RG_PENDING_INVALIDATE ||
-	     s->st->pending == RG_PENDING_COMMANDS))
+	if (!d->job.r.n && end == END_PENDING &&
+	    (s->pending->what == RG_PENDING_INVALIDATE ||
+	     s->pending->what == RG_PENDING_COMMANDS))
 		return 0;
-	if (s->st->stream.unstored && end != END_SYNC)
-		store_head(s, &j);
-	return j.n;
+	if (s->at->unstored && end != END_SYNC)
+		store_head(s);
+	return d->job.r.n;
 }

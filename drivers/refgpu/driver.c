@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The types: how much memory, how large a screen. */
-#include "instance.h"
+/* The module: its types (how much memory, how large a screen), and the two
+ * halves. */
+#include "halves.h"
 
 #define TYPE(var, flavour, mib, x, y)                                          \
 	static const struct vgpu_type var = {                                  \
@@ -18,9 +19,23 @@ TYPE(refgpu_256m, "256m", 256, 1920, 1080);
 TYPE(refgpu_1g, "1g", 1024, 2560, 1440);
 TYPE(refgpu_2g, "2g", 2048, 3840, 2160);
 
-const struct vgpu_type *const rg_types[RG_N_TYPES] = {
+static const struct vgpu_type *const rg_types[] = {
 	&refgpu_64m,
 	&refgpu_256m,
 	&refgpu_1g,
 	&refgpu_2g,
 };
+
+static const struct vgpu_driver rg_driver = {
+	.struct_size = sizeof(rg_driver),
+	.abi_version = VGPU_DRIVER_ABI,
+	.name = "refgpu",
+	.version = "1",
+	.description = "shares the reference GPU between vGPUs",
+	.types = rg_types,
+	.n_types = sizeof(rg_types) / sizeof(rg_types[0]),
+	.create = rg_create,
+	.parent = &rg_parent_ops,
+};
+
+VGPU_DRIVER_MODULE(rg_driver);
