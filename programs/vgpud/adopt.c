@@ -13,12 +13,12 @@
 #include <string.h>
 
 #include "instance.h"
+#include "hub.h"
 #include "registry.h"
-#include "sharer.h"
 #include "store.h"
 #include "util/cleanup.h"
 #include "util/log.h"
-#include "worker.h"
+#include "process.h"
 
 static void load(struct manager *m, const char *uuid,
 		 const struct definition *def, const char *problem,
@@ -91,14 +91,14 @@ static void look_at(struct manager *m, const char *uuid)
 		instance = manager_find_uuid(m, uuid);
 	}
 	if (!instance) {
-		worker_end_orphan(dir, uuid, uuid);
-		worker_clean(dir);
+		process_end_orphan(dir, uuid, uuid);
+		process_clean(dir);
 		return;
 	}
 	err = instance_adopt(instance);
 	if (!err) {
 		log_info(uuid, "its worker %d runs: found again",
-			 (int)worker_pid(instance->worker));
+			 (int)process_pid(instance->worker));
 		if (!instance->broken)
 			instance_set_state(instance, STATE_STARTING, NULL);
 		return;
@@ -109,7 +109,7 @@ static void look_at(struct manager *m, const char *uuid)
 				uuid, strerror(-err));
 		return;
 	}
-	worker_clean(dir);
+	process_clean(dir);
 	if (instance->transient) {
 		instance_free(instance);
 		return;
@@ -150,7 +150,7 @@ int manager_reconcile(struct manager *m)
 			  strerror(-err));
 		return err;
 	}
-	sharers_reconcile(m);
+	hubs_reconcile(m);
 	err = look_at_all(m);
 	if (err) {
 		log_error(m->paths->runtime_dir, "cannot be read: %s",
@@ -164,7 +164,7 @@ int manager_reconcile(struct manager *m)
 		    instance->state == STATE_DEFINED)
 			instance_launch(instance);
 	}
-	sharers_review(m);
+	hubs_review(m);
 	log_info(NULL, "%zu instances found in %u ms", m->n_instances,
 		 (unsigned)((loop_now_ns() - from) / 1000000u));
 	return 0;

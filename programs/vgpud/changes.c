@@ -8,13 +8,13 @@
 #include "config.h"
 #include "fault.h"
 #include "instance.h"
+#include "hub.h"
 #include "registry.h"
-#include "sharer.h"
 #include "store.h"
 #include "util/bytes.h"
 #include "util/cleanup.h"
 #include "util/log.h"
-#include "worker.h"
+#include "process.h"
 
 #define TRANSIENT_FILE "transient" STORE_SUFFIX
 
@@ -118,7 +118,7 @@ static void on_defined(int err, void *user)
 	free(instance->reason);
 	instance->reason = strdup(message);
 	if (instance->worker)
-		worker_stop(instance->worker);
+		process_stop(instance->worker);
 	else
 		instance_ended(instance, message);
 }
@@ -215,7 +215,7 @@ int instance_stop(struct instance *instance, manager_fn done, void *user)
 	instance->user = user;
 	if (instance->worker) {
 		instance_calm(instance);
-		worker_stop(instance->worker);
+		process_stop(instance->worker);
 		return 0;
 	}
 	instance_calm(instance);
@@ -260,7 +260,7 @@ static void on_removed(int err, void *user)
 	fault_point("remove-done");
 	instance_calm(instance);
 	if (instance->worker)
-		worker_stop(instance->worker);
+		process_stop(instance->worker);
 	else
 		instance_ended(instance, NULL);
 }
@@ -309,8 +309,8 @@ static void on_modified(int err, void *user)
 	instance->def = *wanted;
 	if (type)
 		instance_settle(instance, parent, type);
-	if (retell && instance->worker && sharer_needed(instance))
-		sharer_tell(instance);
+	if (retell && instance->worker && hub_needed(instance))
+		hub_tell(instance);
 	instance_event(instance, "modified", NULL);
 	instance_done(instance, 0, NULL);
 }

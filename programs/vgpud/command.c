@@ -10,7 +10,7 @@
 #include "instance.h"
 #include "registry.h"
 #include "util/cleanup.h"
-#include "worker.h"
+#include "process.h"
 
 /* The words are counted by who writes the functions below. */
 static void add(struct command *c, const char *word)
@@ -65,7 +65,7 @@ int command_device(const struct instance *instance, const char *dir,
 
 	*c = (struct command){ 0 };
 	socket = make(c, "%s/" WORKER_SOCKET, dir);
-	control = make(c, "%s/" WORKER_CONTROL, dir);
+	control = make(c, "%s/" PROCESS_CONTROL, dir);
 	mode = make(c, "%o", (unsigned)m->config->socket_mode);
 	if (!socket || !control || !mode)
 		return -ENOMEM;

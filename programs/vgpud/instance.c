@@ -14,14 +14,14 @@
 #include "config.h"
 #include "devwatch.h"
 #include "events.h"
+#include "hub.h"
 #include "registry.h"
-#include "sharer.h"
 #include "util/bytes.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/text.h"
 #include "../common/usage.h"
-#include "worker.h"
+#include "process.h"
 
 const char *state_name(enum state state)
 {
@@ -61,7 +61,7 @@ void instance_set_state(struct instance *instance, enum state state,
 	free(instance->reason);
 	instance->reason = reason;
 	instance->state = state;
-	sharers_review(instance->manager);
+	hubs_review(instance->manager);
 }
 
 void instance_event(struct instance *instance, const char *kind,
@@ -115,7 +115,7 @@ static void launch_next(struct manager *m)
 	}
 }
 
-static void on_ready(struct worker *worker, void *user)
+static void on_ready(struct process *worker, void *user)
 {
 	struct instance *instance = user;
 	struct manager *m = instance->manager;
@@ -126,7 +126,7 @@ static void on_ready(struct worker *worker, void *user)
 	launch_next(m);
 }
 
-static void on_client(struct worker *worker, pid_t pid, uid_t uid, void *user)
+static void on_client(struct process *worker, pid_t pid, uid_t uid, void *user)
 {
 	struct instance *instance = user;
 	bool was = instance->client_pid;
@@ -163,22 +163,22 @@ static bool end_is_wanted(const struct instance *instance)
 static void judge(struct instance *instance, const char *why)
 {
 	struct manager *m = instance->manager;
-	struct worker *worker = instance->worker;
-	bool ready = worker_is_ready(worker), was = instance->client_pid;
+	struct process *worker = instance->worker;
+	bool ready = process_is_ready(worker), was = instance->client_pid;
 	cleanup_free char *doom = steal_ptr(instance->doom);
 	bool wanted = end_is_wanted(instance);
 	uid_t uid = instance->client_uid;
 	char text[512], said[256] = "";
 
 	if (!ready) /* no guest has been heard: these are its own words */
-		worker_last_line(worker, said, sizeof(said));
+		process_last_line(worker, said, sizeof(said));
 	snprintf(text, sizeof(text), "its worker %s%s%s", why,
 		 *said ? ", and said: " : "", said);
 	log_line(wanted ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, instance->def.uuid,
-		 "worker %d %s", (int)worker_pid(worker), why);
+		 "worker %d %s", (int)process_pid(worker), why);
 	if (!wanted)
-		worker_log_last_words(worker);
-	if (worker_exit_status(worker) == EXIT_CODE_PARENT && !doom)
+		process_log_last_words(worker);
+	if (process_exit_status(worker) == EXIT_CODE_PARENT && !doom)
 		snprintf(text, sizeof(text),
 			 "its parent '%s' has dropped it (its worker %s): the "
 			 "logs of vgpud and of the vGPU say why",
@@ -186,7 +186,7 @@ static void judge(struct instance *instance, const char *why)
 	instance->worker = NULL;
 	instance->client_pid = 0;
 	launched(instance);
-	worker_free(worker);
+	process_free(worker);
 	if (was) {
 		instance_event(instance, "detached", NULL);
 		manager_lease(m, uid);
@@ -195,7 +195,7 @@ static void judge(struct instance *instance, const char *why)
 		instance_ended(instance, doom ? doom : text);
 	else
 		instance_failed(instance, doom ? doom : text);
-	sharers_review(m);
+	hubs_review(m);
 	launch_next(m);
 }
 
@@ -212,10 +212,10 @@ static void on_verdict(struct loop_source *src, void *user)
  * closes a process's connections before it tells that the process has ended. */
 static bool await_verdict(struct instance *instance, const char *why)
 {
-	int status = worker_exit_status(instance->worker);
+	int status = process_exit_status(instance->worker);
 
-	if ((status != EXIT_CODE_PARENT && status != WORKER_UNKNOWN) ||
-	    !sharer_needed(instance))
+	if ((status != EXIT_CODE_PARENT && status != PROCESS_UNKNOWN) ||
+	    !hub_needed(instance))
 		return false;
 	if (!instance->verdict &&
 	    loop_add_timer(instance->manager->loop, on_verdict, instance,
@@ -231,31 +231,31 @@ static bool await_verdict(struct instance *instance, const char *why)
  * Why it ended is, in this order: what the daemon did to it (@doom); what its
  * parent's end says, if that was first; its own end, as worker.h has it.
  */
-static void on_worker_ended(struct worker *worker, const char *why, void *user)
+static void on_worker_ended(struct process *worker, const char *why, void *user)
 {
 	struct instance *instance = user;
 
-	sharers_check(instance->manager);
+	hubs_check(instance->manager);
 	if (!instance->doom && !end_is_wanted(instance) &&
 	    await_verdict(instance, why))
 		return;
 	judge(instance, why);
 }
 
-static const struct worker_ops worker_ops = { on_ready, on_client,
-					      on_worker_ended };
+static const struct process_ops worker_ops = { on_ready, on_client,
+					       on_worker_ended };
 
 static const struct devwatch_kind device_watch = {
 	.method = "io.vgpud.Device.Subscribe",
 	.identity = "uuid",
 };
 
-static struct worker_config worker_config(const struct instance *instance,
-					  const char *dir)
+static struct process_config worker_config(const struct instance *instance,
+					   const char *dir)
 {
 	const struct manager *m = instance->manager;
 
-	return (struct worker_config){
+	return (struct process_config){
 		.loop = m->loop,
 		.kind = "worker",
 		.watch = &device_watch,
@@ -270,7 +270,7 @@ static struct worker_config worker_config(const struct instance *instance,
 void instance_unqueue(struct instance *instance)
 {
 	list_remove(&instance->queued);
-	sharer_forget(instance);
+	hub_forget(instance);
 	launched(instance);
 }
 
@@ -279,7 +279,7 @@ static int start_worker(struct instance *instance, int parent_fd)
 {
 	cleanup_free char *dir = instance_path(instance, NULL);
 	cleanup_fd int connection = parent_fd;
-	struct worker_config config;
+	struct process_config config;
 	struct command command;
 	int err;
 
@@ -290,8 +290,8 @@ static int start_worker(struct instance *instance, int parent_fd)
 		config = worker_config(instance, dir);
 		config.argv = command.argv;
 		config.pass_fd = connection;
-		err = worker_start(&config, &worker_ops, instance,
-				   &instance->worker);
+		err = process_start(&config, &worker_ops, instance,
+				    &instance->worker);
 	}
 	command_release(&command);
 	return err;
@@ -335,8 +335,8 @@ static int prepare(struct instance *instance)
 			 "its parent '%s' does not offer type '%s' any more",
 			 instance->def.parent, instance->def.type);
 		err = -ENODEV;
-	} else if (sharer_needed(instance)) {
-		err = sharer_await(instance, why, sizeof(why));
+	} else if (hub_needed(instance)) {
+		err = hub_await(instance, why, sizeof(why));
 	}
 	if (!err || err == -EINPROGRESS)
 		return err;
@@ -358,9 +358,9 @@ void instance_launch(struct instance *instance)
 	}
 	instance->launching = true;
 	m->starting++;
-	if (sharer_needed(instance)) {
+	if (hub_needed(instance)) {
 		instance->pin_lease = manager_first_part(m);
-		err = sharer_introduce(instance);
+		err = hub_introduce(instance);
 	} else {
 		err = start_worker(instance, -1);
 	}
@@ -375,7 +375,7 @@ void instance_doom(struct instance *instance, const char *why)
 	/* Not here: who calls is going through all of them. */
 	if (instance->ended_why && !loop_arm_timer(instance->verdict, 1, 0))
 		return;
-	worker_stop(instance->worker);
+	process_stop(instance->worker);
 }
 
 /* ---- what it takes -------------------------------------------------- */
@@ -410,9 +410,9 @@ void instance_unsettle(struct instance *instance)
 int instance_adopt(struct instance *instance)
 {
 	cleanup_free char *dir = instance_path(instance, NULL);
-	struct worker_config config = worker_config(instance, dir);
+	struct process_config config = worker_config(instance, dir);
 
-	return dir ? worker_adopt(&config, &worker_ops, instance,
-				  &instance->worker)
+	return dir ? process_adopt(&config, &worker_ops, instance,
+				   &instance->worker)
 		   : -ENOMEM;
 }

@@ -15,10 +15,10 @@
 #include "devcall.h"
 #include "instance.h"
 #include "replies.h"
-#include "sharer.h"
+#include "hub.h"
 #include "util/cleanup.h"
 #include "util/log.h"
-#include "worker.h"
+#include "process.h"
 
 /* Until its client is known, a worker may have this part of a user's budget
  * pinned: one more client does not take what others have. */
@@ -26,7 +26,7 @@
 
 static void tell_worker(struct instance *instance)
 {
-	cleanup_free char *path = instance_path(instance, WORKER_CONTROL);
+	cleanup_free char *path = instance_path(instance, PROCESS_CONTROL);
 	struct json_object *params = json_object_new_object();
 	int err = -ENOMEM;
 
@@ -48,8 +48,8 @@ static void tell_worker(struct instance *instance)
 static void tell(struct instance *instance, uint64_t bytes)
 {
 	instance->pin_lease = bytes;
-	if (sharer_needed(instance))
-		sharer_tell(instance);
+	if (hub_needed(instance))
+		hub_tell(instance);
 	else
 		tell_worker(instance);
 }

@@ -10,13 +10,13 @@
 #include "config.h"
 #include "events.h"
 #include "instance.h"
+#include "hub.h"
 #include "registry.h"
-#include "sharer.h"
 #include "store.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/text.h"
-#include "worker.h"
+#include "process.h"
 
 #define MAX_PROBLEMS 100
 
@@ -108,14 +108,14 @@ void instance_free(struct instance *instance)
 		(m->n_instances - at) * sizeof(*m->instances));
 	instance_unqueue(instance);
 	instance_unsettle(instance);
-	worker_free(instance->worker);
+	process_free(instance->worker);
 	loop_remove(instance->backoff);
 	free(instance->reason);
 	free(instance->doom);
 	free(instance->ended_why);
 	loop_remove(instance->verdict);
 	free(instance);
-	sharers_review(m);
+	hubs_review(m);
 }
 
 /* ---- configuration -------------------------------------------------- */
@@ -189,7 +189,7 @@ void manager_set_config(struct manager *m, struct config *config,
 	m->registry = registry;
 	for (size_t i = 0; i < m->n_instances; i++)
 		settle(m->instances[i]);
-	sharers_configure(m);
+	hubs_configure(m);
 	registry_free(old);
 }
 
@@ -217,16 +217,16 @@ static void heed(struct manager *m, const char *name, const char *status)
 
 void manager_notified(struct manager *m, pid_t pid, const char *status)
 {
-	if (sharers_notified(m, pid)) {
+	if (hubs_notified(m, pid)) {
 		heed(m, NULL, status);
 		return;
 	}
 	for (size_t i = 0; i < m->n_instances; i++) {
-		struct worker *worker = m->instances[i]->worker;
+		struct process *worker = m->instances[i]->worker;
 
-		if (worker && worker_pid(worker) == pid) {
+		if (worker && process_pid(worker) == pid) {
 			heed(m, m->instances[i]->def.uuid, status);
-			worker_notified(worker);
+			process_notified(worker);
 			return;
 		}
 	}
@@ -244,7 +244,7 @@ int manager_new(struct loop *loop, const struct manager_paths *paths,
 	m->paths = paths;
 	m->started_ns = loop_now_ns();
 	list_init(&m->start_queue);
-	list_init(&m->sharers);
+	list_init(&m->hubs);
 	err = events_new(loop, &m->events);
 	if (!err)
 		err = store_new(loop, &m->store);
@@ -274,7 +274,7 @@ void manager_free(struct manager *m)
 	while (m->n_instances)
 		instance_free(m->instances[m->n_instances - 1]);
 	free(m->instances);
-	sharers_free(m);
+	hubs_free(m);
 	events_free(m->events);
 	registry_free(m->registry);
 	config_free(m->config);

@@ -31,7 +31,7 @@ struct parent;
 struct parent_type;
 struct registry;
 struct store;
-struct worker;
+struct process;
 
 /* Definitions that are kept, of all parents together. */
 #define MANAGER_MAX_INSTANCES 16384
@@ -83,7 +83,7 @@ struct instance {
 	bool transient, broken;
 	struct parent *parent;
 	struct parent_type *type;
-	struct worker *worker;
+	struct process *worker;
 	pid_t client_pid;
 	uid_t client_uid;
 	unsigned restarts;
@@ -92,7 +92,7 @@ struct instance {
 	char *ended_why; /* its worker has ended; it is not judged yet */
 	struct loop_source *verdict;
 
-	/* Of the vgpu-parent (sharer.h) */
+	/* Of the vgpu-parent (hub.h) */
 	struct list awaiting;
 	struct devask *introducing, *telling;
 	bool tell_again;
@@ -124,7 +124,7 @@ struct manager {
 	struct instance **instances; /* in the order of their UUIDs */
 	size_t n_instances;
 	struct list start_queue;
-	struct list sharers;
+	struct list hubs;
 	unsigned starting;
 	char *notify_path;
 	uint64_t started_ns;

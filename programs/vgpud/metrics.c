@@ -8,7 +8,7 @@
 #include "manager.h"
 #include "registry.h"
 #include "replies.h"
-#include "sharer.h"
+#include "hub.h"
 
 static void head(FILE *f, const char *name, const char *kind, const char *help)
 {
@@ -54,7 +54,7 @@ static void failures(FILE *f, struct manager *m)
 		const char *name = registry_parent(m->registry, i)->name;
 
 		fprintf(f, "vgpud_parent_failures_total{parent=\"%s\"} %u\n",
-			name, sharer_failures(m, name));
+			name, hub_failures(m, name));
 	}
 }
 

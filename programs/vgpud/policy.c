@@ -9,14 +9,14 @@
 #include "instance.h"
 #include "util/bytes.h"
 #include "util/cleanup.h"
-#include "worker.h"
+#include "process.h"
 
 static void clean_folder(struct instance *instance)
 {
 	cleanup_free char *dir = instance_path(instance, NULL);
 
 	if (dir)
-		worker_clean(dir);
+		process_clean(dir);
 }
 
 /* The change is over, and so is the instance. */
@@ -71,7 +71,7 @@ void instance_died(struct instance *instance, const char *why)
 	 * The place of the successor: a keeper that holds the dead worker's
 	 * descriptors would have started one with --adopt by now, and its
 	 * client would have noticed nothing; it would be found here as a new
-	 * process on record (worker_adopt()), before any policy is asked.
+	 * process on record (process_adopt()), before any policy is asked.
 	 */
 	snprintf(message, sizeof(message), "%s", why);
 	switch (instance->def.policy) {

@@ -15,7 +15,7 @@
 #include "spawn.h"
 #include "util/cleanup.h"
 #include "util/log.h"
-#include "worker.h"
+#include "process.h"
 
 /* Before the loop runs: an orphan has so long to end by itself. */
 #define ORPHAN_PATIENCE_MS 2000
@@ -25,7 +25,7 @@ int record_create(const char *dir)
 	cleanup_free char *path = NULL;
 	int fd;
 
-	if (asprintf(&path, "%s/" WORKER_RECORD, dir) < 0) {
+	if (asprintf(&path, "%s/" PROCESS_RECORD, dir) < 0) {
 		path = NULL;
 		return -ENOMEM;
 	}
@@ -67,7 +67,7 @@ int record_find(const char *dir, const char *key, pid_t *ret_pid,
 	char text[32];
 	long pid;
 
-	if (asprintf(&path, "%s/" WORKER_RECORD, dir) < 0) {
+	if (asprintf(&path, "%s/" PROCESS_RECORD, dir) < 0) {
 		path = NULL;
 		return -ENOMEM;
 	}
@@ -88,7 +88,7 @@ int record_find(const char *dir, const char *key, pid_t *ret_pid,
 	return 0;
 }
 
-void worker_end_orphan(const char *dir, const char *key, const char *name)
+void process_end_orphan(const char *dir, const char *key, const char *name)
 {
 	cleanup_fd int pidfd = -1;
 	struct pollfd p;
@@ -106,7 +106,7 @@ void worker_end_orphan(const char *dir, const char *key, const char *name)
 	poll(&p, 1, ORPHAN_PATIENCE_MS);
 }
 
-void worker_clean(const char *dir)
+void process_clean(const char *dir)
 {
 	cleanup_fd int fd =
 		open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

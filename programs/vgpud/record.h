@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The record of which process is an instance's worker, in its folder; or a
- * parent's vgpu-parent. */
+/* The record of which process is an instance's worker, or a parent's hub, in
+ * its folder. */
 #ifndef VGPUD_RECORD_H
 #define VGPUD_RECORD_H
 
@@ -12,7 +12,7 @@
 int record_create(const char *dir);
 
 /**
- * record_find() - the worker on record, if it runs
+ * record_find() - the process on record, if it runs
  *
  * A process of that number that is another program (the number was used
  * again) is not taken for it: its command line has to name @key.

@@ -8,24 +8,24 @@
 #include "instance.h"
 #include "control/json.h"
 #include "manager.h"
+#include "hub.h"
 #include "registry.h"
-#include "sharer.h"
 #include "util/cleanup.h"
-#include "worker.h"
+#include "process.h"
 
 struct json_object *reply_instance(const struct instance *instance)
 {
 	const struct definition *d = &instance->def;
 	struct json_object *obj = json_object_new_object(), *client;
 	cleanup_free char *socket = instance_path(instance, WORKER_SOCKET);
-	cleanup_free char *control = instance_path(instance, WORKER_CONTROL);
+	cleanup_free char *control = instance_path(instance, PROCESS_CONTROL);
 
 	json_set_string(&obj, "uuid", d->uuid);
 	json_set_string(&obj, "label", *d->label ? d->label : NULL);
 	json_set_string(&obj, "parent", d->parent);
 	json_set_string(&obj, "parent_state",
-			sharer_needed(instance)
-				? sharer_state(instance->manager, d->parent)
+			hub_needed(instance)
+				? hub_state(instance->manager, d->parent)
 				: NULL);
 	json_set_string(&obj, "type", d->type);
 	json_set_string(&obj, "state", state_name(instance->state));
@@ -37,7 +37,7 @@ struct json_object *reply_instance(const struct instance *instance)
 	json_set_string(&obj, "control", control ? control : "");
 	if (instance->worker)
 		json_set_uint(&obj, "worker",
-			      (uint64_t)worker_pid(instance->worker));
+			      (uint64_t)process_pid(instance->worker));
 	else
 		json_set_null(&obj, "worker");
 	if (instance->client_pid) {
@@ -64,8 +64,8 @@ struct json_object *reply_parents(struct manager *m)
 		const struct config_parent *config =
 			config_find_parent(m->config, p->name);
 		struct json_object *obj = json_object_new_object();
-		pid_t pid = sharer_pid(m, p->name);
-		char why[SHARER_WHY_MAX];
+		pid_t pid = hub_pid(m, p->name);
+		char why[HUB_WHY_MAX];
 
 		json_set_string(&obj, "name", p->name);
 		json_set_string(&obj, "driver", p->driver);
@@ -83,13 +83,12 @@ struct json_object *reply_parents(struct manager *m)
 		else
 			json_set_null(&obj, "process");
 		json_set_string(&obj, "state",
-				config && config->config
-					? sharer_state(m, p->name)
-					: NULL);
-		json_set_uint(&obj, "failures", sharer_failures(m, p->name));
+				config && config->config ? hub_state(m, p->name)
+							 : NULL);
+		json_set_uint(&obj, "failures", hub_failures(m, p->name));
 		json_set_string(&obj, "error",
 				p->error ? p->error
-				: sharer_problem(m, p->name, why, sizeof(why))
+				: hub_problem(m, p->name, why, sizeof(why))
 					? why
 					: NULL);
 		json_append(&array, obj);
@@ -103,8 +102,8 @@ struct json_object *reply_types(struct manager *m, const char *parent)
 
 	for (size_t i = 0; i < registry_n_parents(m->registry); i++) {
 		const struct parent *p = registry_parent(m->registry, i);
-		char why[SHARER_WHY_MAX];
-		bool problem = sharer_problem(m, p->name, why, sizeof(why));
+		char why[HUB_WHY_MAX];
+		bool problem = hub_problem(m, p->name, why, sizeof(why));
 
 		if (parent && strcmp(p->name, parent))
 			continue;

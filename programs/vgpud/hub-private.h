@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of sharer.h share. */
-#ifndef VGPUD_SHARER_PRIVATE_H
-#define VGPUD_SHARER_PRIVATE_H
+/* What the files of hub.h share. */
+#ifndef VGPUD_HUB_PRIVATE_H
+#define VGPUD_HUB_PRIVATE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sharer.h"
+#include "hub.h"
 #include "util/list.h"
 #include "util/loop.h"
 
-struct worker;
+struct process;
 
 /**
- * struct sharer - the vgpu-parent of one parent, whether it runs or not
+ * struct hub - the hub of one parent, whether it runs or not
  * @label: "parent NAME", for messages
  * @module, @config: what it was started with
  * @process: NULL: none runs
@@ -26,11 +26,11 @@ struct worker;
  * @backoff: is for then
  * @last: the end of the last of them: "was killed by SIGKILL"; NULL: none
  */
-struct sharer {
+struct hub {
 	struct list link;
 	struct manager *manager;
 	char *name, *label, *dir, *control, *module, *config;
-	struct worker *process;
+	struct process *process;
 	struct list waiting;
 	struct loop_source *linger;
 	bool adopted, stopping, stale, dropped;
@@ -41,29 +41,28 @@ struct sharer {
 	char *last;
 };
 
-struct sharer *sharer_find(const struct manager *manager, const char *name);
-int sharer_new(struct manager *manager, const char *name,
-	       struct sharer **ret_sharer);
+struct hub *hub_find(const struct manager *manager, const char *name);
+int hub_new(struct manager *manager, const char *name, struct hub **ret_hub);
 /* Its process runs on. */
-void sharer_free(struct sharer *sharer);
+void hub_free(struct hub *hub);
 /* Supervise the process that runs in its folder. -ESRCH: none does. */
-int sharer_adopt(struct sharer *sharer);
+int hub_adopt(struct hub *hub);
 /* End its process: nobody needs it. */
-void sharer_stop(struct sharer *sharer);
+void hub_stop(struct hub *hub);
 /* The configuration has no such parent any more: its vGPUs, too, are ended,
- * those who wait fail, and @sharer is freed, now or later. */
-void sharer_drop(struct sharer *sharer);
+ * those who wait fail, and @hub is freed, now or later. */
+void hub_drop(struct hub *hub);
 /* Does any vGPU use it? */
-bool sharer_is_used(const struct sharer *sharer);
+bool hub_is_used(const struct hub *hub);
 
-/* In sharer-deaths.c. It died, by itself: @end says how. */
-void sharer_count_death(struct sharer *sharer, const char *end);
+/* In hub-deaths.c. It died, by itself: @end says how. */
+void hub_count_death(struct hub *hub, const char *end);
 /* So many of them are enough for now. @buf: @size bytes for the sentence. */
-bool sharer_gave_up(const struct sharer *sharer, char *buf, size_t size);
+bool hub_gave_up(const struct hub *hub, char *buf, size_t size);
 /* All is forgiven. */
-void sharer_forgive(struct sharer *sharer);
+void hub_forgive(struct hub *hub);
 
 /* The driver's file, as the workers are told of it; NULL: it offers nothing. */
-const char *sharer_module_of(const struct manager *manager, const char *name);
+const char *hub_module_of(const struct manager *manager, const char *name);
 
 #endif

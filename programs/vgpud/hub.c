@@ -15,20 +15,20 @@
 #include "instance.h"
 #include "registry.h"
 #include "record.h"
-#include "sharer-private.h"
+#include "hub-private.h"
 #include "util/cleanup.h"
 #include "util/log.h"
-#include "worker.h"
+#include "process.h"
 
 static const struct devwatch_kind parent_watch = {
 	.method = "io.vgpud.Parent.Subscribe",
 	.identity = "control",
 };
 
-struct sharer *sharer_find(const struct manager *m, const char *name)
+struct hub *hub_find(const struct manager *m, const char *name)
 {
-	list_for_each(n, &m->sharers) {
-		struct sharer *s = list_entry(n, struct sharer, link);
+	list_for_each(n, &m->hubs) {
+		struct hub *s = list_entry(n, struct hub, link);
 
 		if (!strcmp(s->name, name))
 			return s;
@@ -36,7 +36,7 @@ struct sharer *sharer_find(const struct manager *m, const char *name)
 	return NULL;
 }
 
-bool sharer_needed(const struct instance *instance)
+bool hub_needed(const struct instance *instance)
 {
 	const struct config_parent *p = config_find_parent(
 		instance->manager->config, instance->def.parent);
@@ -44,14 +44,14 @@ bool sharer_needed(const struct instance *instance)
 	return p && p->config;
 }
 
-pid_t sharer_pid(const struct manager *m, const char *name)
+pid_t hub_pid(const struct manager *m, const char *name)
 {
-	const struct sharer *s = sharer_find(m, name);
+	const struct hub *s = hub_find(m, name);
 
-	return s && s->process ? worker_pid(s->process) : 0;
+	return s && s->process ? process_pid(s->process) : 0;
 }
 
-static void event(const struct sharer *s, const char *kind, const char *message)
+static void event(const struct hub *s, const char *kind, const char *message)
 {
 	log_line(message ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, s->label, "%s%s%s",
 		 kind, message ? ": " : "", message ? message : "");
@@ -60,12 +60,12 @@ static void event(const struct sharer *s, const char *kind, const char *message)
 							.message = message });
 }
 
-void sharer_free(struct sharer *s)
+void hub_free(struct hub *s)
 {
 	list_remove(&s->link);
 	list_for_each_safe(n, &s->waiting)
 		list_remove(n);
-	worker_free(s->process);
+	process_free(s->process);
 	loop_remove(s->linger);
 	loop_remove(s->backoff);
 	free(s->name);
@@ -80,13 +80,13 @@ void sharer_free(struct sharer *s)
 
 /* ---- who uses it ---------------------------------------------------- */
 
-static bool uses(const struct instance *instance, const struct sharer *s)
+static bool uses(const struct instance *instance, const struct hub *s)
 {
 	return !strcmp(instance->def.parent, s->name) &&
 	       (instance->worker || instance->state == STATE_STARTING);
 }
 
-bool sharer_is_used(const struct sharer *s)
+bool hub_is_used(const struct hub *s)
 {
 	const struct manager *m = s->manager;
 
@@ -96,27 +96,27 @@ bool sharer_is_used(const struct sharer *s)
 	return false;
 }
 
-void sharer_stop(struct sharer *s)
+void hub_stop(struct hub *s)
 {
 	s->stopping = true;
-	worker_stop(s->process);
+	process_stop(s->process);
 }
 
 static void on_linger(struct loop_source *src, void *user)
 {
-	struct sharer *s = user;
+	struct hub *s = user;
 
-	if (sharer_is_used(s) || s->stopping)
+	if (hub_is_used(s) || s->stopping)
 		return;
 	log_info(s->label, "no vGPU uses it any more");
-	sharer_stop(s);
+	hub_stop(s);
 }
 
 /* ---- its life ------------------------------------------------------- */
 
-static void on_ready(struct worker *process, void *user)
+static void on_ready(struct process *process, void *user)
 {
-	struct sharer *s = user;
+	struct hub *s = user;
 
 	if (!s->adopted)
 		event(s, "parent-started", NULL);
@@ -128,15 +128,15 @@ static void on_ready(struct worker *process, void *user)
 		list_remove(&next->awaiting);
 		instance_launch(next);
 	}
-	sharers_review(s->manager);
+	hubs_review(s->manager);
 }
 
-static void on_client(struct worker *process, pid_t pid, uid_t uid, void *user)
+static void on_client(struct process *process, pid_t pid, uid_t uid, void *user)
 {
 }
 
 /* Those who wait for it, or for its answer. Each may vanish in that. */
-static void fail_waiting(struct sharer *s, const char *why)
+static void fail_waiting(struct hub *s, const char *why)
 {
 	struct manager *m = s->manager;
 
@@ -152,7 +152,7 @@ static void fail_waiting(struct sharer *s, const char *why)
 
 		if (!instance->introducing || !uses(instance, s))
 			continue;
-		sharer_forget(instance);
+		hub_forget(instance);
 		instance_unqueue(instance);
 		instance_failed(instance, why);
 		i = (size_t)-1; /* from the beginning: the array may be another
@@ -160,7 +160,7 @@ static void fail_waiting(struct sharer *s, const char *why)
 	}
 }
 
-static void describe_end(const struct sharer *s, const char *why, char *buf,
+static void describe_end(const struct hub *s, const char *why, char *buf,
 			 size_t size)
 {
 	if (s->dropped)
@@ -173,7 +173,7 @@ static void describe_end(const struct sharer *s, const char *why, char *buf,
 }
 
 /* They would end by themselves when they notice, but might not. */
-static void doom_users(struct sharer *s, const char *why)
+static void doom_users(struct hub *s, const char *why)
 {
 	struct manager *m = s->manager;
 
@@ -182,35 +182,35 @@ static void doom_users(struct sharer *s, const char *why)
 			instance_doom(m->instances[i], why);
 }
 
-static void start(struct sharer *s);
+static void start(struct hub *s);
 
-static void on_ended(struct worker *process, const char *why, void *user)
+static void on_ended(struct process *process, const char *why, void *user)
 {
-	struct sharer *s = user;
+	struct hub *s = user;
 	bool wanted = s->stopping;
 	char message[640], end[384], said[128] = "";
 
-	if (!worker_is_ready(process))
-		worker_last_line(process, said, sizeof(said));
+	if (!process_is_ready(process))
+		process_last_line(process, said, sizeof(said));
 	snprintf(end, sizeof(end), "%s%s%s", why, *said ? ", and said: " : "",
 		 said);
 	log_line(wanted ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, s->label,
-		 "vgpu-parent %d %s", (int)worker_pid(process), why);
+		 "vgpu-parent %d %s", (int)process_pid(process), why);
 	if (!wanted) {
-		worker_log_last_words(process);
-		sharer_count_death(s, end);
+		process_log_last_words(process);
+		hub_count_death(s, end);
 	}
 	s->process = NULL;
-	worker_free(process);
+	process_free(process);
 	describe_end(s, end, message, sizeof(message));
 	event(s, wanted ? "parent-ended" : "parent-failed",
 	      wanted ? NULL : message);
 	doom_users(s, message);
 	if (wanted)
-		worker_clean(s->dir);
+		process_clean(s->dir);
 	if (s->dropped) {
 		fail_waiting(s, message);
-		sharer_free(s);
+		hub_free(s);
 	} else if (!wanted) {
 		fail_waiting(s, message);
 	} else if (!list_empty(&s->waiting)) {
@@ -218,12 +218,12 @@ static void on_ended(struct worker *process, const char *why, void *user)
 	}
 }
 
-static const struct worker_ops ops = { on_ready, on_client, on_ended };
+static const struct process_ops ops = { on_ready, on_client, on_ended };
 
-static struct worker_config process_config(const struct sharer *s,
-					   const struct command *command)
+static struct process_config process_config(const struct hub *s,
+					    const struct command *command)
 {
-	return (struct worker_config){
+	return (struct process_config){
 		.loop = s->manager->loop,
 		.kind = "parent",
 		.watch = &parent_watch,
@@ -237,11 +237,11 @@ static struct worker_config process_config(const struct sharer *s,
 }
 
 /* As it is configured now. */
-static int configure(struct sharer *s)
+static int configure(struct hub *s)
 {
 	const struct config_parent *p =
 		config_find_parent(s->manager->config, s->name);
-	const char *module = sharer_module_of(s->manager, s->name);
+	const char *module = hub_module_of(s->manager, s->name);
 
 	if (!p || !p->config || !module)
 		return -ENODEV;
@@ -252,17 +252,17 @@ static int configure(struct sharer *s)
 	return s->config && s->module ? 0 : -ENOMEM;
 }
 
-static int try_start(struct sharer *s)
+static int try_start(struct hub *s)
 {
 	cleanup_free char *folder = NULL;
-	struct worker_config config;
+	struct process_config config;
 	struct command command;
 	int err = configure(s);
 
 	if (err)
 		return err;
 	s->adopted = s->stopping = s->stale = false;
-	if (asprintf(&folder, "%s/" SHARER_FOLDER,
+	if (asprintf(&folder, "%s/" HUB_FOLDER,
 		     s->manager->paths->runtime_dir) < 0) {
 		folder = NULL;
 		return -ENOMEM;
@@ -272,20 +272,19 @@ static int try_start(struct sharer *s)
 	command_parent(s->manager->paths->parent_program, s->module, s->config,
 		       s->control, &command);
 	config = process_config(s, &command);
-	return worker_start(&config, &ops, s, &s->process);
+	return process_start(&config, &ops, s, &s->process);
 }
 
-static void describe_start(const struct sharer *s, int err, char *buf,
-			   size_t size)
+static void describe_start(const struct hub *s, int err, char *buf, size_t size)
 {
 	snprintf(buf, size, "its parent '%s' can't be started (in %s): %s",
 		 s->name, s->manager->paths->runtime_dir, strerror(-err));
 }
 
 /* For those who wait. */
-static void start(struct sharer *s)
+static void start(struct hub *s)
 {
-	char why[SHARER_WHY_MAX];
+	char why[HUB_WHY_MAX];
 	int err = try_start(s);
 
 	if (!err)
@@ -296,33 +295,33 @@ static void start(struct sharer *s)
 
 static void on_backoff(struct loop_source *src, void *user)
 {
-	struct sharer *s = user;
+	struct hub *s = user;
 
 	if (!s->process && !list_empty(&s->waiting))
 		start(s);
 }
 
-int sharer_adopt(struct sharer *s)
+int hub_adopt(struct hub *s)
 {
-	const char *module = sharer_module_of(s->manager, s->name);
-	struct worker_config config = process_config(s, NULL);
+	const char *module = hub_module_of(s->manager, s->name);
+	struct process_config config = process_config(s, NULL);
 	int err = configure(s);
 
 	if (err == -ENOMEM)
 		return err;
-	err = worker_adopt(&config, &ops, s, &s->process);
+	err = process_adopt(&config, &ops, s, &s->process);
 	if (err)
 		return err;
 	s->adopted = true;
 	s->stale = (s->config &&
-		    !record_names(worker_pid(s->process), s->config)) ||
-		   (module && !record_names(worker_pid(s->process), module));
+		    !record_names(process_pid(s->process), s->config)) ||
+		   (module && !record_names(process_pid(s->process), module));
 	return 0;
 }
 
-void sharer_drop(struct sharer *s)
+void hub_drop(struct hub *s)
 {
-	char why[SHARER_WHY_MAX];
+	char why[HUB_WHY_MAX];
 
 	s->dropped = true;
 	describe_end(s, "", why, sizeof(why));
@@ -330,38 +329,38 @@ void sharer_drop(struct sharer *s)
 		log_notice(s->label, "not configured any more: ended, and its "
 				     "vGPUs with it");
 		doom_users(s, why);
-		sharer_stop(s);
+		hub_stop(s);
 		return;
 	}
 	fail_waiting(s, why);
-	sharer_free(s);
+	hub_free(s);
 }
 
-int sharer_new(struct manager *m, const char *name, struct sharer **ret_sharer)
+int hub_new(struct manager *m, const char *name, struct hub **ret_hub)
 {
-	struct sharer *s = calloc(1, sizeof(*s));
+	struct hub *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return -ENOMEM;
 	s->manager = m;
 	list_init(&s->waiting);
-	list_insert(&m->sharers, &s->link);
+	list_insert(&m->hubs, &s->link);
 	s->name = strdup(name);
 	if (asprintf(&s->label, "parent %s", name) < 0)
 		s->label = NULL;
-	if (asprintf(&s->dir, "%s/" SHARER_FOLDER "/%s", m->paths->runtime_dir,
+	if (asprintf(&s->dir, "%s/" HUB_FOLDER "/%s", m->paths->runtime_dir,
 		     name) < 0)
 		s->dir = NULL;
-	if (asprintf(&s->control, "%s/" SHARER_FOLDER "/%s/" WORKER_CONTROL,
+	if (asprintf(&s->control, "%s/" HUB_FOLDER "/%s/" PROCESS_CONTROL,
 		     m->paths->runtime_dir, name) < 0)
 		s->control = NULL;
 	if (!s->name || !s->label || !s->dir || !s->control ||
 	    loop_add_timer(m->loop, on_linger, s, &s->linger) ||
 	    loop_add_timer(m->loop, on_backoff, s, &s->backoff)) {
-		sharer_free(s);
+		hub_free(s);
 		return -ENOMEM;
 	}
-	*ret_sharer = s;
+	*ret_hub = s;
 	return 0;
 }
 
@@ -369,15 +368,15 @@ int sharer_new(struct manager *m, const char *name, struct sharer **ret_sharer)
 
 /* A process for those who wait: now, or when the last death is long enough
  * ago. */
-static int begin(struct sharer *s, char *why, size_t size)
+static int begin(struct hub *s, char *why, size_t size)
 {
 	uint64_t now = loop_now_ns();
-	char problem[SHARER_WHY_MAX];
+	char problem[HUB_WHY_MAX];
 	int err;
 
 	if (s->process)
 		return 0; /* it is starting, or ends, and another one follows */
-	if (sharer_gave_up(s, problem, sizeof(problem))) {
+	if (hub_gave_up(s, problem, sizeof(problem))) {
 		snprintf(why, size, "its parent '%s' has failed: %s", s->name,
 			 problem);
 		return -EIO;
@@ -391,11 +390,11 @@ static int begin(struct sharer *s, char *why, size_t size)
 	return err == -EINPROGRESS ? -EIO : err;
 }
 
-int sharer_await(struct instance *instance, char *why, size_t size)
+int hub_await(struct instance *instance, char *why, size_t size)
 {
 	struct manager *m = instance->manager;
 	const char *name = instance->def.parent;
-	struct sharer *s = sharer_find(m, name);
+	struct hub *s = hub_find(m, name);
 	int err = 0;
 
 	if (s && s->process && s->stale && !s->stopping) {
@@ -405,10 +404,10 @@ int sharer_await(struct instance *instance, char *why, size_t size)
 			 name);
 		return -EBUSY;
 	}
-	if (s && s->process && worker_is_ready(s->process) && !s->stopping)
+	if (s && s->process && process_is_ready(s->process) && !s->stopping)
 		return 0;
 	if (!s) {
-		err = sharer_new(m, name, &s);
+		err = hub_new(m, name, &s);
 		if (err) {
 			snprintf(why, size, "its parent '%s': %s", name,
 				 strerror(-err));

@@ -10,16 +10,16 @@
 
 #include "config.h"
 #include "manager.h"
-#include "sharer-private.h"
+#include "hub-private.h"
 #include "util/bytes.h"
-#include "worker.h"
+#include "process.h"
 
-static uint64_t window_ns(const struct sharer *s)
+static uint64_t window_ns(const struct hub *s)
 {
 	return s->manager->config->restart_window_s * 1000000000ull;
 }
 
-void sharer_count_death(struct sharer *s, const char *end)
+void hub_count_death(struct hub *s, const char *end)
 {
 	uint64_t now = loop_now_ns();
 
@@ -29,13 +29,13 @@ void sharer_count_death(struct sharer *s, const char *end)
 	}
 	free(s->last);
 	s->last = strdup(end);
-	s->again_ns = now + (SHARER_BACKOFF_NS
-			     << MIN(s->deaths, SHARER_BACKOFF_DOUBLINGS));
+	s->again_ns =
+		now + (HUB_BACKOFF_NS << MIN(s->deaths, HUB_BACKOFF_DOUBLINGS));
 	s->deaths++;
 	s->failures++;
 }
 
-bool sharer_gave_up(const struct sharer *s, char *buf, size_t size)
+bool hub_gave_up(const struct hub *s, char *buf, size_t size)
 {
 	uint64_t past = loop_now_ns() - s->window_ns;
 
@@ -52,7 +52,7 @@ bool sharer_gave_up(const struct sharer *s, char *buf, size_t size)
 	return true;
 }
 
-void sharer_forgive(struct sharer *s)
+void hub_forgive(struct hub *s)
 {
 	s->deaths = 0;
 	s->again_ns = 0;
@@ -60,31 +60,31 @@ void sharer_forgive(struct sharer *s)
 
 /* ---- to look at ----------------------------------------------------- */
 
-const char *sharer_state(const struct manager *m, const char *name)
+const char *hub_state(const struct manager *m, const char *name)
 {
-	const struct sharer *s = sharer_find(m, name);
-	char why[SHARER_WHY_MAX];
+	const struct hub *s = hub_find(m, name);
+	char why[HUB_WHY_MAX];
 
 	if (s && s->process)
-		return s->stopping		     ? "ending"
-		       : worker_is_ready(s->process) ? "running"
-						     : "starting";
-	if (s && sharer_gave_up(s, why, sizeof(why)))
+		return s->stopping		      ? "ending"
+		       : process_is_ready(s->process) ? "running"
+						      : "starting";
+	if (s && hub_gave_up(s, why, sizeof(why)))
 		return "failed";
 	return s && !list_empty(&s->waiting) ? "starting" : "idle";
 }
 
-bool sharer_problem(const struct manager *m, const char *name, char *buf,
-		    size_t size)
+bool hub_problem(const struct manager *m, const char *name, char *buf,
+		 size_t size)
 {
-	const struct sharer *s = sharer_find(m, name);
+	const struct hub *s = hub_find(m, name);
 
-	return s && !s->process && sharer_gave_up(s, buf, size);
+	return s && !s->process && hub_gave_up(s, buf, size);
 }
 
-unsigned sharer_failures(const struct manager *m, const char *name)
+unsigned hub_failures(const struct manager *m, const char *name)
 {
-	const struct sharer *s = sharer_find(m, name);
+	const struct hub *s = hub_find(m, name);
 
 	return s ? s->failures : 0;
 }

@@ -9,7 +9,7 @@
 #include "devask.h"
 #include "fault.h"
 #include "instance.h"
-#include "sharer-private.h"
+#include "hub-private.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
@@ -42,9 +42,9 @@ static void on_introduced(int err, const char *message, int fd, void *user)
 	instance_introduced(instance, fd, err ? why : NULL);
 }
 
-int sharer_introduce(struct instance *instance)
+int hub_introduce(struct instance *instance)
 {
-	struct sharer *s = sharer_find(instance->manager, instance->def.parent);
+	struct hub *s = hub_find(instance->manager, instance->def.parent);
 	struct json_object *params;
 
 	if (!s || !s->process)
@@ -68,15 +68,15 @@ static void on_told(int err, const char *message, int fd, void *user)
 			    "its parent can't be told what it may have: %s",
 			    message);
 	if (instance->tell_again)
-		sharer_tell(instance);
+		hub_tell(instance);
 	else
 		instance_terms_told(instance);
 }
 
 /* One after the other: two questions may overtake each other. */
-void sharer_tell(struct instance *instance)
+void hub_tell(struct instance *instance)
 {
-	struct sharer *s = sharer_find(instance->manager, instance->def.parent);
+	struct hub *s = hub_find(instance->manager, instance->def.parent);
 	int err = -ENOTCONN;
 
 	if (instance->telling) {
@@ -94,7 +94,7 @@ void sharer_tell(struct instance *instance)
 			    strerror(-err));
 }
 
-void sharer_forget(struct instance *instance)
+void hub_forget(struct instance *instance)
 {
 	list_remove(&instance->awaiting);
 	devask_cancel(instance->introducing);

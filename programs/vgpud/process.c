@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "worker.h"
+#include "process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,7 @@
 /* What a line of programs/common/crash.c has. */
 #define CRASH_REPORT ": crashed: SIG"
 
-struct worker {
+struct process {
 	struct loop *loop;
 	const char *kind;
 	const struct devwatch_kind *watch_kind;
@@ -36,39 +36,39 @@ struct worker {
 	uint64_t deadline, pause; /* of becoming ready; between looks */
 	bool ready, stopping, notified;
 	bool late;  /* killed, since it did not become ready */
-	int status; /* what it exited with, or WORKER_... */
-	const struct worker_ops *ops;
+	int status; /* what it exited with, or PROCESS_... */
+	const struct process_ops *ops;
 	void *user;
 };
 
-pid_t worker_pid(const struct worker *w)
+pid_t process_pid(const struct process *p)
 {
-	return w->pid;
+	return p->pid;
 }
 
-int worker_exit_status(const struct worker *w)
+int process_exit_status(const struct process *p)
 {
-	return w->status;
+	return p->status;
 }
 
-bool worker_is_ready(const struct worker *w)
+bool process_is_ready(const struct process *p)
 {
-	return w->ready;
+	return p->ready;
 }
 
-void worker_free(struct worker *w)
+void process_free(struct process *p)
 {
-	if (!w)
+	if (!p)
 		return;
-	devwatch_free(w->watch);
-	loop_remove(w->ended);
-	loop_remove(w->timer);
-	close_fd(w->pidfd);
-	free(w->control);
-	free(w->dir);
-	free(w->key);
-	free(w->name);
-	free(w);
+	devwatch_free(p->watch);
+	loop_remove(p->ended);
+	loop_remove(p->timer);
+	close_fd(p->pidfd);
+	free(p->control);
+	free(p->dir);
+	free(p->key);
+	free(p->name);
+	free(p);
 }
 
 /* ---- its control socket --------------------------------------------- */
@@ -76,83 +76,83 @@ void worker_free(struct worker *w)
 static void on_watch_state(struct devwatch *watch, const char *key,
 			   pid_t client, uid_t uid, void *user)
 {
-	struct worker *w = user;
+	struct process *p = user;
 
-	if (strcmp(key, w->key) || devwatch_peer(watch) != w->pid) {
-		log_error(w->name,
+	if (strcmp(key, p->key) || devwatch_peer(watch) != p->pid) {
+		log_error(p->name,
 			  "on its control socket answers another "
 			  "process than its %s",
-			  w->kind);
-		devwatch_free(w->watch);
-		w->watch = NULL;
+			  p->kind);
+		devwatch_free(p->watch);
+		p->watch = NULL;
 		return;
 	}
-	if (!w->ready) {
-		w->ready = true;
-		w->pause = WORKER_LOOK_NS;
-		if (!w->stopping)
-			loop_arm_timer(w->timer, 0, 0);
-		w->ops->ready(w, w->user);
+	if (!p->ready) {
+		p->ready = true;
+		p->pause = PROCESS_LOOK_NS;
+		if (!p->stopping)
+			loop_arm_timer(p->timer, 0, 0);
+		p->ops->ready(p, p->user);
 	}
-	w->ops->client(w, client, uid, w->user);
+	p->ops->client(p, client, uid, p->user);
 }
 
 static void on_watch_closed(struct devwatch *watch, void *user)
 {
-	struct worker *w = user;
+	struct process *p = user;
 
 	/* It dies, which the pidfd tells; or else we come back. */
-	devwatch_free(w->watch);
-	w->watch = NULL;
-	if (!w->stopping && w->ended)
-		loop_arm_timer(w->timer, w->pause, 0);
+	devwatch_free(p->watch);
+	p->watch = NULL;
+	if (!p->stopping && p->ended)
+		loop_arm_timer(p->timer, p->pause, 0);
 }
 
-static void look(struct worker *w)
+static void look(struct process *p)
 {
 	static const struct devwatch_ops ops = { on_watch_state,
 						 on_watch_closed };
 	int err;
 
-	if (w->watch)
+	if (p->watch)
 		return;
-	err = devwatch_new(w->loop, w->control, w->watch_kind, &ops, w,
-			   &w->watch);
+	err = devwatch_new(p->loop, p->control, p->watch_kind, &ops, p,
+			   &p->watch);
 	if (!err)
 		return;
-	loop_arm_timer(w->timer, w->pause, 0);
-	if (w->pause < WORKER_LOOK_MAX_NS)
-		w->pause *= 2;
+	loop_arm_timer(p->timer, p->pause, 0);
+	if (p->pause < PROCESS_LOOK_MAX_NS)
+		p->pause *= 2;
 }
 
-void worker_notified(struct worker *w)
+void process_notified(struct process *p)
 {
-	w->notified = true;
-	w->pause = WORKER_LOOK_NS;
-	look(w);
+	p->notified = true;
+	p->pause = PROCESS_LOOK_NS;
+	look(p);
 }
 
 static void on_timer(struct loop_source *src, void *user)
 {
-	struct worker *w = user;
+	struct process *p = user;
 
-	if (w->stopping) {
-		log_warning(w->name, "%s %d does not end: killed", w->kind,
-			    (int)w->pid);
-		pidfd_kill(w->pidfd, SIGKILL);
+	if (p->stopping) {
+		log_warning(p->name, "%s %d does not end: killed", p->kind,
+			    (int)p->pid);
+		pidfd_kill(p->pidfd, SIGKILL);
 		return;
 	}
-	if (w->deadline && !w->ready && loop_now_ns() >= w->deadline) {
-		log_error(w->name, "%s %d does not become ready: killed",
-			  w->kind, (int)w->pid);
-		w->late = true;
-		pidfd_kill(w->pidfd, SIGKILL);
+	if (p->deadline && !p->ready && loop_now_ns() >= p->deadline) {
+		log_error(p->name, "%s %d does not become ready: killed",
+			  p->kind, (int)p->pid);
+		p->late = true;
+		pidfd_kill(p->pidfd, SIGKILL);
 		return;
 	}
-	look(w);
+	look(p);
 }
 
-static char *last_words(const struct worker *w)
+static char *last_words(const struct process *p)
 {
 	cleanup_free char *path = NULL;
 	cleanup_fd int fd = -1;
@@ -161,7 +161,7 @@ static char *last_words(const struct worker *w)
 	off_t from;
 	ssize_t n;
 
-	if (asprintf(&path, "%s/" WORKER_LOG, w->dir) < 0) {
+	if (asprintf(&path, "%s/" PROCESS_LOG, p->dir) < 0) {
 		path = NULL;
 		return NULL;
 	}
@@ -169,8 +169,8 @@ static char *last_words(const struct worker *w)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return NULL;
 	from = st.st_size > LAST_WORDS ? st.st_size - LAST_WORDS : 0;
-	if (from < w->log_from)
-		from = w->log_from;
+	if (from < p->log_from)
+		from = p->log_from;
 	text = malloc(LAST_WORDS + 1);
 	if (!text)
 		return NULL;
@@ -180,9 +180,9 @@ static char *last_words(const struct worker *w)
 }
 
 /* Of one that init has reaped, only its own log may tell. */
-static void describe_unknown(const struct worker *w, char *buf, size_t size)
+static void describe_unknown(const struct process *p, char *buf, size_t size)
 {
-	cleanup_free char *text = last_words(w);
+	cleanup_free char *text = last_words(p);
 	char *crash = NULL;
 
 	for (char *at = text; at && (at = strstr(at, CRASH_REPORT)); at++)
@@ -202,50 +202,50 @@ static void describe_unknown(const struct worker *w, char *buf, size_t size)
 
 static void on_ended(struct loop_source *src, uint32_t events, void *user)
 {
-	struct worker *w = user;
+	struct process *p = user;
 	char why[256];
 	int err;
 
-	err = pidfd_reap(w->pidfd, why, sizeof(why), &w->status);
+	err = pidfd_reap(p->pidfd, why, sizeof(why), &p->status);
 	if (err == -EAGAIN)
 		return;
 	if (err) {
-		w->status = WORKER_UNKNOWN;
-		describe_unknown(w, why, sizeof(why));
+		p->status = PROCESS_UNKNOWN;
+		describe_unknown(p, why, sizeof(why));
 	}
-	if (w->late)
+	if (p->late)
 		snprintf(why, sizeof(why),
 			 "did not become ready within %llu s, and was killed",
-			 WORKER_START_NS / 1000000000ull);
-	loop_remove(w->ended);
-	w->ended = NULL;
-	loop_arm_timer(w->timer, 0, 0);
-	w->ops->ended(w, why, w->user);
+			 PROCESS_START_NS / 1000000000ull);
+	loop_remove(p->ended);
+	p->ended = NULL;
+	loop_arm_timer(p->timer, 0, 0);
+	p->ops->ended(p, why, p->user);
 }
 
-void worker_check(struct worker *w)
+void process_check(struct process *p)
 {
-	if (w->ended)
-		on_ended(w->ended, 0, w);
+	if (p->ended)
+		on_ended(p->ended, 0, p);
 }
 
-void worker_stop(struct worker *w)
+void process_stop(struct process *p)
 {
 	int err;
 
-	if (w->stopping || !w->ended)
+	if (p->stopping || !p->ended)
 		return;
-	w->stopping = true;
-	err = pidfd_kill(w->pidfd, SIGTERM);
+	p->stopping = true;
+	err = pidfd_kill(p->pidfd, SIGTERM);
 	if (err && err != -ESRCH)
-		log_error(w->name, "cannot end %s %d: %s", w->kind, (int)w->pid,
+		log_error(p->name, "cannot end %s %d: %s", p->kind, (int)p->pid,
 			  strerror(-err));
-	loop_arm_timer(w->timer, WORKER_STOP_NS, 0);
+	loop_arm_timer(p->timer, PROCESS_STOP_NS, 0);
 }
 
-void worker_last_line(const struct worker *w, char *buf, size_t size)
+void process_last_line(const struct process *p, char *buf, size_t size)
 {
-	cleanup_free char *text = last_words(w);
+	cleanup_free char *text = last_words(p);
 	size_t len = text ? strlen(text) : 0;
 	char *from;
 
@@ -256,36 +256,36 @@ void worker_last_line(const struct worker *w, char *buf, size_t size)
 	text_make_printable(buf);
 }
 
-void worker_log_last_words(const struct worker *w)
+void process_log_last_words(const struct process *p)
 {
-	cleanup_free char *text = last_words(w);
+	cleanup_free char *text = last_words(p);
 	char *rest = NULL;
 
 	for (char *line = text ? strtok_r(text, "\n", &rest) : NULL; line;
 	     line = strtok_r(NULL, "\n", &rest)) {
 		text_make_printable(line);
-		log_warning(w->name, "%s said: %s", w->kind, line);
+		log_warning(p->name, "%s said: %s", p->kind, line);
 	}
 }
 
 /* ---- starting ------------------------------------------------------- */
 
-static int open_log(struct worker *w)
+static int open_log(struct process *p)
 {
 	cleanup_free char *path = NULL, *old = NULL;
 	struct stat st;
 	int fd;
 
-	if (asprintf(&path, "%s/" WORKER_LOG, w->dir) < 0 ||
-	    asprintf(&old, "%s/" WORKER_LOG ".old", w->dir) < 0)
+	if (asprintf(&path, "%s/" PROCESS_LOG, p->dir) < 0 ||
+	    asprintf(&old, "%s/" PROCESS_LOG ".old", p->dir) < 0)
 		return -ENOMEM;
-	if (!stat(path, &st) && st.st_size > WORKER_LOG_MAX)
+	if (!stat(path, &st) && st.st_size > PROCESS_LOG_MAX)
 		rename(path, old);
 	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
 		  0640);
 	if (fd < 0)
 		return -errno;
-	w->log_from = lseek(fd, 0, SEEK_END);
+	p->log_from = lseek(fd, 0, SEEK_END);
 	return fd;
 }
 
@@ -310,7 +310,7 @@ static char **environment(const char *notify_entry)
 	return env;
 }
 
-static int run(struct worker *w, const struct worker_config *c)
+static int run(struct process *p, const struct process_config *c)
 {
 	cleanup_free char *notify = NULL, **env = NULL;
 	cleanup_fd int log = -1, record = -1;
@@ -322,61 +322,61 @@ static int run(struct worker *w, const struct worker_config *c)
 	env = environment(notify);
 	if (!env)
 		return -ENOMEM;
-	log = open_log(w);
+	log = open_log(p);
 	if (log < 0)
 		return log;
-	record = record_create(w->dir);
+	record = record_create(p->dir);
 	if (record < 0)
 		return record;
 	fault_point_of(c->kind, "record");
 	return spawn_start(&(struct spawn){ c->argv, (const char *const *)env,
 					    log, log, record, c->pass_fd },
-			   &w->pid, &w->pidfd);
+			   &p->pid, &p->pidfd);
 }
 
-static int worker_new(const struct worker_config *c,
-		      const struct worker_ops *ops, void *user,
-		      struct worker **ret_worker)
+static int process_new(const struct process_config *c,
+		       const struct process_ops *ops, void *user,
+		       struct process **ret_process)
 {
-	struct worker *w = calloc(1, sizeof(*w));
+	struct process *p = calloc(1, sizeof(*p));
 
-	if (!w)
+	if (!p)
 		return -ENOMEM;
-	w->loop = c->loop;
-	w->pidfd = -1;
-	w->ops = ops;
-	w->user = user;
-	w->pause = WORKER_LOOK_NS;
-	w->kind = c->kind;
-	w->watch_kind = c->watch;
-	w->key = strdup(c->key);
-	w->name = strdup(c->name);
-	w->dir = strdup(c->dir);
-	if (asprintf(&w->control, "%s/" WORKER_CONTROL, c->dir) < 0)
-		w->control = NULL;
-	if (!w->dir || !w->control || !w->key || !w->name) {
-		worker_free(w);
+	p->loop = c->loop;
+	p->pidfd = -1;
+	p->ops = ops;
+	p->user = user;
+	p->pause = PROCESS_LOOK_NS;
+	p->kind = c->kind;
+	p->watch_kind = c->watch;
+	p->key = strdup(c->key);
+	p->name = strdup(c->name);
+	p->dir = strdup(c->dir);
+	if (asprintf(&p->control, "%s/" PROCESS_CONTROL, c->dir) < 0)
+		p->control = NULL;
+	if (!p->dir || !p->control || !p->key || !p->name) {
+		process_free(p);
 		return -ENOMEM;
 	}
-	*ret_worker = w;
+	*ret_process = p;
 	return 0;
 }
 
-static int supervise(struct worker *w)
+static int supervise(struct process *p)
 {
 	int err =
-		loop_add_fd(w->loop, w->pidfd, EPOLLIN, on_ended, w, &w->ended);
+		loop_add_fd(p->loop, p->pidfd, EPOLLIN, on_ended, p, &p->ended);
 
 	if (!err)
-		err = loop_add_timer(w->loop, on_timer, w, &w->timer);
+		err = loop_add_timer(p->loop, on_timer, p, &p->timer);
 	return err;
 }
 
-int worker_start(const struct worker_config *c, const struct worker_ops *ops,
-		 void *user, struct worker **ret_worker)
+int process_start(const struct process_config *c, const struct process_ops *ops,
+		  void *user, struct process **ret_process)
 {
-	struct worker *w;
-	int err = worker_new(c, ops, user, &w);
+	struct process *p;
+	int err = process_new(c, ops, user, &p);
 
 	if (err)
 		return err;
@@ -386,41 +386,41 @@ int worker_start(const struct worker_config *c, const struct worker_ops *ops,
 		goto fail;
 	}
 	fault_point_of(c->kind, "folder");
-	err = run(w, c);
+	err = run(p, c);
 	if (err)
 		goto fail;
 	fault_point_of(c->kind, "started");
-	err = supervise(w);
+	err = supervise(p);
 	if (!err)
-		err = loop_arm_timer(w->timer, WORKER_START_NS, 0);
+		err = loop_arm_timer(p->timer, PROCESS_START_NS, 0);
 	if (err) {
-		pidfd_kill(w->pidfd, SIGKILL);
+		pidfd_kill(p->pidfd, SIGKILL);
 		goto fail;
 	}
-	w->deadline = loop_now_ns() + WORKER_START_NS;
-	*ret_worker = w;
+	p->deadline = loop_now_ns() + PROCESS_START_NS;
+	*ret_process = p;
 	return 0;
 fail:
-	worker_free(w);
+	process_free(p);
 	return err;
 }
 
-int worker_adopt(const struct worker_config *c, const struct worker_ops *ops,
-		 void *user, struct worker **ret_worker)
+int process_adopt(const struct process_config *c, const struct process_ops *ops,
+		  void *user, struct process **ret_process)
 {
-	struct worker *w;
-	int err = worker_new(c, ops, user, &w);
+	struct process *p;
+	int err = process_new(c, ops, user, &p);
 
 	if (err)
 		return err;
-	err = record_find(c->dir, c->key, &w->pid, &w->pidfd);
+	err = record_find(c->dir, c->key, &p->pid, &p->pidfd);
 	if (!err)
-		err = supervise(w);
+		err = supervise(p);
 	if (err) {
-		worker_free(w);
+		process_free(p);
 		return err;
 	}
-	look(w);
-	*ret_worker = w;
+	look(p);
+	*ret_process = p;
 	return 0;
 }

@@ -10,56 +10,55 @@
 #include "instance.h"
 #include "registry.h"
 #include "record.h"
-#include "sharer-private.h"
+#include "hub-private.h"
 #include "util/cleanup.h"
 #include "util/log.h"
-#include "worker.h"
+#include "process.h"
 
-const char *sharer_module_of(const struct manager *m, const char *name)
+const char *hub_module_of(const struct manager *m, const char *name)
 {
 	const struct parent *p = registry_find_parent(m->registry, name);
 
 	return p && p->n_types ? p->types[0].module : NULL;
 }
 
-void sharers_review(struct manager *m)
+void hubs_review(struct manager *m)
 {
-	list_for_each(n, &m->sharers) {
-		struct sharer *s = list_entry(n, struct sharer, link);
+	list_for_each(n, &m->hubs) {
+		struct hub *s = list_entry(n, struct hub, link);
 
-		if (s->process && worker_is_ready(s->process) && !s->stopping)
+		if (s->process && process_is_ready(s->process) && !s->stopping)
 			loop_arm_timer(s->linger,
-				       sharer_is_used(s) ? 0 : SHARER_LINGER_NS,
-				       0);
+				       hub_is_used(s) ? 0 : HUB_LINGER_NS, 0);
 	}
 }
 
-void sharers_check(struct manager *m)
+void hubs_check(struct manager *m)
 {
-	list_for_each_safe(n, &m->sharers) {
-		struct sharer *s = list_entry(n, struct sharer, link);
+	list_for_each_safe(n, &m->hubs) {
+		struct hub *s = list_entry(n, struct hub, link);
 
 		if (s->process)
-			worker_check(s->process);
+			process_check(s->process);
 	}
 }
 
-void sharers_configure(struct manager *m)
+void hubs_configure(struct manager *m)
 {
-	list_for_each_safe(n, &m->sharers) {
-		struct sharer *s = list_entry(n, struct sharer, link);
+	list_for_each_safe(n, &m->hubs) {
+		struct hub *s = list_entry(n, struct hub, link);
 		const struct config_parent *p =
 			config_find_parent(m->config, s->name);
-		const char *module = sharer_module_of(m, s->name);
+		const char *module = hub_module_of(m, s->name);
 		bool stale = false;
 
 		if (p && p->error)
 			continue; /* a slip of the pen takes nothing away */
 		if (!p || !p->config) {
-			sharer_drop(s);
+			hub_drop(s);
 			continue;
 		}
-		sharer_forgive(s);
+		hub_forgive(s);
 		if (!s->process)
 			continue;
 		if (module)
@@ -77,20 +76,20 @@ void sharers_configure(struct manager *m)
 static void look_at(struct manager *m, const char *name)
 {
 	const struct config_parent *p = config_find_parent(m->config, name);
-	struct sharer *s;
+	struct hub *s;
 	int err;
 
-	if (sharer_new(m, name, &s)) {
+	if (hub_new(m, name, &s)) {
 		manager_problem(m, "parent %s is left out: out of memory",
 				name);
 		return;
 	}
 	if (p && p->config) {
-		err = sharer_adopt(s);
+		err = hub_adopt(s);
 		if (!err) {
 			log_info(s->label,
 				 "its vgpu-parent %d runs: found again",
-				 (int)worker_pid(s->process));
+				 (int)process_pid(s->process));
 			return;
 		}
 		if (err != -ESRCH)
@@ -99,19 +98,19 @@ static void look_at(struct manager *m, const char *name)
 					"be looked for: %s",
 					name, strerror(-err));
 	} else {
-		worker_end_orphan(s->dir, s->control, s->label);
+		process_end_orphan(s->dir, s->control, s->label);
 	}
-	worker_clean(s->dir);
-	sharer_free(s);
+	process_clean(s->dir);
+	hub_free(s);
 }
 
-void sharers_reconcile(struct manager *m)
+void hubs_reconcile(struct manager *m)
 {
 	cleanup_free char *path = NULL;
 	struct dirent *e;
 	DIR *d;
 
-	if (asprintf(&path, "%s/" SHARER_FOLDER, m->paths->runtime_dir) < 0) {
+	if (asprintf(&path, "%s/" HUB_FOLDER, m->paths->runtime_dir) < 0) {
 		path = NULL;
 		return;
 	}
@@ -124,21 +123,21 @@ void sharers_reconcile(struct manager *m)
 	closedir(d);
 }
 
-bool sharers_notified(struct manager *m, pid_t pid)
+bool hubs_notified(struct manager *m, pid_t pid)
 {
-	list_for_each(n, &m->sharers) {
-		struct sharer *s = list_entry(n, struct sharer, link);
+	list_for_each(n, &m->hubs) {
+		struct hub *s = list_entry(n, struct hub, link);
 
-		if (s->process && worker_pid(s->process) == pid) {
-			worker_notified(s->process);
+		if (s->process && process_pid(s->process) == pid) {
+			process_notified(s->process);
 			return true;
 		}
 	}
 	return false;
 }
 
-void sharers_free(struct manager *m)
+void hubs_free(struct manager *m)
 {
-	list_for_each_safe(n, &m->sharers)
-		sharer_free(list_entry(n, struct sharer, link));
+	list_for_each_safe(n, &m->hubs)
+		hub_free(list_entry(n, struct hub, link));
 }
