@@ -16,14 +16,13 @@
 #include "control/server.h"
 #include "device/device.h"
 #include "device/module.h"
-#include "device/session.h"
 #include "display/plane.h"
 #include "display/reader.h"
 #include "dma/budget.h"
 #include "dma/pin.h"
 #include "dma/space.h"
 #include "screenshot.h"
-#include "transport/conn.h"
+#include "session/session.h"
 #include "util/bytes.h"
 #include "util/cleanup.h"
 #include "util/log-sink.h"
@@ -32,6 +31,7 @@
 
 struct device_control {
 	struct vgpu_core *core;
+	const struct session_server *sessions;
 	const char *socket_path;
 	struct control_server *server;
 	struct screenshots *screenshots;
@@ -234,19 +234,20 @@ static void get_stats(struct control_call *call, struct json_object *params,
 {
 	struct device_control *control = user;
 	struct device_stats *stats = &control->core->stats;
+	const struct session_stats *session =
+		session_server_stats(control->sessions);
 	struct json_object *out = json_object_new_object();
-	struct conn_stats conn = { 0 };
+	struct conn_stats conn;
 
-	if (control->core->session)
-		session_get_stats(control->core->session, &conn);
-	json_set(&out, "requests", by_command(stats->requests));
-	json_set(&out, "errors", by_command(stats->errors));
+	session_server_conn_stats(control->sessions, &conn);
+	json_set(&out, "requests", by_command(session->requests));
+	json_set(&out, "errors", by_command(session->errors));
 	json_set(&out, "interrupts", interrupts(stats));
 	json_set(&out, "resets", resets(stats));
-	json_set_uint(&out, "read_bytes", stats->read_bytes);
-	json_set_uint(&out, "write_bytes", stats->write_bytes);
+	json_set_uint(&out, "read_bytes", session->read_bytes);
+	json_set_uint(&out, "write_bytes", session->write_bytes);
 	json_set_uint(&out, "clients", stats->clients);
-	json_set_uint(&out, "refused", stats->refused);
+	json_set_uint(&out, "refused", session->refused);
 	json_set_uint(&out, "rx_bytes", conn.rx_bytes);
 	json_set_uint(&out, "tx_bytes", conn.tx_bytes);
 	json_set_uint(&out, "stalls", conn.stalls);
@@ -454,6 +455,7 @@ static const struct control_handler handlers[] = {
 };
 
 int device_control_new(struct loop *loop, struct vgpu_core *core,
+		       const struct session_server *sessions,
 		       const char *socket_path,
 		       struct device_control **ret_control)
 {
@@ -469,6 +471,7 @@ int device_control_new(struct loop *loop, struct vgpu_core *core,
 	if (!control)
 		return -ENOMEM;
 	control->core = core;
+	control->sessions = sessions;
 	control->socket_path = socket_path;
 	watchers_init(&control->watchers, core);
 	err = screenshots_new(loop, &control->screenshots);

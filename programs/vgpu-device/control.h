@@ -6,14 +6,17 @@
 #include "util/loop.h"
 
 struct device_control;
+struct session_server;
 struct vgpu_core;
 
 /**
  * device_control_new() - answer control clients
  * @core: must outlive it
+ * @sessions: its clients'; must outlive it
  * @socket_path: what GetInfo says; may be NULL; must outlive it
  */
 int device_control_new(struct loop *loop, struct vgpu_core *core,
+		       const struct session_server *sessions,
 		       const char *socket_path,
 		       struct device_control **ret_control);
 

@@ -25,6 +25,7 @@
 #include "options.h"
 #include "uplink/uplink.h"
 #include "play.h"
+#include "session/session.h"
 #include "sockets.h"
 #include "transport/listener.h"
 #include "transport/recording.h"
@@ -44,6 +45,7 @@ struct server {
 	struct uplink *parent; /* NULL: the type needs none */
 	struct dma_budgets *budgets;
 	struct vgpu_core *core;
+	struct session_server *sessions;
 	struct listener *listener; /* NULL: the socket came connected */
 	struct listener *control_listener;
 	struct device_control *control;
@@ -64,7 +66,7 @@ static void on_client(struct listener *listener, int fd, void *user)
 {
 	struct server *s = user;
 
-	device_accept(s->core, fd); /* it logs what goes wrong */
+	session_server_accept(s->sessions, fd); /* it logs what goes wrong */
 }
 
 static void on_control_client(struct listener *listener, int fd, void *user)
@@ -226,7 +228,8 @@ static int start_device(struct server *s)
 	}
 	config.module = s->module;
 	memcpy(config.uuid, s->options->uuid, sizeof(config.uuid));
-	if (device_create(&config, &s->core))
+	if (device_create(&config, &s->core) ||
+	    session_server_new(s->core, &s->sessions))
 		return EXIT_RUNTIME;
 	if (s->parent)
 		uplink_attach(s->parent, s->core, on_parent_gone, s);
@@ -253,8 +256,8 @@ static int start_control(struct server *s)
 
 	if (!s->options->control_path)
 		return 0;
-	err = device_control_new(s->loop, s->core, s->options->socket_path,
-				 &s->control);
+	err = device_control_new(s->loop, s->core, s->sessions,
+				 s->options->socket_path, &s->control);
 	if (err) {
 		log_error(NULL, "cannot start the control server: %s",
 			  strerror(-err));
@@ -275,7 +278,7 @@ static int serve_connected(struct server *s)
 		log_error(NULL, "--fd %d: %s", fd, strerror(errno));
 		return EXIT_SOCKET;
 	}
-	return device_accept(s->core, fd) ? EXIT_RUNTIME : 0;
+	return session_server_accept(s->sessions, fd) ? EXIT_RUNTIME : 0;
 }
 
 static int start_recording(struct server *s)
@@ -290,7 +293,7 @@ static int start_recording(struct server *s)
 			  s->options->record, strerror(-err));
 		return EXIT_RUNTIME;
 	}
-	s->core->recorder = s->recorder;
+	session_server_record(s->sessions, s->recorder);
 	return 0;
 }
 
@@ -313,7 +316,8 @@ static int start(struct server *s)
 	if (code)
 		return code;
 	if (s->options->play)
-		return play_start(s->loop, s->core, s->options->play, &s->play);
+		return play_start(s->loop, s->sessions, s->options->play,
+				  &s->play);
 	s->connected_fd = s->options->fd >= 0 &&
 			  socket_is_connected(s->options->fd);
 	if (s->connected_fd)
@@ -329,6 +333,8 @@ static int finish(struct server *s)
 	listener_free(s->listener);
 	listener_free(s->control_listener);
 	device_control_free(s->control);
+	s->control = NULL;
+	session_server_free(s->sessions);
 	device_destroy(s->core);
 	dma_budgets_free(s->budgets);
 	uplink_free(s->parent);

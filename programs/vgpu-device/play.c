@@ -8,13 +8,14 @@
 #include <string.h>
 
 #include "options.h"
+#include "session/session.h"
 #include "transport/player.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
 struct play {
 	struct loop *loop;
-	struct vgpu_core *core;
+	struct session_server *sessions;
 	const char *path;
 	FILE *file;
 	struct player *player;
@@ -27,7 +28,7 @@ static void on_connect(int fd, void *user)
 {
 	struct play *play = user;
 
-	device_accept(play->core, fd); /* it logs what goes wrong */
+	session_server_accept(play->sessions, fd); /* it logs what goes wrong */
 }
 
 static void on_done(int err, const struct player_result *result, void *user)
@@ -42,8 +43,8 @@ static void on_done(int err, const struct player_result *result, void *user)
 
 static const struct player_ops player_ops = { on_connect, on_done };
 
-int play_start(struct loop *loop, struct vgpu_core *core, const char *path,
-	       struct play **ret_play)
+int play_start(struct loop *loop, struct session_server *sessions,
+	       const char *path, struct play **ret_play)
 {
 	struct play *play = calloc(1, sizeof(*play));
 	int err;
@@ -51,7 +52,7 @@ int play_start(struct loop *loop, struct vgpu_core *core, const char *path,
 	if (!play)
 		return EXIT_RUNTIME;
 	play->loop = loop;
-	play->core = core;
+	play->sessions = sessions;
 	play->path = path;
 	play->file = strcmp(path, "-") ? fopen(path, "re") : stdin;
 	if (!play->file) {

@@ -3,14 +3,14 @@
 #ifndef VGPU_DEVICE_PLAY_H
 #define VGPU_DEVICE_PLAY_H
 
-#include "device/device.h"
-
+struct loop;
 struct play;
+struct session_server;
 
 /* Play @path ("-": standard input) to the vGPU; the loop stops when it is
  * over. Return: an exit code. */
-int play_start(struct loop *loop, struct vgpu_core *core, const char *path,
-	       struct play **ret_play);
+int play_start(struct loop *loop, struct session_server *sessions,
+	       const char *path, struct play **ret_play);
 
 /* Say how it went on standard output. NULL is fine. Return: an exit code. */
 int play_finish(struct play *play);

@@ -152,10 +152,10 @@ static void build_other_regions(struct vgpu_core *core)
 	struct region *config = &core->regions[VGPU_REGION_CONFIG];
 
 	config->size = pci_config_size(core->config);
-	config->flags = VFIO_USER_REGION_FLAG_READ | VFIO_USER_REGION_FLAG_WRITE;
+	config->flags = REGION_CAN_READ | REGION_CAN_WRITE;
 	rom->size = pci_rom_bar_size(core->desc.rom_size);
 	if (rom->size)
-		rom->flags = VFIO_USER_REGION_FLAG_READ;
+		rom->flags = REGION_CAN_READ;
 }
 
 static int build_irqs(struct vgpu_core *core)

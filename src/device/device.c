@@ -7,18 +7,13 @@
 #include <string.h>
 #include <uuid/uuid.h>
 
-#include "../dma/budget.h"
-#include "../dma/pin.h"
-#include "../dma/space.h"
 #include "../pci/config.h"
 #include "../pci/msix.h"
 #include "../state/arena.h"
-#include "../transport/refuse.h"
-#include "../util/cleanup.h"
 #include "build.h"
+#include "client.h"
 #include "irq.h"
 #include "module.h"
-#include "session.h"
 
 /* ------------------------------------------------------------------ */
 /* Life                                                                */
@@ -36,6 +31,7 @@ int device_create(const struct device_config *config,
 	if (!core)
 		return -ENOMEM;
 	pthread_mutex_init(&core->log_lock, NULL);
+	list_init(&core->client_unmaps);
 	core->loop = config->loop;
 	core->module = config->module;
 	core->type = config->type;
@@ -84,9 +80,6 @@ void device_destroy(struct vgpu_core *core)
 {
 	if (!core)
 		return;
-	core->client_changed = NULL;
-	session_free(core->session);
-	core->session = NULL;
 	if (core->dev)
 		core->ops.destroy(core->dev);
 	if (core->initialised) {
@@ -121,101 +114,14 @@ void device_reset(struct vgpu_core *core, enum vgpu_reset_reason reason)
 	core->ops.reset(core->dev, reason);
 }
 
-/* A client comes after another one: nothing of the last one may be left. A
- * departed client keeps what it has mapped, so the files themselves change. */
-static int renew(struct vgpu_core *core)
-{
-	for (unsigned i = 0; i < VGPU_NUM_BARS; i++) {
-		int err = region_renew(&core->regions[i], core->type->name);
-
-		if (err)
-			return err;
-	}
-	if (core->state)
-		memset(core->state, 0, core->state_size);
-	/* Before the reset: what the driver shows from then on is new. */
-	if (core->display_ext)
-		core->display_ext->renewed(core, core->display);
-	device_reset(core, VGPU_RESET_NEW_CLIENT);
-	return 0;
-}
-
 /* ------------------------------------------------------------------ */
-/* Clients                                                             */
+/* Its client                                                          */
 /* ------------------------------------------------------------------ */
-
-/* What the client has pinned counts for its user from now on. */
-static int use_budget(struct vgpu_core *core)
-{
-	struct dma_budget *budget;
-	pid_t pid;
-	uid_t uid;
-	int err;
-
-	if (!core->budgets)
-		return 0;
-	err = session_peer(core->session, &pid, &uid);
-	if (!err)
-		err = dma_budgets_get(core->budgets, uid, &budget);
-	if (err)
-		return err;
-	err = dma_space_set_budget(core->dma, budget);
-	dma_budget_unref(budget);
-	return err;
-}
-
-int device_accept(struct vgpu_core *core, int fd)
-{
-	int err;
-
-	/* A VMM that is started anew may be here before the end of the last
-	 * one was read. */
-	if (core->session && session_hung_up(core->session)) {
-		log_info(core->name, "client left");
-		session_free(core->session);
-	}
-	if (core->session) {
-		core->stats.refused++;
-		if (log_allowed(&core->client_log, core->name))
-			log_warning(core->name,
-				    "a second client was refused: a vGPU "
-				    "serves one at a time");
-		return refuse_client(core->loop, fd, EBUSY);
-	}
-	if (core->used) {
-		err = renew(core);
-		if (err) {
-			log_error(core->name,
-				  "client refused: cannot make fresh memory: %s",
-				  strerror(-err));
-			refuse_client(core->loop, fd, -err);
-			return err;
-		}
-	}
-	core->used = true;
-	err = session_new(core, fd, &core->session);
-	if (!err) {
-		err = use_budget(core);
-		if (err) {
-			session_free(core->session);
-			core->session = NULL;
-		}
-	}
-	if (err) {
-		log_error(core->name, "cannot serve a client: %s",
-			  strerror(-err));
-		return err;
-	}
-	core->stats.clients++;
-	if (core->client_changed)
-		core->client_changed(core, true, core->client_user);
-	return 0;
-}
 
 void device_disconnect(struct vgpu_core *core)
 {
-	if (core->session)
-		session_shutdown(core->session, 0);
+	if (core->client)
+		core->client->ops->close(core->client);
 }
 
 int device_client(const struct vgpu_core *core, int *ret_pid, unsigned *ret_uid)
@@ -224,9 +130,9 @@ int device_client(const struct vgpu_core *core, int *ret_pid, unsigned *ret_uid)
 	uid_t uid;
 	int err;
 
-	if (!core->session)
+	if (!core->client)
 		return -ENOTCONN;
-	err = session_peer(core->session, &pid, &uid);
+	err = core->client->ops->peer(core->client, &pid, &uid);
 	if (err)
 		return err;
 	*ret_pid = pid;

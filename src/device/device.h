@@ -18,12 +18,13 @@
 
 #include <vgpu/driver.h>
 
+#include "../util/list.h"
 #include "../util/log.h"
 #include "../util/loop.h"
-#include "../vfio-user/proto.h"
 #include "region.h"
 
 struct arena;
+struct client;
 struct dma_budgets;
 struct dma_space;
 struct doorbell;
@@ -32,8 +33,6 @@ struct module;
 struct msix;
 struct uplink;
 struct pci_config;
-struct recorder;
-struct session;
 struct vgpu_core;
 struct vgpu_iommu;
 
@@ -41,24 +40,16 @@ struct vgpu_iommu;
 
 /**
  * struct device_stats - counters since the instance was made
- * @requests: messages served, by enum vfio_user_command; 0: unknown ones
- * @errors: of these, answered with an error
  * @irqs: interrupts sent by eventfd, by enum vgpu_irq_index; any thread
- * @read_bytes: bytes of REGION_READ
- * @write_bytes: bytes of REGION_WRITE and WRITE_MULTI
- * @clients: connections served
- * @refused: connections refused because there was a client already
+ * @clients: that have attached
  * @doorbells: rung by eventfd
  * @resets: by enum vgpu_reset_reason
  * @engine_ns: time on a shared engine, as the driver says; any thread
  * @n_engines: of these, the ones that the driver has spoken of; likewise
  */
 struct device_stats {
-	uint64_t requests[VFIO_USER_NUM_COMMANDS];
-	uint64_t errors[VFIO_USER_NUM_COMMANDS];
 	atomic_uint_fast64_t irqs[VGPU_NUM_IRQS];
-	uint64_t read_bytes, write_bytes;
-	uint64_t clients, refused;
+	uint64_t clients;
 	uint64_t doorbells;
 	uint64_t resets[VGPU_NUM_RESET_REASONS];
 	atomic_uint_fast64_t engine_ns[VGPU_MAX_ENGINES];
@@ -107,8 +98,8 @@ struct vgpu_core {
 	void *client_user;
 
 	bool used; /* a client was here: renew before the next one */
-	struct session *session;
-	struct recorder *recorder; /* the program's; NULL: none */
+	struct client *client;	    /* NULL: none */
+	struct list client_unmaps; /* of client.c: those under way */
 
 	/* display sits above this layer: it hangs itself in here */
 	const struct device_extension *display_ext;
@@ -154,20 +145,11 @@ struct device_config {
 int device_create(const struct device_config *config,
 		  struct vgpu_core **ret_core);
 
-/* Ends the session, too. NULL is fine. */
+/* Its client must have detached. NULL is fine. */
 void device_destroy(struct vgpu_core *core);
 
-/**
- * device_accept() - serve a client
- * @fd: connected socket; owned from here on
- *
- * There is one client at a time: another one gets an error reply to its
- * VERSION, and the first is not disturbed.
- */
-int device_accept(struct vgpu_core *core, int fd);
-
-/* Say goodbye to the client, if there is one: replies are sent, what it still
- * sends is drained, then the connection closes. Asynchronous. */
+/* Ask the client to leave, if there is one: see struct client_ops.
+ * Asynchronous: client_changed() tells. */
 void device_disconnect(struct vgpu_core *core);
 
 /* Reset registers, config space and interrupt state; mapped memory stays. */

@@ -6,7 +6,7 @@
 #include "../dma/pin.h"
 #include "../dma/access.h"
 #include "../dma/space.h"
-#include "session-remote.h"
+#include "client.h"
 
 /* A range is going that the driver still uses. */
 static int on_unmap(uint64_t iova, uint64_t size, void *user)
@@ -44,7 +44,8 @@ static int on_remote(const struct dma_remote_request *request, void *user)
 {
 	struct vgpu_core *core = user;
 
-	return session_remote(core->session, request);
+	return core->client ? core->client->ops->remote(core->client, request) :
+			      -ENOTCONN;
 }
 
 static const struct dma_owner_ops owner_ops = {

@@ -72,7 +72,7 @@ static int find_or_make(struct vgpu_core *core, const struct region_area *area,
 }
 
 int doorbells_offer(struct vgpu_core *core, unsigned index,
-		    struct vfio_user_ioeventfd *entries, int *fds, size_t max)
+		    struct doorbell_fd *fds, size_t max)
 {
 	const struct region *region = &core->regions[index];
 	size_t n = 0;
@@ -87,13 +87,8 @@ int doorbells_offer(struct vgpu_core *core, unsigned index,
 		err = find_or_make(core, area, &bell);
 		if (err)
 			return err;
-		entries[n] = (struct vfio_user_ioeventfd){
-			.offset = area->offset,
-			.size = area->size,
-			.fd_index = (uint32_t)n,
-			.type = VFIO_USER_IO_FD_TYPE_IOEVENTFD,
-		};
-		fds[n++] = bell->fd;
+		fds[n++] = (struct doorbell_fd){ area->offset, area->size,
+						 bell->fd };
 	}
 	return (int)n;
 }

@@ -110,18 +110,6 @@ uint32_t irqs_count(const struct irqs *irqs, unsigned index)
 	return index < VGPU_NUM_IRQS ? irqs->config.counts[index] : 0;
 }
 
-uint32_t irqs_flags(const struct irqs *irqs, unsigned index)
-{
-	if (!irqs_count(irqs, index))
-		return 0;
-	/* No NORESIZE: a vector that is added needs one message, not a new set
-	 * of all of them. */
-	if (index == VGPU_IRQ_INTX)
-		return VFIO_USER_IRQ_INFO_EVENTFD | VFIO_USER_IRQ_INFO_MASKABLE |
-		       VFIO_USER_IRQ_INFO_AUTOMASKED;
-	return VFIO_USER_IRQ_INFO_EVENTFD;
-}
-
 /* ------------------------------------------------------------------ */
 /* Firing; lock held                                                   */
 /* ------------------------------------------------------------------ */
@@ -140,7 +128,7 @@ static void intx_update(struct irqs *irqs)
 	int fd = irqs->config.counts[VGPU_IRQ_INTX] ? irqs->vectors[0].fd : -1;
 
 	if (s->level && !s->masked && !s->disabled && fd >= 0) {
-		s->masked = 1; /* VFIO_IRQ_INFO_AUTOMASKED */
+		s->masked = 1; /* VFIO: AUTOMASKED */
 		send_event(irqs, VGPU_IRQ_INTX, fd);
 	}
 }
@@ -257,7 +245,7 @@ void irqs_set_intx_disabled(struct irqs *irqs, bool disabled)
 }
 
 /* ------------------------------------------------------------------ */
-/* SET_IRQS                                                            */
+/* What the client sets                                                */
 /* ------------------------------------------------------------------ */
 
 /* The client's eventfd that masks or unmasks INTx was signalled. */
@@ -299,16 +287,15 @@ static int bind_intx_event(struct irqs *irqs, bool unmask, int fd)
 	return 0;
 }
 
-/* Give vectors their trigger eventfds, or take them away (no @fds). */
-static void assign(struct irqs *irqs, const struct vfio_user_irq_set *set,
-		   int *fds)
+/* Give vectors their trigger eventfds, or take them away (no fds). */
+static void assign(struct irqs *irqs, const struct irq_set *set)
 {
 	for (uint32_t i = 0; i < set->count; i++) {
 		struct vector_state *v =
 			vector_at(irqs, set->index, set->start + i);
 
 		close_fd(v->fd);
-		v->fd = fds ? steal_fd(&fds[i]) : -1;
+		v->fd = set->n_fds ? steal_fd(&set->fds[i]) : -1;
 		if (v->fd < 0)
 			continue;
 		irqs->state->enabled[set->index] = 1;
@@ -317,13 +304,13 @@ static void assign(struct irqs *irqs, const struct vfio_user_irq_set *set,
 	}
 	if (set->index == VGPU_IRQ_INTX) {
 		/* A new route starts unmasked, as a new request_irq() does. */
-		if (fds)
+		if (set->n_fds)
 			irqs->state->masked = 0;
 		intx_update(irqs);
 	}
 }
 
-/* DATA_NONE | ACTION_TRIGGER with count 0: the index is off. */
+/* The client wants no more of an index. */
 static void disable(struct irqs *irqs, unsigned index)
 {
 	for (uint32_t i = 0; i < irqs->config.counts[index]; i++) {
@@ -340,82 +327,67 @@ static void disable(struct irqs *irqs, unsigned index)
 	}
 }
 
-static bool selected(const struct vfio_user_irq_set *set, const uint8_t *bools,
-		     uint32_t i)
-{
-	return !(set->flags & VFIO_USER_IRQ_SET_DATA_BOOL) || bools[i];
-}
-
-/* DATA_NONE and DATA_BOOL */
-static void act(struct irqs *irqs, const struct vfio_user_irq_set *set,
-		const uint8_t *bools)
+/* At once, not by eventfd */
+static void act(struct irqs *irqs, const struct irq_set *set)
 {
 	for (uint32_t i = 0; i < set->count; i++) {
-		if (!selected(set, bools, i))
+		if (set->when == IRQ_IF && !set->bools[i])
 			continue;
 		if (set->index != VGPU_IRQ_INTX) {
 			message_signal(irqs, set->index, set->start + i);
-		} else if (set->flags & VFIO_USER_IRQ_SET_ACTION_TRIGGER) {
+		} else if (set->action == IRQ_TRIGGER) {
 			/* A loop-back: as if the pin had pulsed. */
 			if (irqs->vectors[0].fd >= 0)
 				send_event(irqs, VGPU_IRQ_INTX,
 					   irqs->vectors[0].fd);
 		} else {
-			irqs->state->masked = !!(set->flags &
-						 VFIO_USER_IRQ_SET_ACTION_MASK);
+			irqs->state->masked = set->action == IRQ_MASK;
 			intx_update(irqs);
 		}
 	}
 }
 
 /* Everything that can be wrong, before anything is changed. */
-static int check(struct irqs *irqs, const struct vfio_user_irq_set *set,
-		 const int *fds, size_t n_fds)
+static int check(struct irqs *irqs, const struct irq_set *set)
 {
-	uint32_t data = set->flags & VFIO_USER_IRQ_SET_DATA_MASK;
-	bool trigger = set->flags & VFIO_USER_IRQ_SET_ACTION_TRIGGER;
+	bool trigger = set->action == IRQ_TRIGGER;
 	uint32_t have = irqs_count(irqs, set->index);
 
 	if (set->index >= VGPU_NUM_IRQS)
 		return -EINVAL;
 	if (!range_inside(set->start, set->count, have))
 		return -EINVAL;
-	if (!set->count &&
-	    (set->start || data != VFIO_USER_IRQ_SET_DATA_NONE || !trigger))
+	if (!set->count && (set->start || set->when != IRQ_NOW || !trigger))
 		return -EINVAL;
-	/* Only INTx can be masked (VFIO_IRQ_INFO_MASKABLE). */
+	/* Only INTx can be masked (VFIO: MASKABLE). */
 	if (!trigger && set->index != VGPU_IRQ_INTX)
 		return -EINVAL;
-	if (data != VFIO_USER_IRQ_SET_DATA_EVENTFD)
-		return n_fds ? -EINVAL : 0;
-	if (n_fds && n_fds != set->count)
+	if (set->when != IRQ_BY_EVENTFD)
+		return set->n_fds ? -EINVAL : 0;
+	if (set->n_fds && set->n_fds != set->count)
 		return -EINVAL;
-	for (size_t i = 0; i < n_fds; i++)
-		if (!eventfd_check(fds[i]))
+	for (size_t i = 0; i < set->n_fds; i++)
+		if (!eventfd_check(set->fds[i]))
 			return -EINVAL;
 	return 0;
 }
 
-int irqs_set(struct irqs *irqs, const struct vfio_user_irq_set *set,
-	     const uint8_t *bools, int *fds, size_t n_fds)
+int irqs_set(struct irqs *irqs, const struct irq_set *set)
 {
-	bool eventfds = set->flags & VFIO_USER_IRQ_SET_DATA_EVENTFD;
-	bool trigger = set->flags & VFIO_USER_IRQ_SET_ACTION_TRIGGER;
-	int err = check(irqs, set, fds, n_fds);
+	int err = check(irqs, set);
 
 	if (err)
 		return err;
 	pthread_mutex_lock(&irqs->lock);
 	if (!set->count)
 		disable(irqs, set->index);
-	else if (!eventfds)
-		act(irqs, set, bools);
-	else if (trigger)
-		assign(irqs, set, n_fds ? fds : NULL);
+	else if (set->when != IRQ_BY_EVENTFD)
+		act(irqs, set);
+	else if (set->action == IRQ_TRIGGER)
+		assign(irqs, set);
 	else /* INTx has one vector, so there is one fd at most */
-		err = bind_intx_event(irqs,
-				      set->flags & VFIO_USER_IRQ_SET_ACTION_UNMASK,
-				      n_fds ? steal_fd(&fds[0]) : -1);
+		err = bind_intx_event(irqs, set->action == IRQ_UNMASK,
+				      set->n_fds ? steal_fd(&set->fds[0]) : -1);
 	pthread_mutex_unlock(&irqs->lock);
 	return err;
 }

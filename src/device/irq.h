@@ -2,8 +2,7 @@
 /*
  * Interrupts of an instance: INTx, MSI, MSI-X, ERR, REQ by eventfd.
  *
- * Semantics are VFIO's (<linux/vfio.h>, VFIO_DEVICE_SET_IRQS; specification,
- * "VFIO_USER_DEVICE_SET_IRQS"):
+ * Semantics are VFIO's (<linux/vfio.h>, VFIO_DEVICE_SET_IRQS):
  *  - INTx is level-triggered and masks itself when it fires. Unmasking (by
  *    message, or by the client's resample eventfd) fires it again if the
  *    level is still high.
@@ -22,7 +21,6 @@
 #include <vgpu/driver.h>
 
 #include "../util/loop.h"
-#include "../vfio-user/proto.h"
 
 struct arena;
 struct irqs;
@@ -46,22 +44,43 @@ int irqs_new(struct loop *loop, struct arena *arena,
 void irqs_free(struct irqs *irqs);
 
 uint32_t irqs_count(const struct irqs *irqs, unsigned index);
-/* VFIO_USER_IRQ_INFO_* */
-uint32_t irqs_flags(const struct irqs *irqs, unsigned index);
+
+enum irq_action {
+	IRQ_TRIGGER,
+	IRQ_MASK, /* INTx only, as IRQ_UNMASK */
+	IRQ_UNMASK,
+};
+
+enum irq_when {
+	IRQ_NOW,
+	IRQ_IF,		/* now, where @bools says so */
+	IRQ_BY_EVENTFD, /* whenever it is signalled, or (triggers) signal it */
+};
 
 /**
- * irqs_set() - a SET_IRQS request
- * @set: decoded: one DATA and one ACTION flag
- * @bools: DATA_BOOL: set->count bytes
- * @fds: DATA_EVENTFD: set->count of them (taken: replaced by -1), or none
- *
- * All or nothing: on failure nothing has changed. Loop thread.
+ * struct irq_set - what a client wants of vectors [@start, @start + @count)
+ * @index: enum vgpu_irq_index
+ * @count: 0, with IRQ_TRIGGER and IRQ_NOW: all routes of @index go
+ * @bools: IRQ_IF: a byte for each vector
+ * @fds: IRQ_BY_EVENTFD: @count of them (taken: replaced by -1)
+ * @n_fds: @count, or 0: those that are there go
+ */
+struct irq_set {
+	uint32_t index, start, count;
+	enum irq_action action;
+	enum irq_when when;
+	const uint8_t *bools;
+	int *fds;
+	size_t n_fds;
+};
+
+/**
+ * irqs_set() - do that, or nothing. Loop thread.
  *
  * Return: 0; -EINVAL: no such index, range or combination, or not an eventfd;
  * -ENOMEM.
  */
-int irqs_set(struct irqs *irqs, const struct vfio_user_irq_set *set,
-	     const uint8_t *bools, int *fds, size_t n_fds);
+int irqs_set(struct irqs *irqs, const struct irq_set *set);
 
 /* The client is gone: close its eventfds, forget masks. Loop thread. */
 void irqs_disconnect(struct irqs *irqs);

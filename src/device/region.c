@@ -11,7 +11,6 @@
 #include "../pci/config.h"
 #include "../util/bytes.h"
 #include "../util/cleanup.h"
-#include "../vfio-user/proto.h"
 #include "device.h"
 #include "irq.h"
 #include "mmio.h"
@@ -112,7 +111,7 @@ int region_init_bar(struct region *region, const char *name,
 	if (!region->areas)
 		return -ENOMEM;
 	region->size = bar->size;
-	region->flags = VFIO_USER_REGION_FLAG_READ | VFIO_USER_REGION_FLAG_WRITE;
+	region->flags = REGION_CAN_READ | REGION_CAN_WRITE;
 	for (uint32_t i = 0; i < bar->n_areas; i++) {
 		/* The driver's array has the driver's stride. */
 		const struct vgpu_area *a =
@@ -135,7 +134,7 @@ int region_init_bar(struct region *region, const char *name,
 		if (region->areas[i].ops)
 			copy_ops(&region->areas[i]); /* they don't move any more */
 	if (has_kind(region, VGPU_AREA_MAPPED))
-		region->flags |= VFIO_USER_REGION_FLAG_MMAP;
+		region->flags |= REGION_CAN_MMAP;
 	err = region_renew(region, name);
 	if (err)
 		region_fini(region);
@@ -420,7 +419,7 @@ write_anywhere(struct vgpu_core *core, uint32_t index, uint64_t offset,
 	region = &core->regions[index];
 	if (!range_inside(offset, count, region->size))
 		return -EINVAL;
-	if (!(region->flags & VFIO_USER_REGION_FLAG_WRITE))
+	if (!(region->flags & REGION_CAN_WRITE))
 		return -EPERM;
 	if (index == VGPU_REGION_CONFIG)
 		pci_config_write(core->config, (uint32_t)offset, buf, count);

@@ -21,6 +21,11 @@ struct vgpu_core;
 #define REGION_MAX_AREAS 64 /* per BAR: PCI_MAX_AREAS and the core's own two */
 #define REGION_MAX_SIZE  (256ull << 30) /* bytes of one BAR */
 
+/* What a client may do with a region. MMAP: parts of it, by region_file() */
+#define REGION_CAN_READ  (1u << 0)
+#define REGION_CAN_WRITE (1u << 1)
+#define REGION_CAN_MMAP  (1u << 2)
+
 /* Serves a trapped area of the core itself (MSI-X table and PBA). */
 struct region_handler {
 	void (*read)(struct vgpu_core *core, uint64_t offset, void *buf,
@@ -50,7 +55,7 @@ struct region_file {
 
 struct region {
 	uint64_t size;
-	uint32_t flags; /* VFIO_USER_REGION_FLAG_* */
+	uint32_t flags; /* REGION_CAN_* */
 	uint32_t n_areas;
 	struct region_area *areas; /* by offset */
 	uint32_t recent;           /* the one that was accessed last */
@@ -84,7 +89,7 @@ const void *region_peek(struct vgpu_core *core, uint32_t index,
 			uint64_t offset, uint32_t count);
 
 /**
- * region_read() - what a client's REGION_READ gets
+ * region_read() - what a client's read gets
  * @index: any number
  *
  * Return: 0; -EINVAL: no such region, or not inside it.

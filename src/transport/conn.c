@@ -340,12 +340,12 @@ bool conn_hung_up(const struct conn *conn)
 	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR));
 }
 
-int conn_peer(const struct conn *conn, pid_t *ret_pid, uid_t *ret_uid)
+int conn_peer(int fd, pid_t *ret_pid, uid_t *ret_uid)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
-	if (getsockopt(conn->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 		return -errno;
 	*ret_pid = cred.pid;
 	*ret_uid = cred.uid;

@@ -152,7 +152,7 @@ void conn_get_stats(const struct conn *conn, struct conn_stats *ret_stats);
 /* Has the peer closed its end, whether or not that was read already? */
 bool conn_hung_up(const struct conn *conn);
 
-/* SO_PEERCRED of the client. */
-int conn_peer(const struct conn *conn, pid_t *ret_pid, uid_t *ret_uid);
+/* Who is at the other end of a socket: SO_PEERCRED */
+int conn_peer(int fd, pid_t *ret_pid, uid_t *ret_uid);
 
 #endif

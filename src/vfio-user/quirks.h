@@ -44,7 +44,7 @@
 /*
  * QEMU maps its memory before it asks what the device is, several at once; and
  * maps our own BARs back to us, without a file, when memory decode goes on. Both
- * are maps as any. (session-dma.c)
+ * are maps as any. (src/session/dma.c)
  * Tests: test_qemu_maps_memory_before_it_asks_anything
  * test_qemu_maps_a_bar_back_without_an_fd
  * test_qemu_seabios_reshadows_low_memory
@@ -53,14 +53,15 @@
 /*
  * QEMU asks for ERR's interrupt info first, and warns if there is none: every
  * device has it. It resends all vectors for a new one if the index has the flag
- * NORESIZE: none has. (src/device/build.c, irq.c)
+ * NORESIZE: none has. (src/session/info.c)
  * Tests: test_qemu_asks_for_irq_err_first test_qemu_adds_a_vector_by_one_message
  * test_qemu_msix_enable_takes_intx_down_first test_qemu_kvm_intx_with_resample
  */
 
 /*
  * QEMU posts writes to BARs only if no region can be mapped, and bundles them,
- * up to 200, when many are queued. (session.c: posted writes have a short way)
+ * up to 200, when many are queued. (src/session/session.c: posted writes have a
+ * short way)
  * Tests: test_qemu_posts_bar_writes_and_counts_on_order
  * test_qemu_bundles_200_writes
  */
@@ -68,7 +69,7 @@
 /*
  * QEMU serves our requests on the thread that waits for the reply to its own:
  * no request of it is answered later because of one of ours. It gives up on
- * a reply that comes after 5 s. (session-remote.c; DMA_UNMAP_PATIENCE_NS)
+ * a reply that comes after 5 s. (src/session/remote.c; DMA_UNMAP_PATIENCE_NS)
  * Tests: test_qemu_gets_its_mmio_answer_before_a_question
  * test_qemu_s_patience_is_not_used_up
  */
@@ -101,7 +102,7 @@
 
 /*
  * libvfio-user's client takes 1,024 bytes a message, and checks that errors are
- * errors: only who ignores them is spared them. (session.c)
+ * errors: only who ignores them is spared them. (src/session/session.c)
  * Tests: test_lvu_takes_1024_bytes_at_a_time
  * test_lvu_expects_einval_from_a_bogus_region test_lvu_wants_exactly_nine_regions
  */
@@ -125,7 +126,7 @@
  * guest can provoke must therefore not be answered with an error, nor what
  * the client itself would not notice (an unmap of nothing). Nor can it be
  * asked anything: it would read the question as the next answer. This is the
- * session's to see to (src/device).
+ * session's to see to (src/session).
  * Tests: test_rust_vmm_reads_all_ones_instead_of_an_error
  * test_rust_vmm_stays_in_step_after_a_bad_write
  * test_rust_vmm_stays_in_step_after_a_bad_unmap

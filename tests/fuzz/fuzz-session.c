@@ -29,6 +29,7 @@
 #include "device/module.h"
 #include "fuzz.h"
 #include "peer.h"
+#include "session/session.h"
 #include "util/bytes.h"
 #include "util/log.h"
 
@@ -54,6 +55,7 @@ static struct rig the_rig;
 static struct module *module;
 static struct loop *loop;
 static struct vgpu_core *core;
+static struct session_server *server;
 static unsigned used; /* inputs that @core has served */
 static uint8_t bytes[sizeof(struct vfio_user_header) + MAX_ASKED + 64];
 
@@ -146,6 +148,7 @@ static void make_device(void)
 	};
 
 	REQUIRE(!device_create(&config, &core));
+	REQUIRE(!session_server_new(core, &server));
 }
 
 static void connect_peer(struct peer *peer)
@@ -154,7 +157,7 @@ static void connect_peer(struct peer *peer)
 
 	REQUIRE(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
 			    0, sv));
-	REQUIRE(!device_accept(core, sv[0]));
+	REQUIRE(!session_server_accept(server, sv[0]));
 	peer_connect(peer, sv[1]);
 }
 
@@ -162,7 +165,7 @@ static void connect_peer(struct peer *peer)
 static void leave(struct rig *rig)
 {
 	peer_close(&rig->peer);
-	for (int i = 0; core->session; i++) {
+	for (int i = 0; core->client; i++) {
 		REQUIRE(i < 2000);
 		REQUIRE(loop_run_once(loop, 1) >= 0);
 	}
@@ -344,6 +347,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	converse(&the_rig, &in);
 	require_fds(before);
 	if (++used == REUSE) {
+		session_server_free(server);
 		device_destroy(core);
 		core = NULL;
 		used = 0;

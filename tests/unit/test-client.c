@@ -18,6 +18,7 @@
 #include <vgpu/client.h>
 
 #include "device-rig.h"
+#include "session/session.h"
 #include "vfio-user/proto.h"
 
 /* The test device's registers: see drivers/testdev */
@@ -37,6 +38,7 @@
 
 struct fixture {
 	struct rig *rig;
+	struct session_server *server;
 	pthread_t thread;
 	struct vgpu_client *client;
 };
@@ -55,8 +57,9 @@ static int setup(void **state)
 	int sv[2];
 
 	f.rig = rig_new("testdev");
+	assert_int_equal(session_server_new(f.rig->core, &f.server), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv), 0);
-	assert_int_equal(device_accept(f.rig->core, sv[0]), 0);
+	assert_int_equal(session_server_accept(f.server, sv[0]), 0);
 	assert_int_equal(pthread_create(&f.thread, NULL, serve, &f), 0);
 	assert_int_equal(vgpu_client_attach(sv[1], NULL, &f.client), 0);
 	*state = &f;
@@ -70,6 +73,7 @@ static int teardown(void **state)
 	vgpu_client_close(f->client);
 	loop_stop(f->rig->loop);
 	pthread_join(f->thread, NULL);
+	session_server_free(f->server);
 	rig_free(f->rig);
 	return 0;
 }
@@ -376,6 +380,7 @@ static void a_server_that_goes_away(void **state)
 
 	loop_stop(f->rig->loop);
 	pthread_join(f->thread, NULL);
+	session_server_free(f->server);
 	rig_free(f->rig);
 	assert_int_equal(vgpu_client_read32(f->client, 0, 0, &v), -ENOTCONN);
 	assert_int_equal(vgpu_client_read32(f->client, 0, 0, &v), -ENOTCONN);

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <vgpu/driver.h>
@@ -24,6 +23,7 @@
 #include "device/module.h"
 #include "device/region.h"
 #include "dma/space.h"
+#include "inproc-client.h"
 #include "pci/config.h"
 #include "state/arena.h"
 #include "util/log.h"
@@ -656,22 +656,20 @@ static void a_driver_s_lines_are_counted(void **state)
 static void who_the_client_is(void **state)
 {
 	struct vgpu_core *core = made();
+	struct inproc client;
 	unsigned uid;
-	int pid, sv[2];
+	int pid;
 
 	(void)state;
 	assert_int_equal(device_client(core, &pid, &uid), -ENOTCONN);
 	device_disconnect(core); /* nobody */
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv),
-			 0);
-	assert_int_equal(device_accept(core, sv[0]), 0);
+	assert_int_equal(inproc_attach(&client, core), 0);
 	assert_int_equal(device_client(core, &pid, &uid), 0);
 	assert_int_equal(pid, getpid());
 	assert_int_equal(uid, getuid());
 	device_disconnect(core);
-	close(sv[1]);
-	while (core->session)
-		assert_true(loop_run_once(f.loop, 10000) > 0);
+	assert_int_equal(client.n_close, 1);
+	assert_int_equal(device_client(core, &pid, &uid), -ENOTCONN);
 	device_destroy(core);
 	device_destroy(NULL);
 }

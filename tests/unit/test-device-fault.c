@@ -28,6 +28,7 @@
 #include "device/eventfd.h"
 #include "device-rig.h"
 #include "dma/budget.h"
+#include "session/private.h"
 #include "vfio-user-build.h"
 
 #define MIB	  (1u << 20)
@@ -338,7 +339,7 @@ static unsigned hear_all(int peer, unsigned asked)
 }
 
 /* A client comes, speaks and leaves. Return: what was refused to it. */
-static unsigned visit(struct vgpu_core *core, int n)
+static unsigned visit(struct session_server *server, int n)
 {
 	uint16_t first = next_id;
 	unsigned errors;
@@ -349,9 +350,9 @@ static unsigned visit(struct vgpu_core *core, int n)
 			 0);
 	failed = false;
 	fail_in = n;
-	err = device_accept(core, sv[0]);
+	err = session_server_accept(server, sv[0]);
 	if (err) {
-		assert_null(core->session);
+		assert_null(server->core->client);
 		errors = 1;
 	} else {
 		say_all(sv[1]);
@@ -361,15 +362,16 @@ static unsigned visit(struct vgpu_core *core, int n)
 	run();
 	fail_in = 0;
 	/* What could not leave at once has a time limit. */
-	for (int i = 0; core->session && i < 10; i++)
+	for (int i = 0; server->core->client && i < 10; i++)
 		loop_run_once(rig.loop, 1000);
-	assert_null(core->session);
+	assert_null(server->core->client);
 	run();
 	return errors;
 }
 
 static void a_client_is_served_whatever_failed_before(void **state)
 {
+	struct session_server *server;
 	struct vgpu_core *core;
 	unsigned refused = 0;
 	size_t before;
@@ -381,25 +383,27 @@ static void a_client_is_served_whatever_failed_before(void **state)
 	for (int i = 0; i < N_EVENTS; i++)
 		events[i] = eventfd(0, EFD_CLOEXEC);
 	assert_int_equal(create(&core), 0);
+	assert_int_equal(session_server_new(core, &server), 0);
 	/* The first one finds all as it was made, the others what was renewed,
 	 * and tables that the first one has brought. */
-	assert_int_equal(visit(core, 0), 0);
+	assert_int_equal(visit(server, 0), 0);
 	before = open_fds();
 	for (;; n++) {
 		unsigned errors;
 
 		assert_true(n < MAX_CALLS);
-		errors = visit(core, n);
+		errors = visit(server, n);
 		assert_open_fds(before);
 		if (!failed) {
 			assert_int_equal(errors, 0);
 			break;
 		}
 		refused += errors;
-		assert_int_equal(visit(core, 0), 0);
+		assert_int_equal(visit(server, 0), 0);
 		assert_open_fds(before);
 	}
 	assert_true(n > 30 && refused > 20);
+	session_server_free(server);
 	device_destroy(core);
 	close(ram);
 	for (int i = 0; i < N_EVENTS; i++)

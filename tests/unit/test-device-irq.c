@@ -16,12 +16,13 @@
 #include "state/arena.h"
 #include "util/loop.h"
 
-#define TRIGGER VFIO_USER_IRQ_SET_ACTION_TRIGGER
-#define MASK    VFIO_USER_IRQ_SET_ACTION_MASK
-#define UNMASK  VFIO_USER_IRQ_SET_ACTION_UNMASK
-#define NONE    VFIO_USER_IRQ_SET_DATA_NONE
-#define BOOL    VFIO_USER_IRQ_SET_DATA_BOOL
-#define EVENTFD VFIO_USER_IRQ_SET_DATA_EVENTFD
+/* An action and when, in one number: see set(). */
+#define TRIGGER IRQ_TRIGGER
+#define MASK    IRQ_MASK
+#define UNMASK  IRQ_UNMASK
+#define NONE    (IRQ_NOW << 2)
+#define BOOL    (IRQ_IF << 2)
+#define EVENTFD (IRQ_BY_EVENTFD << 2)
 
 #define N_MSIX 130
 
@@ -75,15 +76,16 @@ static int teardown(void **state)
 static int set(struct fixture *f, uint32_t flags, unsigned index,
 	       unsigned start, unsigned count, const uint8_t *bools, int fd)
 {
-	struct vfio_user_irq_set s = { .argsz = 20, .flags = flags,
-				       .index = index, .start = start,
-				       .count = count };
 	int fds[N_MSIX], err;
-	size_t n = fd >= 0 ? count : 0;
+	struct irq_set s = { .index = index, .start = start, .count = count,
+			     .action = flags & 3, .when = flags >> 2,
+			     .bools = bools, .fds = fds,
+			     .n_fds = fd >= 0 ? count : 0 };
+	size_t n = s.n_fds;
 
 	for (size_t i = 0; i < n; i++)
 		fds[i] = dup(fd);
-	err = irqs_set(f->irqs, &s, bools, fds, n);
+	err = irqs_set(f->irqs, &s);
 	for (size_t i = 0; i < n; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <vgpu/display.h>
@@ -19,6 +18,7 @@
 #include "device/module.h"
 #include "display/plane.h"
 #include "display/reader.h"
+#include "inproc-client.h"
 #include "util/loop.h"
 
 /* ------------------------------------------------------------------ */
@@ -333,17 +333,13 @@ static void damage_is_passed_on(void **state)
 	assert_int_equal(record(rig, 0).damage[1].height, 10);
 }
 
-/* As another client makes it: see device_accept(). */
+/* A client comes, and goes. */
 static void serve_another(struct rig *rig)
 {
-	int fds[2];
+	struct inproc client;
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
-	assert_int_equal(device_accept(rig->core, fds[0]), 0);
-	close(fds[1]);
-	for (int i = 0; i < 100 && rig->core->session; i++)
-		assert_true(loop_run_once(rig->loop, 100) >= 0);
-	assert_null(rig->core->session);
+	assert_int_equal(inproc_attach(&client, rig->core), 0);
+	inproc_detach(&client);
 }
 
 static void another_client_sees_nothing_of_the_last(void **state)

@@ -274,7 +274,7 @@ static void peer_is_known(void **state)
 	pid_t pid;
 	uid_t uid;
 
-	assert_int_equal(conn_peer(rig->conn, &pid, &uid), 0);
+	assert_int_equal(conn_peer(rig->conn->fd, &pid, &uid), 0);
 	assert_int_equal(pid, getpid());
 	assert_int_equal(uid, getuid());
 }

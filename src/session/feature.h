@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* DEVICE_FEATURE: DMA logging; migration is answered as not supported. */
-#ifndef DEVICE_SESSION_FEATURE_H
-#define DEVICE_SESSION_FEATURE_H
+#ifndef SESSION_FEATURE_H
+#define SESSION_FEATURE_H
 
-#include "session-private.h"
+#include "private.h"
 
 int do_device_feature(struct session *s, struct exchange *x);
 

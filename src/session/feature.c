@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "session-feature.h"
+#include "feature.h"
 
 #include <errno.h>
 #include <stdlib.h>

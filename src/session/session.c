@@ -1,26 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-#include "session.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../dma/space.h"
+#include "../device/region.h"
 #include "../state/arena.h"
 #include "../transport/conn-run.h"
-#include "../transport/conn.h"
 #include "../transport/recording.h"
+#include "../transport/refuse.h"
 #include "../util/bytes.h"
-#include "../vfio-user/decode.h"
 #include "../vfio-user/encode.h"
 #include "../vfio-user/posted.h"
 #include "../vfio-user/version.h"
-#include "device.h"
-#include "doorbell.h"
-#include "irq.h"
-#include "session-dma.h"
-#include "session-feature.h"
-#include "session-remote.h"
+#include "dma.h"
+#include "feature.h"
+#include "info.h"
+#include "private.h"
+#include "remote.h"
 
 /* What we offer; VERSION makes less of it where the client wants less. */
 static const struct vfio_user_caps our_caps = {
@@ -67,106 +63,6 @@ static int do_version(struct session *s, struct exchange *x)
 					s->state->caps.twin_socket ? 0 : -1);
 }
 
-static int do_device_info(struct session *s, struct exchange *x)
-{
-	(void)s;
-	return vfio_user_encode_device_info(
-		x->buf, x->room, &x->req.header,
-		VFIO_USER_DEVICE_FLAGS_RESET | VFIO_USER_DEVICE_FLAGS_PCI,
-		VGPU_NUM_REGIONS, VGPU_NUM_IRQS);
-}
-
-/* The mapped areas as the sparse mmap capability lists them. */
-static size_t sparse_areas(const struct region *region,
-			   struct vfio_user_sparse_area *areas)
-{
-	size_t n = 0;
-
-	for (uint32_t i = 0; i < region->n_areas; i++) {
-		const struct region_area *a = &region->areas[i];
-
-		if (a->kind != VGPU_AREA_MAPPED)
-			continue;
-		areas[n++] = (struct vfio_user_sparse_area){
-			.offset = a->offset, .size = a->size,
-		};
-	}
-	/* All of it: the MMAP flag alone says so. */
-	if (n == 1 && areas[0].size == region->size)
-		n = 0;
-	return n;
-}
-
-static int do_region_info(struct session *s, struct exchange *x)
-{
-	const struct vfio_user_region_info *asked = &x->req.u.region_info;
-	struct vfio_user_sparse_area areas[REGION_MAX_AREAS];
-	const struct region *region;
-	struct vfio_user_region_info info;
-	bool whole;
-	int size;
-
-	if (asked->index >= VGPU_NUM_REGIONS)
-		return -EINVAL;
-	region = &s->core->regions[asked->index];
-	info = (struct vfio_user_region_info){
-		.flags = region->flags,
-		.index = asked->index,
-		.size = region->size,
-	};
-	size = vfio_user_encode_region_info(x->buf, x->room, &x->req.header,
-					    asked->argsz, &info, areas,
-					    sparse_areas(region, areas),
-					    &whole);
-	/* The fd goes with the reply that has all: a client that asks again
-	 * for the capability would be given two. */
-	if (size > 0 && whole && (region->flags & VFIO_USER_REGION_FLAG_MMAP))
-		x->reply_fds[x->n_reply_fds++] = region->mapped.fd;
-	return size;
-}
-
-static int do_region_io_fds(struct session *s, struct exchange *x)
-{
-	const struct vfio_user_region_io_fds *asked = &x->req.u.region_io_fds;
-	struct vfio_user_ioeventfd entries[REGION_MAX_AREAS];
-	bool whole;
-	int n, size;
-
-	if (asked->index >= VGPU_NUM_REGIONS)
-		return -EINVAL;
-	n = doorbells_offer(s->core, asked->index, entries, x->reply_fds,
-			    MIN(s->state->client_max_fds,
-				(uint32_t)REGION_MAX_AREAS));
-	if (n < 0)
-		return n;
-	size = vfio_user_encode_region_io_fds(x->buf, x->room, &x->req.header,
-					      asked->argsz, asked->index,
-					      entries, (size_t)n, &whole);
-	if (size > 0 && whole)
-		x->n_reply_fds = (size_t)n;
-	return size;
-}
-
-static int do_irq_info(struct session *s, struct exchange *x)
-{
-	struct vfio_user_irq_info info = { .index = x->req.u.irq_info.index };
-
-	if (info.index >= VGPU_NUM_IRQS)
-		return -EINVAL;
-	info.flags = irqs_flags(s->core->irqs, info.index);
-	info.count = irqs_count(s->core->irqs, info.index);
-	return vfio_user_encode_irq_info(x->buf, x->room, &x->req.header,
-					 &info);
-}
-
-static int do_set_irqs(struct session *s, struct exchange *x)
-{
-	int err = irqs_set(s->core->irqs, &x->req.u.irq_set.set,
-			   x->req.u.irq_set.bools, x->msg->fds, x->msg->n_fds);
-
-	return err ? err : reply_empty(x);
-}
-
 static int do_region_read(struct session *s, struct exchange *x)
 {
 	const __typeof__(x->req.u.access) *a = &x->req.u.access;
@@ -185,7 +81,7 @@ static int do_region_read(struct session *s, struct exchange *x)
 	}
 	if (err)
 		return err;
-	s->core->stats.read_bytes += a->count;
+	s->server->stats.read_bytes += a->count;
 	head = vfio_user_encode_access(x->buf, x->room, &x->req.header,
 				       a->offset, a->region, a->count);
 	return head < 0 || x->data ? head : head + (int)a->count;
@@ -199,7 +95,7 @@ static int do_region_write(struct session *s, struct exchange *x)
 
 	if (err && !s->state->never_errs)
 		return err;
-	s->core->stats.write_bytes += a->count;
+	s->server->stats.write_bytes += a->count;
 	return vfio_user_encode_access(x->buf, x->room, &x->req.header,
 				       a->offset, a->region, a->count);
 }
@@ -217,7 +113,7 @@ static int do_write_multi(struct session *s, struct exchange *x)
 				   w.count);
 		if (err)
 			return err; /* those before it are done */
-		s->core->stats.write_bytes += w.count;
+		s->server->stats.write_bytes += w.count;
 	}
 	return vfio_user_encode_write_multi(x->buf, x->room, &x->req.header,
 					    count);
@@ -301,7 +197,7 @@ static int serve(struct session *s, struct exchange *x)
 
 static void count(struct session *s, unsigned command, bool failed)
 {
-	struct device_stats *stats = &s->core->stats;
+	struct session_stats *stats = &s->server->stats;
 
 	if (command >= VFIO_USER_NUM_COMMANDS)
 		command = 0;
@@ -322,6 +218,7 @@ static void on_run(struct conn *conn, struct conn_run *run, void *user)
 {
 	struct session *s = user;
 	struct vgpu_core *core = s->core;
+	struct session_stats *stats = &s->server->stats;
 	const uint64_t max = s->state->caps.max_data_xfer_size;
 	const uint8_t *p = run->data;
 	size_t left = s->state->negotiated ? run->len : 0;
@@ -344,9 +241,9 @@ static void on_run(struct conn *conn, struct conn_run *run, void *user)
 			bytes += w.count;
 		}
 	}
-	core->stats.requests[VFIO_USER_REGION_WRITE] += run->done;
-	core->stats.errors[VFIO_USER_REGION_WRITE] += failed;
-	core->stats.write_bytes += bytes;
+	stats->requests[VFIO_USER_REGION_WRITE] += run->done;
+	stats->errors[VFIO_USER_REGION_WRITE] += failed;
+	stats->write_bytes += bytes;
 }
 
 /* Any request, to its reply */
@@ -411,32 +308,25 @@ int reply_empty(struct exchange *x)
 /* Life                                                                */
 /* ------------------------------------------------------------------ */
 
-/* What the client gave us goes with it. */
+/* The client has gone, and with it all that it gave. */
 static void release(struct session *s)
 {
-	struct vgpu_core *core = s->core;
-
 	session_remote_end(s);
+	client_detach(s->core);
 	session_dma_end(s);
-	irqs_disconnect(core->irqs);
-	doorbells_close(core);
 	memset(s->state, 0, sizeof(*s->state));
-	core->session = NULL;
-	if (core->ops.client_gone)
-		core->ops.client_gone(core->dev);
-	if (core->client_changed)
-		core->client_changed(core, false, core->client_user);
+	s->server->session = NULL;
 }
 
 static void on_closed(struct conn *conn, int err, void *user)
 {
 	struct session *s = user;
-	struct vgpu_core *core = s->core;
 
 	if (err && err != -ECONNRESET && err != -EPIPE)
-		log_warning(core->name, "client dropped: %s", strerror(-err));
+		log_warning(s->core->name, "client dropped: %s",
+			    strerror(-err));
 	else
-		log_info(core->name, "client left");
+		log_info(s->core->name, "client left");
 	release(s);
 	conn_free(conn);
 	free(s);
@@ -456,43 +346,70 @@ static const struct conn_ops conn_ops = {
 	.closed = on_closed,
 };
 
-int session_new(struct vgpu_core *core, int fd, struct session **ret_session)
+static int on_peer(const struct client *client, pid_t *ret_pid, uid_t *ret_uid)
 {
+	const struct session *s = to_session(client);
+
+	*ret_pid = s->pid;
+	*ret_uid = s->uid;
+	return s->peer_err;
+}
+
+/* What it is owed is sent, then the connection ends: on_closed(). */
+static void on_close(struct client *client)
+{
+	conn_shutdown(to_session(client)->conn, 0);
+}
+
+static const struct client_ops client_ops = {
+	.peer = on_peer,
+	.remote = session_remote,
+	.unmapped = session_unmapped,
+	.close = on_close,
+};
+
+int session_new(struct session_server *server, int fd)
+{
+	struct vgpu_core *core = server->core;
 	struct session *s = calloc(1, sizeof(*s));
 	void *block;
-	pid_t pid;
-	uid_t uid;
-	int err;
+	int err = s ? 0 : -ENOMEM;
 
-	if (!s) {
-		close_fd(fd);
-		return -ENOMEM;
-	}
+	if (!err)
+		err = arena_block(core->arena, "session", 1, sizeof(*s->state),
+				  &block);
+	if (err < 0)
+		goto fail;
+	s->client.ops = &client_ops;
+	s->server = server;
 	s->core = core;
+	s->peer_err = conn_peer(fd, &s->pid, &s->uid);
+	s->state = block; /* still another's, if there is one */
 	list_init(&s->held);
-	err = arena_block(core->arena, "session", 1, sizeof(*s->state), &block);
-	if (err < 0) {
-		close_fd(fd);
-		free(s);
-		return err;
-	}
-	s->state = block;
+	err = client_attach(core, &s->client);
+	if (err)
+		goto fail;
 	memset(s->state, 0, sizeof(*s->state));
 	err = conn_new(core->loop, fd, core->arena, "conn", &conn_ops, s,
 		       &s->conn);
 	if (err) {
+		client_detach(core);
 		free(s);
 		return err;
 	}
-	if (core->recorder) {
-		recorder_next(core->recorder);
-		conn_record(s->conn, core->recorder);
+	server->session = s;
+	if (server->recorder) {
+		recorder_next(server->recorder);
+		conn_record(s->conn, server->recorder);
 	}
-	if (conn_peer(s->conn, &pid, &uid) == 0)
+	if (!s->peer_err)
 		log_info(core->name, "client connected, pid %d, uid %u",
-			 (int)pid, (unsigned)uid);
-	*ret_session = s;
+			 (int)s->pid, (unsigned)s->uid);
 	return 0;
+fail:
+	free(s);
+	refuse_client(core->loop, fd, -err);
+	return err;
 }
 
 void session_free(struct session *s)
@@ -502,24 +419,4 @@ void session_free(struct session *s)
 	release(s);
 	conn_free(s->conn);
 	free(s);
-}
-
-void session_shutdown(struct session *s, int err)
-{
-	conn_shutdown(s->conn, err);
-}
-
-bool session_hung_up(const struct session *s)
-{
-	return conn_hung_up(s->conn);
-}
-
-int session_peer(const struct session *s, pid_t *ret_pid, uid_t *ret_uid)
-{
-	return conn_peer(s->conn, ret_pid, ret_uid);
-}
-
-void session_get_stats(const struct session *s, struct conn_stats *ret_stats)
-{
-	conn_get_stats(s->conn, ret_stats);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "session-remote.h"
+#include "remote.h"
 
 #include <errno.h>
 #include <string.h>
@@ -66,8 +66,10 @@ int session_open_twin(struct session *s, struct exchange *x)
 /* Asking                                                              */
 /* ------------------------------------------------------------------ */
 
-int session_remote(struct session *s, const struct dma_remote_request *request)
+int session_remote(struct client *client,
+		   const struct dma_remote_request *request)
 {
+	struct session *s = to_session(client);
 	struct vfio_user_dma_request dma = {
 		.command = request->data ? VFIO_USER_DMA_WRITE :
 					   VFIO_USER_DMA_READ,
@@ -79,7 +81,7 @@ int session_remote(struct session *s, const struct dma_remote_request *request)
 	uint8_t *buf;
 	int ret;
 
-	if (!s || !s->state->negotiated || s->twin_gone)
+	if (!s->state->negotiated || s->twin_gone)
 		return -ENOTCONN;
 	/* quirks.h: it would take the question for the next answer. */
 	if (s->state->never_errs)
@@ -139,5 +141,4 @@ void session_remote_end(struct session *s)
 	s->asking = false;
 	conn_free(s->twin);
 	s->twin = NULL;
-	dma_space_remote_gone(s->core->dma);
 }

@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* What the files of the session share. */
-#ifndef DEVICE_SESSION_PRIVATE_H
-#define DEVICE_SESSION_PRIVATE_H
+#ifndef SESSION_PRIVATE_H
+#define SESSION_PRIVATE_H
 
-#include "../transport/conn.h"
+#include "../device/client.h"
+#include "../device/device.h"
 #include "../util/cleanup.h"
 #include "../util/list.h"
 #include "../vfio-user/decode.h"
 #include "../vfio-user/dma-message.h"
-#include "device.h"
+#include "session.h"
+
+struct session_server {
+	struct vgpu_core *core;
+	struct session *session;   /* NULL: nobody is there */
+	struct recorder *recorder; /* NULL: none */
+	struct session_stats stats;
+};
 
 /* In the arena, block "session": what was agreed. */
 struct session_state {
@@ -27,8 +35,13 @@ struct session_state {
 	 REGION_MAX_AREAS * sizeof(struct vfio_user_ioeventfd))
 
 struct session {
+	struct client client; /* what the instance sees of it */
+	struct session_server *server;
 	struct vgpu_core *core;
 	struct conn *conn;
+	pid_t pid; /* who came, unless */
+	uid_t uid;
+	int peer_err; /* nobody can say */
 	struct session_state *state;
 	struct conn *twin; /* for our requests; NULL: they go by @conn */
 	struct vfio_user_dma_request asked; /* our request that is out, or */
@@ -64,7 +77,18 @@ struct exchange {
 	int passed_fd;
 };
 
+static inline struct session *to_session(const struct client *client)
+{
+	return (struct session *)((char *)client -
+				  offsetof(struct session, client));
+}
+
 /* A reply without payload. */
 int reply_empty(struct exchange *x);
+
+/* Serve @fd, which is taken; one that can't be served is told the error. */
+int session_new(struct session_server *server, int fd);
+/* End at once; NULL is fine. */
+void session_free(struct session *s);
 
 #endif

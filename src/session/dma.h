@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The session's part in DMA: the client's maps and unmaps. */
-#ifndef DEVICE_SESSION_DMA_H
-#define DEVICE_SESSION_DMA_H
+#ifndef SESSION_DMA_H
+#define SESSION_DMA_H
 
-#include "session-private.h"
+#include "private.h"
 
 int do_dma_map(struct session *s, struct exchange *x);
 int do_dma_unmap(struct session *s, struct exchange *x);
@@ -14,7 +14,10 @@ void session_explain_memory(struct session *s);
 /* Send replies to unmaps that were held, as far as there is room. */
 void session_send_held(struct session *s);
 
-/* The client is gone, and its memory with it. */
+/* client_ops.unmapped */
+void session_unmapped(struct client *client, void *unmap, int err);
+
+/* The client has gone: nobody waits for these replies. */
 void session_dma_end(struct session *s);
 
 #endif

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "session-dma.h"
+#include "dma.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../dma/dirty.h"
 #include "../dma/space.h"
-#include "../pci/config.h"
 #include "../util/bytes.h"
 #include "../vfio-user/encode.h"
 
@@ -58,8 +56,7 @@ int do_dma_map(struct session *s, struct exchange *x)
 
 /* A DMA_UNMAP whose memory is still in use. */
 struct held_unmap {
-	struct list link;	 /* in session->held; empty once it is over */
-	struct session *session; /* NULL: the client has gone */
+	struct list link; /* in session->held */
 	struct vfio_user_header header;
 	struct vfio_user_dma_unmap unmap;
 	int err;
@@ -93,17 +90,13 @@ void session_send_held(struct session *s)
 	}
 }
 
-static void on_unmapped(int err, void *user)
+void session_unmapped(struct client *client, void *unmap, int err)
 {
-	struct held_unmap *h = user;
+	struct held_unmap *h = unmap;
 
-	if (!h->session) {
-		free(h);
-		return;
-	}
 	h->err = err;
 	h->done = true;
-	session_send_held(h->session);
+	session_send_held(to_session(client));
 }
 
 int do_dma_unmap(struct session *s, struct exchange *x)
@@ -114,15 +107,12 @@ int do_dma_unmap(struct session *s, struct exchange *x)
 
 	if (!h)
 		return -ENOMEM;
-	list_init(&h->link);
-	h->session = s;
 	h->header = x->req.header;
 	h->unmap = *unmap;
 	if (unmap->flags & VFIO_USER_DMA_UNMAP_ALL)
-		err = dma_space_unmap_all(s->core->dma, on_unmapped, h);
+		err = client_unmap_all(s->core, h);
 	else
-		err = dma_space_unmap(s->core->dma, unmap->iova, unmap->size,
-				      on_unmapped, h);
+		err = client_unmap(s->core, unmap->iova, unmap->size, h);
 	if (err == -EINPROGRESS) {
 		list_insert(&s->held, &h->link);
 		return 0; /* no reply now */
@@ -135,25 +125,11 @@ int do_dma_unmap(struct session *s, struct exchange *x)
 					  unmap);
 }
 
-static void forget(int err, void *user)
-{
-	(void)err;
-	(void)user;
-}
-
 void session_dma_end(struct session *s)
 {
-	list_for_each_safe(n, &s->held) {
-		struct held_unmap *h = list_entry(n, struct held_unmap, link);
-
-		list_remove(&h->link);
-		if (h->done)
-			free(h);
-		else
-			h->session = NULL; /* on_unmapped() frees it */
-	}
-	dma_space_log_stop(s->core->dma); /* if it is on */
-	dma_space_unmap_all(s->core->dma, forget, NULL);
+	list_for_each_safe(n, &s->held)
+		free(list_entry(n, struct held_unmap, link));
+	list_init(&s->held);
 }
 
 /* ------------------------------------------------------------------ */
@@ -168,12 +144,10 @@ void session_dma_end(struct session *s)
 void session_explain_memory(struct session *s)
 {
 	struct vgpu_core *core = s->core;
-	pid_t pid;
-	uid_t uid;
 
-	if (s->state->told_memory || conn_peer(s->conn, &pid, &uid) < 0)
+	if (s->state->told_memory || s->peer_err)
 		return;
-	switch (dma_space_sharing(core->dma, pid)) {
+	switch (dma_space_sharing(core->dma, s->pid)) {
 	case DMA_SHARING_UNKNOWN:
 		return; /* nothing mapped yet: look again at the next reset */
 	case DMA_SHARING_SHARED:

@@ -7,17 +7,18 @@
  * They go by the twin socket if the client wanted one ("twin_socket" in the
  * specification's VERSION), else by the connection itself.
  */
-#ifndef DEVICE_SESSION_REMOTE_H
-#define DEVICE_SESSION_REMOTE_H
+#ifndef SESSION_REMOTE_H
+#define SESSION_REMOTE_H
 
 #include "../dma/space.h"
-#include "session-private.h"
+#include "private.h"
 
 /* Make the twin socket; the client's end goes with the reply to VERSION. */
 int session_open_twin(struct session *s, struct exchange *x);
 
-/* dma_owner_ops.remote; -ENOTCONN without a client */
-int session_remote(struct session *s, const struct dma_remote_request *request);
+/* client_ops.remote */
+int session_remote(struct client *client,
+		   const struct dma_remote_request *request);
 
 /* A reply came, by whichever socket. */
 int session_remote_reply(struct session *s, struct conn_message *msg);
