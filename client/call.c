@@ -8,6 +8,7 @@
 #include "private.h"
 #include "util/bytes.h"
 #include "util/cleanup.h"
+#include "util/fds.h"
 #include "util/loop.h"
 
 int client_fail(struct vgpu_client *c, int err)
@@ -44,50 +45,30 @@ static int wait_for(struct vgpu_client *c, short events, uint64_t deadline_ns)
 static int send_all(struct vgpu_client *c, struct iovec *iov, size_t n_iov,
 		    const int *fds, size_t n_fds, uint64_t deadline_ns)
 {
-	union {
-		char buf[CMSG_SPACE(VFIO_USER_MAX_MSG_FDS * sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = n_iov };
+	while (n_iov) {
+		ssize_t n = fds_send(c->fd, iov, n_iov, fds, n_fds,
+				     MSG_DONTWAIT);
 
-	if (n_fds > VFIO_USER_MAX_MSG_FDS)
-		return -E2BIG;
-	if (n_fds) {
-		struct cmsghdr *h;
-
-		mh.msg_control = control.buf;
-		mh.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-		h = CMSG_FIRSTHDR(&mh);
-		h->cmsg_level = SOL_SOCKET;
-		h->cmsg_type = SCM_RIGHTS;
-		h->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
-		memcpy(CMSG_DATA(h), fds, n_fds * sizeof(int));
-	}
-	while (mh.msg_iovlen) {
-		ssize_t n = sendmsg(c->fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-		if (n < 0 && errno == EAGAIN) {
+		if (n == -EAGAIN) {
 			int err = wait_for(c, POLLOUT, deadline_ns);
 
 			if (err)
 				return client_fail(c, err);
 			continue;
 		}
-		if (n < 0 && errno == EINTR)
-			continue;
+		if (n == -E2BIG)
+			return (int)n;
 		if (n < 0)
 			return client_fail(c, -ENOTCONN);
-		mh.msg_control = NULL;
-		mh.msg_controllen = 0;
-		while (mh.msg_iovlen && (size_t)n >= mh.msg_iov->iov_len) {
-			n -= (ssize_t)mh.msg_iov->iov_len;
-			mh.msg_iov++;
-			mh.msg_iovlen--;
+		n_fds = 0;
+		while (n_iov && (size_t)n >= iov->iov_len) {
+			n -= (ssize_t)iov->iov_len;
+			iov++;
+			n_iov--;
 		}
-		if (mh.msg_iovlen) {
-			mh.msg_iov->iov_base =
-				(uint8_t *)mh.msg_iov->iov_base + n;
-			mh.msg_iov->iov_len -= (size_t)n;
+		if (n_iov) {
+			iov->iov_base = (uint8_t *)iov->iov_base + n;
+			iov->iov_len -= (size_t)n;
 		}
 	}
 	return 0;
@@ -97,32 +78,11 @@ static int send_all(struct vgpu_client *c, struct iovec *iov, size_t n_iov,
 /* In                                                                  */
 /* ------------------------------------------------------------------ */
 
-/* File descriptors that come; those without room are closed. */
+/* File descriptors that come, up to @room */
 struct incoming {
 	int *fds;
 	size_t room, n;
 };
-
-static void take_fds(struct msghdr *mh, struct incoming *in)
-{
-	for (struct cmsghdr *h = CMSG_FIRSTHDR(mh); h; h = CMSG_NXTHDR(mh, h)) {
-		size_t n;
-
-		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
-			continue;
-		n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(h) + i * sizeof(int),
-			       sizeof(fd));
-			if (in->n < in->room)
-				in->fds[in->n++] = fd;
-			else
-				close_fd(fd);
-		}
-	}
-}
 
 static int recv_all(struct vgpu_client *c, void *buf, size_t len,
 		    struct incoming *in, uint64_t deadline_ns)
@@ -130,31 +90,21 @@ static int recv_all(struct vgpu_client *c, void *buf, size_t len,
 	uint8_t *p = buf;
 
 	while (len) {
-		union {
-			char buf[CMSG_SPACE(CLIENT_MAX_REPLY_FDS *
-					    sizeof(int))];
-			struct cmsghdr align;
-		} control;
-		struct iovec iov = { p, len };
-		struct msghdr mh = { .msg_iov = &iov,
-				     .msg_iovlen = 1,
-				     .msg_control = control.buf,
-				     .msg_controllen = sizeof(control.buf) };
-		ssize_t n = recvmsg(c->fd, &mh,
-				    MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		ssize_t n = fds_receive(c->fd, p, len, in->fds, in->room,
+					&in->n);
 
-		if (n < 0 && errno == EAGAIN) {
+		if (n == -EAGAIN) {
 			int err = wait_for(c, POLLIN, deadline_ns);
 
 			if (err)
 				return client_fail(c, err);
 			continue;
 		}
-		if (n < 0 && errno == EINTR)
+		if (n == -EINTR)
 			continue;
 		if (n <= 0)
-			return client_fail(c, -ENOTCONN);
-		take_fds(&mh, in);
+			return client_fail(c, n == -EMSGSIZE ? -EPROTO
+							     : -ENOTCONN);
 		p += n;
 		len -= (size_t)n;
 	}

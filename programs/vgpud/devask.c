@@ -6,16 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include "control/channel.h"
 #include "control/json.h"
 #include "control/message.h"
 #include "devcall.h"
 #include "util/cleanup.h"
+#include "util/fds.h"
 
 struct devask {
 	int fd, passed;
+	size_t n_passed;
 	struct loop_source *io, *timer;
 	devask_fn fn;
 	void *user;
@@ -63,49 +64,20 @@ static void answered(struct devask *ask, size_t len)
 	finish(ask, error ? -EREMOTEIO : 0, error ? message : NULL);
 }
 
-static void take_fds(struct devask *ask, struct msghdr *msg)
-{
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
-	     c = CMSG_NXTHDR(msg, c)) {
-		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-			if (ask->passed < 0)
-				ask->passed = fd;
-			else
-				close_fd(fd);
-		}
-	}
-}
-
 static void on_readable(struct loop_source *src, uint32_t events, void *user)
 {
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(CONTROL_MAX_FDS * sizeof(int))];
-	} control;
 	struct devask *ask = user;
-	struct iovec iov = { ask->text + ask->len,
-			     sizeof(ask->text) - ask->len };
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = &control,
-			      .msg_controllen = sizeof(control) };
-	ssize_t n = recvmsg(ask->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	ssize_t n = fds_receive(ask->fd, ask->text + ask->len,
+				sizeof(ask->text) - ask->len, &ask->passed, 1,
+				&ask->n_passed);
 	char *end;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n == -EAGAIN || n == -EINTR)
 		return;
 	if (n <= 0) {
-		finish(ask, n < 0 ? -errno : -ECONNRESET, NULL);
+		finish(ask, n < 0 ? (int)n : -ECONNRESET, NULL);
 		return;
 	}
-	take_fds(ask, &msg);
 	end = memchr(ask->text + ask->len, 0, (size_t)n);
 	ask->len += (size_t)n;
 	if (end)

@@ -9,6 +9,7 @@
 
 #include "../util/bytes.h"
 #include "../util/cleanup.h"
+#include "../util/fds.h"
 #include "../util/list.h"
 
 /* The receive buffer grows from here, doubling. */
@@ -92,34 +93,6 @@ static void update_events(struct channel *ch)
 	loop_set_events(ch->source, events);
 }
 
-/* Return: bytes sent, or negative errno. */
-static ssize_t send_some(struct channel *ch, struct packet *p)
-{
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int) * CONTROL_MAX_FDS)];
-	} control = { 0 };
-	struct iovec iov = { p->text + p->sent, p->len - p->sent };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t n;
-
-	if (p->n_fds) {
-		struct cmsghdr *cmsg;
-
-		msg.msg_control = control.buf;
-		msg.msg_controllen = CMSG_SPACE(sizeof(int) * p->n_fds);
-		cmsg = CMSG_FIRSTHDR(&msg);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(int) * p->n_fds);
-		memcpy(CMSG_DATA(cmsg), p->fds, sizeof(int) * p->n_fds);
-	}
-	do
-		n = sendmsg(ch->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
-}
-
 static void on_stall(struct loop_source *src, void *user)
 {
 	struct channel *ch = user;
@@ -148,7 +121,9 @@ static int flush(struct channel *ch)
 
 	while (!list_empty(&ch->tx) && moved < BYTES_PER_ROUND) {
 		struct packet *p = list_entry(ch->tx.next, struct packet, link);
-		ssize_t n = send_some(ch, p);
+		struct iovec iov = { p->text + p->sent, p->len - p->sent };
+		ssize_t n = fds_send(ch->fd, &iov, 1, p->fds, p->n_fds,
+				     MSG_DONTWAIT);
 
 		if (n == -EAGAIN)
 			return moved || !ch->stalled ? watch_stall(ch, true)

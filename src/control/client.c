@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../util/cleanup.h"
+#include "../util/fds.h"
 #include "../util/loop.h"
 #include "json.h"
 #include "message.h"
@@ -128,41 +129,8 @@ static int send_all(struct control_client *client, const char *text, size_t len,
 	return 0;
 }
 
-/* Keep the file descriptors of a message; drop those over the limit. */
-static void take_fds(struct control_client *client, struct msghdr *msg)
-{
-	struct cmsghdr *cmsg;
-
-	for (cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
-		size_t n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		const unsigned char *data = CMSG_DATA(cmsg);
-
-		if (cmsg->cmsg_level != SOL_SOCKET ||
-		    cmsg->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, data + i * sizeof(fd), sizeof(fd));
-			if (client->n_fds < CONTROL_MAX_FDS)
-				client->fds[client->n_fds++] = fd;
-			else
-				close_fd(fd);
-		}
-	}
-}
-
 static int receive(struct control_client *client)
 {
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int) * CONTROL_MAX_FDS)];
-	} control;
-	struct iovec iov;
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = control.buf,
-			      .msg_controllen = sizeof(control.buf) };
 	ssize_t n;
 
 	if (client->rx_len == client->rx_size) {
@@ -177,14 +145,13 @@ static int receive(struct control_client *client)
 		client->rx = rx;
 		client->rx_size = size;
 	}
-	iov.iov_base = client->rx + client->rx_len;
-	iov.iov_len = client->rx_size - client->rx_len;
-	n = recvmsg(client->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	n = fds_receive(client->fd, client->rx + client->rx_len,
+			client->rx_size - client->rx_len, client->fds,
+			CONTROL_MAX_FDS, &client->n_fds);
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+		return n == -EAGAIN || n == -EINTR ? 0 : (int)n;
 	if (n == 0)
 		return -ECONNRESET;
-	take_fds(client, &msg);
 	client->rx_len += (size_t)n;
 	return 0;
 }

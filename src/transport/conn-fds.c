@@ -6,22 +6,15 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "../util/bytes.h"
 #include "../util/cleanup.h"
+#include "../util/fds.h"
 #include "../util/foreign-fd.h"
-#include "../util/log.h"
 
-/* Room for @n more behind the last one. */
-static bool make_room(struct conn_fds *fds, size_t n)
+static void move_to_front(struct conn_fds *fds)
 {
-	if (fds->n + n > CONN_FDS_WAITING)
-		return false;
-	if (fds->head + fds->n + n <= CONN_FDS_WAITING)
-		return true;
 	memmove(fds->fd, fds->fd + fds->head, fds->n * sizeof(fds->fd[0]));
 	memmove(fds->pos, fds->pos + fds->head, fds->n * sizeof(fds->pos[0]));
 	fds->head = 0;
-	return true;
 }
 
 static void append(struct conn_fds *fds, int fd, uint64_t pos)
@@ -34,43 +27,21 @@ static void append(struct conn_fds *fds, int fd, uint64_t pos)
 	fds->n++;
 }
 
-int conn_fds_receive(struct conn_fds *fds, const struct msghdr *msg,
-		     uint64_t pos, size_t *ret_n)
+ssize_t conn_fds_receive(struct conn_fds *fds, int sock, void *buf, size_t len,
+			 uint64_t pos, size_t *ret_n)
 {
-	bool ok = !(msg->msg_flags & MSG_CTRUNC);
-	size_t total = 0;
+	size_t max = CONN_FDS_WAITING - fds->head, had = fds->n, all = had;
+	ssize_t n;
 
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
-	     c = CMSG_NXTHDR((struct msghdr *)msg, c)) {
-		const unsigned char *data = CMSG_DATA(c);
-		size_t n;
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		ok = ok && make_room(fds, n);
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, data + i * sizeof(fd), sizeof(fd));
-			if (ok)
-				append(fds, fd, pos);
-			else
-				foreign_fd_close(fd);
-		}
-		total += n;
+	if (max - had < CONN_MAX_FDS && fds->head) {
+		move_to_front(fds);
+		max = CONN_FDS_WAITING;
 	}
-	if (!ok && foreign_fds_hang()) {
-		log_warning(NULL,
-			    "descriptors that were sent here can't be closed, "
-			    "since their file systems don't answer: no others "
-			    "are taken before they do");
-		return -EMFILE;
-	}
-	if (!ok)
-		return -EMSGSIZE;
-	*ret_n = total;
-	return 0;
+	n = fds_receive(sock, buf, len, fds->fd + fds->head, max, &all);
+	for (size_t i = had; i < all; i++)
+		append(fds, fds->fd[fds->head + i], pos + (uint64_t)n);
+	*ret_n = all - had;
+	return n;
 }
 
 size_t conn_fds_until(const struct conn_fds *fds, uint64_t pos)
@@ -94,8 +65,10 @@ int conn_fds_dup(struct conn_fds *fds, const int *src, size_t n, uint64_t pos)
 {
 	uint32_t had = fds->n;
 
-	if (!make_room(fds, n))
+	if (fds->n + n > CONN_FDS_WAITING)
 		return -EAGAIN;
+	if (fds->head + fds->n + n > CONN_FDS_WAITING)
+		move_to_front(fds);
 	for (size_t i = 0; i < n; i++) {
 		int fd = fcntl(src[i], F_DUPFD_CLOEXEC, 0);
 
@@ -109,19 +82,4 @@ int conn_fds_dup(struct conn_fds *fds, const int *src, size_t n, uint64_t pos)
 		append(fds, fd, pos);
 	}
 	return 0;
-}
-
-void conn_fds_attach(struct conn *conn, struct msghdr *msg, const int *fds,
-		     size_t n)
-{
-	struct cmsghdr *c;
-
-	memset(conn->control.buf, 0, CMSG_SPACE(n * sizeof(int)));
-	msg->msg_control = conn->control.buf;
-	msg->msg_controllen = CMSG_SPACE(n * sizeof(int));
-	c = CMSG_FIRSTHDR(msg);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(n * sizeof(int));
-	memcpy(CMSG_DATA(c), fds, n * sizeof(int));
 }

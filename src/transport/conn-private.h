@@ -78,11 +78,6 @@ struct conn {
 	struct recorder *recorder; /* NULL: nobody listens */
 	uint64_t recorded; /* position up to which requests are in it */
 	struct conn_stats stats;
-
-	union { /* aligned for the headers in it */
-		char buf[CMSG_SPACE(CONN_MAX_FDS * sizeof(int))];
-		struct cmsghdr align;
-	} control;
 };
 
 /* conn.c */
@@ -110,18 +105,15 @@ static inline bool conn_tx_pending(const struct conn *conn)
 int conn_tx_flush(struct conn *conn);
 
 /* conn-fds.c */
-/* Take the fds out of a received control message. -EMSGSIZE: too many, or the
- * kernel could not give us all of them; then those that came are closed. */
-int conn_fds_receive(struct conn_fds *fds, const struct msghdr *msg,
-		     uint64_t pos, size_t *ret_n);
+/* fds_receive() from @sock, whose first byte has position @pos; @ret_n: how
+ * many descriptors came with it. */
+ssize_t conn_fds_receive(struct conn_fds *fds, int sock, void *buf, size_t len,
+			 uint64_t pos, size_t *ret_n);
 /* How many of the first ones are at or before @pos */
 size_t conn_fds_until(const struct conn_fds *fds, uint64_t pos);
 /* Close the first @n and forget them. */
 void conn_fds_drop(struct conn_fds *fds, size_t n);
 /* Append duplicates. -EAGAIN: no room. */
 int conn_fds_dup(struct conn_fds *fds, const int *src, size_t n, uint64_t pos);
-/* Put @fds into @msg's control buffer. */
-void conn_fds_attach(struct conn *conn, struct msghdr *msg, const int *fds,
-		     size_t n);
 
 #endif

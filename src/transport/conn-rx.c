@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "../util/bytes.h"
-#include "../util/foreign-fd.h"
 #include "../vfio-user/decode.h"
 
 /*
@@ -197,45 +196,32 @@ static void rx_ended(struct conn *conn, int err)
 static size_t rx_receive(struct conn *conn, bool *ret_any)
 {
 	struct conn_state *st = conn->st;
-	struct iovec iov = { .iov_len = rx_room(conn) };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = conn->control.buf,
-		.msg_controllen = sizeof(conn->control.buf),
-	};
-	size_t n_fds = 0;
+	size_t len = rx_room(conn), n_fds;
 	ssize_t n;
-	int err = 0;
 
-	/* Whoever sends some then is dropped: see conn_fds_receive(). */
-	if (foreign_fds_hang())
-		msg.msg_controllen = 0;
-	iov.iov_base = conn->rx + (st->rx_end - st->rx_base);
-	st->rx_busy = (uint32_t)iov.iov_len;
+	st->rx_busy = (uint32_t)len;
 	conn_order();
-	n = recvmsg(conn->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	*ret_any = n >= 0 || (errno != EAGAIN && errno != EINTR);
-	if (n <= 0) {
-		st->rx_busy = 0;
-		if (*ret_any)
-			rx_ended(conn, n ? -errno : 0);
-		return 0;
-	}
-	if (msg.msg_controllen || msg.msg_flags & MSG_CTRUNC)
-		err = conn_fds_receive(&st->rx_fds, &msg,
-				       st->rx_end + (uint64_t)n, &n_fds);
+	n = conn_fds_receive(&st->rx_fds, conn->fd,
+			     conn->rx + (st->rx_end - st->rx_base), len,
+			     st->rx_end, &n_fds);
+	*ret_any = n != -EAGAIN && n != -EINTR;
 	conn_order();
-	st->rx_end += (uint64_t)n;
+	if (n > 0)
+		st->rx_end += (uint64_t)n;
 	conn_order();
 	st->rx_busy = 0;
-	conn->stats.rx_calls++;
-	conn->stats.rx_bytes += (uint64_t)n;
-	conn->stats.rx_fds += n_fds;
-	conn->rx_cut = n_fds;
-	if (err)
-		conn_shutdown(conn, err);
-	return err ? 0 : (size_t)n;
+	if (n > 0) {
+		conn->stats.rx_calls++;
+		conn->stats.rx_bytes += (uint64_t)n;
+		conn->stats.rx_fds += n_fds;
+		conn->rx_cut = n_fds;
+		return (size_t)n;
+	}
+	if (n == -EMSGSIZE || n == -EMFILE) /* its descriptors aren't taken */
+		conn_shutdown(conn, (int)n);
+	else if (*ret_any)
+		rx_ended(conn, (int)n);
+	return 0;
 }
 
 /*

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "../util/bytes.h"
+#include "../util/fds.h"
 
 static uint8_t *tx_at(const struct conn *conn, uint64_t pos)
 {
@@ -86,25 +87,21 @@ static ssize_t tx_send(struct conn *conn, size_t len, const int *fds,
 		       size_t n_fds)
 {
 	struct conn_state *st = conn->st;
-	struct iovec iov = {
-		.iov_base = tx_at(conn, st->tx_pos),
-		.iov_len = len,
-	};
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct iovec iov = { tx_at(conn, st->tx_pos), len };
 	ssize_t n;
 
 	st->tx_busy = (uint32_t)len;
 	conn_order();
 	if (n_fds) {
-		conn_fds_attach(conn, &msg, fds, n_fds);
-		n = sendmsg(conn->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = fds_send(conn->fd, &iov, 1, fds, n_fds, MSG_DONTWAIT);
 	} else {
 		n = send(conn->fd, iov.iov_base, len,
 			 MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = n < 0 ? -errno : n;
 	}
 	if (n < 0) {
 		st->tx_busy = 0;
-		return -errno;
+		return n;
 	}
 	tx_advance(conn, (size_t)n);
 	return n;
@@ -231,7 +228,6 @@ static size_t tx_send_direct(struct conn *conn, size_t head, const void *data,
 		{ .iov_base = tx_at(conn, st->tx_end), .iov_len = head },
 		{ .iov_base = (void *)data, .iov_len = len },
 	};
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
 	ssize_t n;
 
 	/* What is before it goes first; errors show again with the rest. */
@@ -239,7 +235,7 @@ static size_t tx_send_direct(struct conn *conn, size_t head, const void *data,
 		return 0;
 	st->tx_busy = (uint32_t)(head + len);
 	conn_order();
-	n = sendmsg(conn->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	n = fds_send(conn->fd, iov, 2, NULL, 0, MSG_DONTWAIT);
 	if (n <= 0)
 		return 0;
 	conn->stats.tx_calls++;

@@ -12,6 +12,7 @@
 
 #include "../util/bytes.h"
 #include "../util/cleanup.h"
+#include "../util/fds.h"
 #include "../vfio-user/decode.h"
 #include "recording.h"
 
@@ -108,33 +109,15 @@ static int make_fd(const struct recording_fd *d)
 /* Send what is left of the message; its fds go with the first byte. */
 static int send_message(struct player *p)
 {
-	union {
-		char buf[CMSG_SPACE(VFIO_USER_MAX_MSG_FDS * sizeof(int))];
-		struct cmsghdr align;
-	} control;
 	struct iovec iov = { (void *)(p->msg.data + p->sent),
 			     p->msg.frame.size - p->sent };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
 	int fds[VFIO_USER_MAX_MSG_FDS];
 	size_t n = p->sent ? 0 : p->msg.frame.n_fds;
 	ssize_t ret;
 
 	for (size_t i = 0; i < n; i++)
 		fds[i] = make_fd(&p->msg.fds[i]);
-	if (n) {
-		struct cmsghdr *c;
-
-		mh.msg_control = control.buf;
-		mh.msg_controllen = CMSG_SPACE(n * sizeof(int));
-		c = CMSG_FIRSTHDR(&mh);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(n * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, n * sizeof(int));
-	}
-	ret = sendmsg(p->fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (ret < 0)
-		ret = -errno;
+	ret = fds_send(p->fd, &iov, 1, fds, n, MSG_DONTWAIT);
 	for (size_t i = 0; i < n; i++)
 		close_fd(fds[i]);
 	if (ret < 0)
