@@ -9,7 +9,7 @@
 
 #include "../util/bytes.h"
 #include "../util/cleanup.h"
-#include "../util/foreign-fd.h"
+#include "../util/fds.h"
 #include "../util/loop.h"
 
 struct link {
@@ -108,25 +108,14 @@ void link_free(struct link *link)
 
 static int receive(struct link *link)
 {
-	union wire_control control;
-	struct iovec iov = { link->rx + link->rx_len,
-			     sizeof(link->rx) - link->rx_len };
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = &control,
-			      .msg_controllen = foreign_fds_hang()
-							? 0
-							: sizeof(control) };
-	ssize_t n = recvmsg(link->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	int err;
+	ssize_t n = fds_receive(link->fd, link->rx + link->rx_len,
+				sizeof(link->rx) - link->rx_len, link->fds.fd,
+				WIRE_MAX_FDS, &link->fds.n);
 
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	err = wire_fds_take(&msg, &link->fds);
-	if (err)
-		return err;
-	if (!n)
-		return -ENOTCONN;
+	if (n == -EAGAIN || n == -EINTR)
+		return 0;
+	if (n <= 0)
+		return n ? (int)n : -ENOTCONN;
 	link->rx_len += (size_t)n;
 	return 0;
 }
@@ -232,9 +221,7 @@ int link_send(struct link *link, uint16_t kind, uint32_t seq,
 				 .kind = kind,
 				 .seq = seq };
 	struct iovec iov[2] = { { &h, sizeof(h) }, { (void *)payload, len } };
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
-	union wire_control control;
-	bool passes = fds && fds->n;
+	size_t n_fds = fds ? fds->n : 0;
 	ssize_t n = 0;
 	int err;
 
@@ -242,12 +229,12 @@ int link_send(struct link *link, uint16_t kind, uint32_t seq,
 		return -ENOTCONN;
 	if (len > WIRE_MAX_PAYLOAD)
 		return -EINVAL;
-	wire_fds_attach(&msg, &control, fds);
-	if (!link->tx_len && (!link->serving || passes))
-		n = sendmsg(link->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		return break_later(link, -errno);
-	if (n <= 0 && passes) /* they would not go with the bytes */
+	if (!link->tx_len && (!link->serving || n_fds))
+		n = fds_send(link->fd, iov, 2, n_fds ? fds->fd : NULL, n_fds,
+			     MSG_DONTWAIT);
+	if (n < 0 && n != -EAGAIN)
+		return break_later(link, (int)n);
+	if (n <= 0 && n_fds) /* they would not go with the bytes */
 		return break_later(link, -ENOBUFS);
 	if (n < 0)
 		n = 0;
@@ -321,7 +308,7 @@ static void on_ready(struct loop_source *src, uint32_t events, void *user)
 	link->busy = true;
 	if (events & EPOLLOUT)
 		err = flush(link);
-	/* Hang-ups and errors show in recvmsg(), behind what is still there. */
+	/* Hang-ups and errors show in a receive call, behind what is still there. */
 	if (!err && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 		err = take_in(link);
 	finish(link, err);

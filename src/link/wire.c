@@ -4,9 +4,9 @@
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "../util/cleanup.h"
+#include "../util/fds.h"
 #include "../util/loop.h"
 #include "link.h"
 #include "wire.h"
@@ -21,17 +21,11 @@ int wire_send(int fd, uint16_t kind, uint32_t seq, const void *payload,
 				 .kind = kind,
 				 .seq = seq };
 	struct iovec iov[2] = { { &h, sizeof(h) }, { (void *)payload, len } };
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
-	union wire_control control;
-	ssize_t n;
+	ssize_t n = fds_send(fd, iov, 2, fds ? fds->fd : NULL,
+			     fds ? fds->n : 0, 0);
 
-	wire_fds_attach(&msg, &control, fds);
-	do
-		n = sendmsg(fd, &msg, MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return errno == EPIPE || errno == ECONNRESET ? -ENOTCONN
-							     : -errno;
+		return n == -EPIPE || n == -ECONNRESET ? -ENOTCONN : (int)n;
 	/* A blocking socket takes all of it, unless a signal came between. */
 	return (size_t)n == h.size ? 0 : -EPROTO;
 }
@@ -69,26 +63,18 @@ int wire_receive(int fd, int timeout_ms, struct wire_header *ret_header,
 	int size;
 
 	for (;;) {
-		union wire_control control;
-		struct iovec iov = { buf + len, need - len };
-		struct msghdr msg = { .msg_iov = &iov,
-				      .msg_iovlen = 1,
-				      .msg_control = &control,
-				      .msg_controllen = sizeof(control) };
-		ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+		ssize_t n = fds_receive(fd, buf + len, need - len, passed.fd,
+					WIRE_MAX_FDS, &passed.n);
 		int err;
 
-		if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
+		if (n == -EINTR || n == -EAGAIN) {
 			err = wait_for(fd, timeout_ms, begin);
 			if (err)
 				return err;
 			continue;
 		}
 		if (n <= 0)
-			return -ENOTCONN;
-		err = wire_fds_take(&msg, &passed);
-		if (err)
-			return err;
+			return n == -EMSGSIZE ? -EPROTO : -ENOTCONN;
 		len += (size_t)n;
 		size = wire_frame(buf, len);
 		if (size < 0)

@@ -38,6 +38,7 @@
 #include "hub/space.h"
 #include "util/bytes.h"
 #include "util/cleanup.h"
+#include "util/fds.h"
 #include "util/log.h"
 #include "util/loop.h"
 
@@ -332,15 +333,11 @@ static void turn(struct worker *w)
 static void put(struct worker *w, int sock, const void *bytes, size_t len,
 		int fd)
 {
-	struct wire_fds fds = { fd >= 0, { fd } };
 	struct iovec iov = { (void *)bytes, len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	union wire_control control;
 
 	if (sock < 0 || !len)
 		return;
-	wire_fds_attach(&msg, &control, &fds);
-	if (sendmsg(sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len)
+	if (fds_send(sock, &iov, 1, &fd, fd >= 0, MSG_DONTWAIT) == (ssize_t)len)
 		return;
 	turn(w);
 	w->wild = true; /* cut off: what follows means something else */
@@ -385,12 +382,6 @@ static void come(struct worker *w, uint8_t name)
 		struct wire_header h;
 		struct wire_welcome w;
 	} welcome;
-	struct iovec iov = { &welcome, sizeof(welcome) };
-	union wire_control control;
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = &control,
-			      .msg_controllen = sizeof(control) };
 	struct wire_fds fds = { 0 };
 	int sv[2];
 
@@ -400,8 +391,9 @@ static void come(struct worker *w, uint8_t name)
 	w->sock = sv[0];
 	frame(w, w->sock, WIRE_HELLO, 0, &hello, sizeof(hello), -1);
 	let_run(w->loop);
-	REQUIRE(recvmsg(w->sock, &msg, 0) == sizeof(welcome));
-	REQUIRE(!wire_fds_take(&msg, &fds) && fds.n == WIRE_FD_SHARED + 1);
+	REQUIRE(fds_receive(w->sock, &welcome, sizeof(welcome), fds.fd,
+			    WIRE_MAX_FDS, &fds.n) == sizeof(welcome));
+	REQUIRE(fds.n == WIRE_FD_SHARED + 1);
 	REQUIRE(!welcome.w.err && welcome.w.shared == SHARED);
 	w->calls = fds.fd[WIRE_FD_CALLS];
 	w->wake = fds.fd[WIRE_FD_BELL + BELL_FD_OTHER];
