@@ -8,128 +8,11 @@
 
 #include "../util/bytes.h"
 #include "reader.h"
+#include "table-leaf.h"
 
-#define TABLE_BYTES   4096u /* a second-level table, and a page of the first */
-#define TABLE_ENTRIES 512u
 #define TOP_PAGES     (DMA_WINDOW_TOPS / TABLE_ENTRIES) /* in a window */
 #define WORD_BITS     64u
 #define NO_PREFIX     UINT64_MAX
-
-/* Emptied tables kept as memory, for the next map; the rest goes back. */
-#define SPARE_TABLES 512u
-
-#define CHUNK_BYTES  (2ull << 20)
-#define CHUNK_HEAD   4u /* pages that hold struct dma_chunk */
-#define CHUNK_TABLES (TABLE_ENTRIES - CHUNK_HEAD)
-
-/* Second-level tables come in aligned chunks, whose first pages say what
- * can't be written into a table that readers may still be in. */
-struct dma_chunk {
-	struct dma_chunk *next;
-	uint32_t n_fresh; /* tables never handed out */
-	struct meta {
-		dma_entry *next; /* in free or limbo list */
-		uint16_t used;	 /* entries */
-		bool cold;	 /* its memory went back */
-	} meta[CHUNK_TABLES];
-};
-
-_Static_assert(sizeof(struct dma_chunk) <= CHUNK_HEAD * TABLE_BYTES,
-	       "a chunk's head has its own pages");
-
-static struct meta *meta_of(dma_entry *leaf)
-{
-	uintptr_t chunk = (uintptr_t)leaf & ~(CHUNK_BYTES - 1);
-	size_t i = ((uintptr_t)leaf - chunk) / TABLE_BYTES - CHUNK_HEAD;
-
-	return &((struct dma_chunk *)chunk)->meta[i];
-}
-
-static void *reserve(size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (p == MAP_FAILED)
-		return NULL;
-	/* Sparse: a huge page would be 2 MiB of memory for 8 bytes. */
-	madvise(p, size, MADV_NOHUGEPAGE);
-	madvise(p, size, MADV_DONTDUMP);
-	return p;
-}
-
-static struct dma_chunk *chunk_new(void)
-{
-	char *p = reserve(2 * CHUNK_BYTES);
-	size_t head;
-
-	if (!p)
-		return NULL;
-	head = align_up((uintptr_t)p, CHUNK_BYTES) - (uintptr_t)p;
-	if (head)
-		munmap(p, head);
-	munmap(p + head + CHUNK_BYTES, CHUNK_BYTES - head);
-	return (struct dma_chunk *)(p + head);
-}
-
-static dma_entry *leaf_get(struct dma_table *table)
-{
-	struct dma_chunk *chunk = table->chunks;
-	dma_entry *leaf = table->free;
-
-	if (leaf) {
-		struct meta *m = meta_of(leaf);
-
-		table->free = m->next;
-		if (m->cold)
-			table->bytes += TABLE_BYTES;
-		else
-			table->n_spare--;
-		m->cold = false;
-		return leaf;
-	}
-	if (!chunk || chunk->n_fresh == CHUNK_TABLES) {
-		chunk = chunk_new();
-		if (!chunk)
-			return NULL;
-		chunk->next = table->chunks;
-		table->chunks = chunk;
-		table->bytes += CHUNK_HEAD * TABLE_BYTES;
-	}
-	table->bytes += TABLE_BYTES;
-	return (dma_entry *)((char *)chunk +
-			     (CHUNK_HEAD + chunk->n_fresh++) * TABLE_BYTES);
-}
-
-static void leaf_chill(struct dma_table *table, dma_entry *leaf)
-{
-	madvise(leaf, TABLE_BYTES, MADV_DONTNEED);
-	meta_of(leaf)->cold = true;
-	table->bytes -= TABLE_BYTES;
-}
-
-/* An empty table is all zero, and stays so until it is used again. */
-static void leaf_put(struct dma_table *table, dma_entry *leaf)
-{
-	if (table->n_spare < SPARE_TABLES)
-		table->n_spare++;
-	else
-		leaf_chill(table, leaf);
-	meta_of(leaf)->next = table->free;
-	table->free = leaf;
-}
-
-void dma_table_reap(struct dma_table *table)
-{
-	while (table->limbo) {
-		dma_entry *leaf = table->limbo;
-
-		table->limbo = meta_of(leaf)->next;
-		leaf_put(table, leaf);
-	}
-}
-
-/* ------------------------------------------------------------------ */
 
 static bool bit_test(const uint64_t *map, uint64_t i)
 {
@@ -175,10 +58,10 @@ static void window_fini(struct dma_window *w)
 static int window_init(struct dma_window *w)
 {
 	memset(w, 0, sizeof(*w));
-	w->top = reserve(DMA_WINDOW_TOPS * sizeof(*w->top));
-	w->counts = reserve(TOP_PAGES * sizeof(*w->counts));
-	w->used = reserve(TOP_PAGES / 8);
-	w->touched = reserve(TOP_PAGES / 8);
+	w->top = dma_table_reserve(DMA_WINDOW_TOPS * sizeof(*w->top));
+	w->counts = dma_table_reserve(TOP_PAGES * sizeof(*w->counts));
+	w->used = dma_table_reserve(TOP_PAGES / 8);
+	w->touched = dma_table_reserve(TOP_PAGES / 8);
 	if (w->top && w->counts && w->used && w->touched)
 		return 0;
 	window_fini(w);
@@ -254,12 +137,7 @@ void dma_table_fini(struct dma_table *table)
 {
 	for (uint32_t i = 0; i < table->n_windows; i++)
 		window_fini(&table->windows[i]);
-	while (table->chunks) {
-		struct dma_chunk *next = table->chunks->next;
-
-		munmap(table->chunks, CHUNK_BYTES);
-		table->chunks = next;
-	}
+	dma_leaves_fini(table);
 	memset(table, 0, sizeof(*table));
 }
 
@@ -359,9 +237,9 @@ static void trim(struct dma_table *table)
 		dma_synchronize();
 		dma_table_reap(table);
 	}
-	for (dma_entry *leaf = table->free; leaf; leaf = meta_of(leaf)->next)
-		if (!meta_of(leaf)->cold)
-			leaf_chill(table, leaf);
+	for (dma_entry *leaf = table->free; leaf; leaf = dma_leaf_meta(leaf)->next)
+		if (!dma_leaf_meta(leaf)->cold)
+			dma_leaf_chill(table, leaf);
 	table->n_spare = 0;
 	for (uint32_t i = 0; i < table->n_windows; i++) {
 		struct dma_window *w = &table->windows[i];
@@ -380,17 +258,12 @@ static void trim(struct dma_table *table)
 static bool fits(const struct dma_table *table, uint64_t iova, uint64_t last,
 		 uint32_t n_leaves)
 {
-	uint64_t room, need = 0;
+	uint64_t room, need;
 
 	if (table->bytes >= table->max_bytes)
 		return false;
 	room = (table->max_bytes - table->bytes) / TABLE_BYTES;
-	if (n_leaves > table->n_spare) {
-		need = n_leaves - table->n_spare;
-		if (!table->chunks ||
-		    table->chunks->n_fresh + need > CHUNK_TABLES)
-			need += CHUNK_HEAD;
-	}
+	need = dma_leaves_cost(table, n_leaves);
 	need += new_top_pages(table, iova, last, room);
 	return need <= room;
 }
@@ -427,11 +300,11 @@ static int prepare(struct dma_table *table, uint64_t iova, uint64_t last,
 	for (int i = 0; i < n_ends; i++) {
 		if (!needs_leaf(table, ends[i], last))
 			continue;
-		leaves[i] = leaf_get(table);
+		leaves[i] = dma_leaf_get(table);
 		if (leaves[i])
 			continue;
 		if (leaves[0])
-			leaf_put(table, leaves[0]);
+			dma_leaf_put(table, leaves[0]);
 		return -ENOMEM;
 	}
 	return 0;
@@ -467,7 +340,7 @@ int dma_table_set(struct dma_table *table, uint64_t iova, uint64_t size,
 			     n <= end >> DMA_PAGE_SHIFT; n++)
 				atomic_store_explicit(&leaf[n & 511], e,
 						      memory_order_release);
-			meta_of(leaf)->used +=
+			dma_leaf_meta(leaf)->used +=
 				(uint16_t)((end - iova + 1) >> DMA_PAGE_SHIFT);
 			if (!t) {
 				t = dma_entry_make((uintptr_t)leaf, 0,
@@ -525,7 +398,7 @@ void dma_table_clear(struct dma_table *table, uint64_t iova, uint64_t size)
 
 		if (t & DMA_E_TABLE) {
 			dma_entry *leaf = dma_entry_block(t);
-			struct meta *m = meta_of(leaf);
+			struct dma_leaf_meta *m = dma_leaf_meta(leaf);
 
 			for (uint64_t n = iova >> DMA_PAGE_SHIFT;
 			     n <= end >> DMA_PAGE_SHIFT; n++)
