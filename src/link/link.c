@@ -115,7 +115,7 @@ static int receive(struct link *link)
 	if (n == -EAGAIN || n == -EINTR)
 		return 0;
 	if (n <= 0)
-		return n ? (int)n : -ENOTCONN;
+		return !n ? -ENOTCONN : n == -EMSGSIZE ? -EPROTO : (int)n;
 	link->rx_len += (size_t)n;
 	return 0;
 }
