@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,6 +19,7 @@
 #include "dma/access.h"
 #include "dma/hold.h"
 #include "dma/remote.h"
+#include "rig/clock.h"
 #include "state/arena.h"
 #include "util/bytes.h"
 #include "util/loop.h"
@@ -250,18 +253,22 @@ static void pointers(void **state)
 	dma_leave();
 }
 
-static _Atomic int inside, left;
+static sem_t inside;
+static _Atomic int left;
 
 static void *reader(void *arg)
 {
 	volatile uint64_t *p;
+	unsigned slept = clock_sleeps();
 
 	(void)arg;
 	dma_enter();
 	p = dma_space_ptr(space, 0, 8, RW);
 	assert_non_null(p);
-	inside = 1;
-	usleep(20000); /* time enough for somebody who does not wait */
+	sem_post(&inside);
+	/* Whoever does not wait for this thread never sleeps. */
+	while (clock_sleeps() == slept)
+		sched_yield();
 	*p = 1;
 	left = 1;
 	dma_leave();
@@ -273,10 +280,10 @@ static void an_unmap_waits_for_sections(void **state)
 	pthread_t thread;
 
 	(void)state;
-	inside = left = 0;
+	left = 0;
+	assert_int_equal(sem_init(&inside, 0, 0), 0);
 	assert_int_equal(pthread_create(&thread, NULL, reader, NULL), 0);
-	while (!inside)
-		usleep(100);
+	assert_int_equal(sem_wait(&inside), 0);
 	assert_int_equal(dma_space_unmap(space, 0, MIB, NULL, NULL), 0);
 	assert_int_equal(left, 1);
 	pthread_join(thread, NULL);
@@ -381,14 +388,16 @@ static void a_late_driver_is_reset(void **state)
 	assert_int_equal(dma_space_get(space, 0, 1, RW, seg, 1), 1);
 	assert_int_equal(dma_space_unmap(space, 0, MIB, on_unmapped, NULL),
 			 -EINPROGRESS);
-	while (!owner.overdue)
-		loop_run_once(loop, -1);
+	clock_run(loop, DMA_UNMAP_PATIENCE_NS - 1 * MS);
+	assert_false(owner.overdue);
+	clock_run(loop, DMA_UNMAP_CHECK_NS);
+	assert_true(owner.overdue);
 	/* It forgot to say that it is done, and is not waited for; but memory
 	 * that is held is. */
 	assert_int_equal(unmapped, 0);
 	dma_space_put(space, seg, 1);
-	while (!unmapped)
-		loop_run_once(loop, -1);
+	clock_run(loop, DMA_UNMAP_CHECK_NS);
+	assert_int_equal(unmapped, 1);
 	assert_int_equal(owner.overdue, 1);
 }
 
@@ -413,12 +422,13 @@ static void a_busy_client_does_not_help(void **state)
 			dma_space_unmap(space, iova, PAGE, on_unmapped, NULL),
 			-EINPROGRESS);
 		dma_space_put(space, more, 1);
-		loop_run_once(loop, 10);
+		clock_run(loop, 10 * MS);
 	}
-	assert_true(i > 10);
+	assert_in_range(i * 10 * MS, DMA_UNMAP_PATIENCE_NS,
+			DMA_UNMAP_PATIENCE_NS + DMA_UNMAP_CHECK_NS + 20 * MS);
 	dma_space_put(space, seg, 1);
-	while (unmapped < (int)i)
-		loop_run_once(loop, -1);
+	clock_run(loop, DMA_UNMAP_CHECK_NS);
+	assert_int_equal(unmapped, i);
 }
 
 static int copied, copied_err;

@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,6 +20,7 @@
 #include "dma/access.h"
 #include "dma/pin.h"
 #include "dma/remote.h"
+#include "rig/clock.h"
 #include "state/arena.h"
 
 #define PAGE 4096ull
@@ -277,18 +280,22 @@ static void numbers_that_make_no_sense(void **state)
 	/* A space may go while it logs. */
 }
 
-static _Atomic int marked, left;
+static sem_t marked;
+static _Atomic int left;
 
 static void *slow_writer(void *arg)
 {
 	volatile char *p;
+	unsigned slept = clock_sleeps();
 
 	(void)arg;
 	dma_enter();
 	p = dma_space_ptr(space, 0, 1, W);
 	assert_non_null(p);
-	marked = 1;
-	usleep(20000); /* time enough for a report that does not wait */
+	sem_post(&marked);
+	/* Whoever does not wait for this thread never sleeps. */
+	while (clock_sleeps() == slept)
+		sched_yield();
 	*p = 1;
 	left = 1;
 	dma_leave();
@@ -301,11 +308,11 @@ static void a_report_waits_for_the_write(void **state)
 	uint64_t first;
 
 	(void)state;
-	marked = left = 0;
+	left = 0;
+	assert_int_equal(sem_init(&marked, 0, 0), 0);
 	start(0, SIZE);
 	assert_int_equal(pthread_create(&thread, NULL, slow_writer, NULL), 0);
-	while (!marked)
-		usleep(100);
+	assert_int_equal(sem_wait(&marked), 0);
 	assert_int_equal(report(0, SIZE, PAGE, &first), 1);
 	assert_int_equal(left, 1);
 	pthread_join(thread, NULL);

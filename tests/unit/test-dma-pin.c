@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,7 @@
 #include "dma/access.h"
 #include "dma/budget.h"
 #include "dma/pin-private.h"
+#include "rig/clock.h"
 #include "state/arena.h"
 #include "util/loop.h"
 
@@ -445,8 +448,11 @@ static void a_late_driver_loses_its_pins(void **state)
 	assert_int_equal(pin1(4 * MIB, R, &keep), 0);
 	assert_int_equal(dma_space_unmap(space, 0, 4 * MIB, on_unmapped, NULL),
 			 -EINPROGRESS);
-	while (!unmapped)
-		loop_run_once(loop, -1);
+	clock_run(loop, DMA_UNMAP_PATIENCE_NS - 1);
+	assert_int_equal(n_overdue, 0);
+	assert_int_equal(unmapped, 0);
+	clock_run(loop, DMA_UNMAP_CHECK_NS);
+	assert_int_equal(unmapped, 1);
 	assert_int_equal(n_overdue, 1);
 	assert_int_equal(vgpu_iommu_cpu_read(cpu, addr, &other, 8), -EFAULT);
 	assert_int_equal(vgpu_iommu_cpu_read(cpu, keep, &other, 8), 0);
@@ -471,19 +477,23 @@ static void a_space_may_go_with_pins(void **state)
 	/* the tear-down finds nothing reachable */
 }
 
-static _Atomic int inside, left;
+static sem_t inside;
+static _Atomic int left;
 static uint64_t engine_addr;
 
 static void *engine(void *arg)
 {
 	volatile uint64_t *p;
+	unsigned slept = clock_sleeps();
 
 	(void)arg;
 	vgpu_iommu_cpu_enter(cpu);
 	p = vgpu_iommu_cpu_ptr(cpu, engine_addr, RW);
 	assert_non_null(p);
-	inside = 1;
-	usleep(20000); /* time enough for somebody who does not wait */
+	sem_post(&inside);
+	/* Whoever does not wait for this thread never sleeps. */
+	while (clock_sleeps() == slept)
+		sched_yield();
 	*p = 1;
 	left = 1;
 	vgpu_iommu_cpu_leave(cpu);
@@ -495,11 +505,11 @@ static void an_unpin_waits_for_the_engine(void **state)
 	pthread_t thread;
 
 	(void)state;
-	inside = left = 0;
+	left = 0;
+	assert_int_equal(sem_init(&inside, 0, 0), 0);
 	assert_int_equal(pin1(0, RW, &engine_addr), 0);
 	assert_int_equal(pthread_create(&thread, NULL, engine, NULL), 0);
-	while (!inside)
-		usleep(100);
+	assert_int_equal(sem_wait(&inside), 0);
 	unpin1(0, RW);
 	assert_int_equal(left, 1);
 	pthread_join(thread, NULL);
