@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/caller.h"
 #include "control/json.h"
-#include "devask.h"
 #include "fault.h"
 #include "instance.h"
 #include "hub-private.h"
@@ -24,22 +24,23 @@ static struct json_object *terms(const struct instance *instance)
 	return obj;
 }
 
-static void on_introduced(int err, const char *message, int fd, void *user)
+static void on_introduced(int err, struct control_result *result, void *user)
 {
+	const char *problem = control_answer_problem(err, result);
 	struct instance *instance = user;
 	char why[512];
 
-	instance->introducing = NULL;
-	fault_point_of("parent", "introduced");
-	if (!err && fd < 0) {
-		err = -EBADMSG;
-		message = "it sends no connection";
-	}
-	if (err)
+	if (!problem && !result->n_fds)
+		problem = "it sends no connection";
+	if (problem)
 		snprintf(why, sizeof(why),
 			 "its parent '%s' does not take it: %s",
-			 instance->def.parent, message);
-	instance_introduced(instance, fd, err ? why : NULL);
+			 instance->def.parent, problem);
+	control_caller_free(steal_ptr(instance->introducing));
+	fault_point_of("parent", "introduced");
+	instance_introduced(instance,
+			    problem ? -1 : steal_fd(&result->fds[0]),
+			    problem ? why : NULL);
 }
 
 int hub_introduce(struct instance *instance)
@@ -52,21 +53,22 @@ int hub_introduce(struct instance *instance)
 	params = terms(instance);
 	json_set_string(&params, "type", instance->def.type);
 	fault_point_of("parent", "introduce");
-	return devask_start(instance->manager->loop, s->control,
-			    "io.vgpud.Parent.Introduce", params, on_introduced,
-			    instance, &instance->introducing);
+	return control_ask(instance->manager->loop, s->control,
+			   "io.vgpud.Parent.Introduce", params, false,
+			   HUB_ANSWER_NS, on_introduced, instance,
+			   &instance->introducing);
 }
 
-static void on_told(int err, const char *message, int fd, void *user)
+static void on_told(int err, struct control_result *result, void *user)
 {
+	const char *problem = control_answer_problem(err, result);
 	struct instance *instance = user;
 
-	instance->telling = NULL;
-	close_fd(fd);
-	if (err)
+	if (problem)
 		log_warning(instance->def.uuid,
 			    "its parent can't be told what it may have: %s",
-			    message);
+			    problem);
+	control_caller_free(steal_ptr(instance->telling));
 	if (instance->tell_again)
 		hub_tell(instance);
 	else
@@ -85,9 +87,10 @@ void hub_tell(struct instance *instance)
 	}
 	instance->tell_again = false;
 	if (s && s->process)
-		err = devask_start(instance->manager->loop, s->control,
-				   "io.vgpud.Parent.Change", terms(instance),
-				   on_told, instance, &instance->telling);
+		err = control_ask(instance->manager->loop, s->control,
+				  "io.vgpud.Parent.Change", terms(instance),
+				  false, HUB_ANSWER_NS, on_told, instance,
+				  &instance->telling);
 	if (err)
 		log_warning(instance->def.uuid,
 			    "its parent can't be told what it may have: %s",
@@ -97,8 +100,7 @@ void hub_tell(struct instance *instance)
 void hub_forget(struct instance *instance)
 {
 	list_remove(&instance->awaiting);
-	devask_cancel(instance->introducing);
-	devask_cancel(instance->telling);
-	instance->introducing = instance->telling = NULL;
+	control_caller_free(steal_ptr(instance->introducing));
+	control_caller_free(steal_ptr(instance->telling));
 	instance->tell_again = false;
 }

@@ -9,7 +9,6 @@
 
 #include "command.h"
 #include "config.h"
-#include "devwatch.h"
 #include "events.h"
 #include "fault.h"
 #include "instance.h"
@@ -20,9 +19,8 @@
 #include "util/log.h"
 #include "process.h"
 
-static const struct devwatch_kind parent_watch = {
-	.method = "io.vgpud.Parent.Subscribe",
-	.identity = "control",
+static const struct process_kind hub_kind = {
+	"parent", "io.vgpud.Parent.Subscribe", "control"
 };
 
 struct hub *hub_find(const struct manager *m, const char *name)
@@ -225,8 +223,7 @@ static struct process_config process_config(const struct hub *s,
 {
 	return (struct process_config){
 		.loop = s->manager->loop,
-		.kind = "parent",
-		.watch = &parent_watch,
+		.kind = &hub_kind,
 		.name = s->label,
 		.key = s->control,
 		.dir = s->dir,

@@ -33,6 +33,8 @@ struct manager;
  * each time, up to this often. */
 #define HUB_BACKOFF_NS	      (100ull * 1000000ull)
 #define HUB_BACKOFF_DOUBLINGS 6u
+/* How long one may take to answer. */
+#define HUB_ANSWER_NS (5ull * 1000000000ull)
 /* Bytes that a sentence about it may have. */
 #define HUB_WHY_MAX 640
 /* In the runtime folder: a folder for each parent. */

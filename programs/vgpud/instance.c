@@ -12,7 +12,6 @@
 
 #include "command.h"
 #include "config.h"
-#include "devwatch.h"
 #include "events.h"
 #include "hub.h"
 #include "registry.h"
@@ -245,9 +244,8 @@ static void on_worker_ended(struct process *worker, const char *why, void *user)
 static const struct process_ops worker_ops = { on_ready, on_client,
 					       on_worker_ended };
 
-static const struct devwatch_kind device_watch = {
-	.method = "io.vgpud.Device.Subscribe",
-	.identity = "uuid",
+static const struct process_kind worker_kind = {
+	"worker", "io.vgpud.Device.Subscribe", "uuid"
 };
 
 static struct process_config worker_config(const struct instance *instance,
@@ -257,8 +255,7 @@ static struct process_config worker_config(const struct instance *instance,
 
 	return (struct process_config){
 		.loop = m->loop,
-		.kind = "worker",
-		.watch = &device_watch,
+		.kind = &worker_kind,
 		.name = instance->def.uuid,
 		.key = instance->def.uuid,
 		.dir = dir,

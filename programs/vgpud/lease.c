@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "config.h"
+#include "control/caller.h"
 #include "control/json.h"
-#include "devcall.h"
 #include "instance.h"
 #include "replies.h"
 #include "hub.h"
@@ -32,8 +32,8 @@ static void tell_worker(struct instance *instance)
 
 	json_set_uint(&params, "user", instance->pin_lease);
 	if (path)
-		err = devcall_oneway(path, "io.vgpud.Device.SetPinnedLimit",
-				     params);
+		err = control_tell(path, "io.vgpud.Device.SetPinnedLimit",
+				   params);
 	else
 		json_object_put(params);
 	if (err)

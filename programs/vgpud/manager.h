@@ -25,7 +25,7 @@
 #include "util/loop.h"
 
 struct config;
-struct devask;
+struct control_caller;
 struct events;
 struct parent;
 struct parent_type;
@@ -94,7 +94,7 @@ struct instance {
 
 	/* Of the vgpu-parent (hub.h) */
 	struct list awaiting;
-	struct devask *introducing, *telling;
+	struct control_caller *introducing, *telling;
 	bool tell_again;
 
 	enum change change;

@@ -11,8 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control/caller.h"
+#include "control/json.h"
 #include "fault.h"
-#include "devwatch.h"
 #include "record.h"
 #include "spawn.h"
 #include "util/cleanup.h"
@@ -25,14 +26,13 @@
 
 struct process {
 	struct loop *loop;
-	const char *kind;
-	const struct devwatch_kind *watch_kind;
+	const struct process_kind *kind;
 	char *dir, *control, *key, *name;
 	pid_t pid;
 	int pidfd;
 	off_t log_from; /* where its own lines begin */
 	struct loop_source *ended, *timer;
-	struct devwatch *watch;
+	struct control_caller *watch; /* NULL: nobody is subscribed to */
 	uint64_t deadline, pause; /* of becoming ready; between looks */
 	bool ready, stopping, notified;
 	bool late;  /* killed, since it did not become ready */
@@ -60,7 +60,7 @@ void process_free(struct process *p)
 {
 	if (!p)
 		return;
-	devwatch_free(p->watch);
+	control_caller_free(p->watch);
 	loop_remove(p->ended);
 	loop_remove(p->timer);
 	close_fd(p->pidfd);
@@ -73,18 +73,40 @@ void process_free(struct process *p)
 
 /* ---- its control socket --------------------------------------------- */
 
-static void on_watch_state(struct devwatch *watch, const char *key,
-			   pid_t client, uid_t uid, void *user)
+static void unwatch(struct process *p)
 {
+	control_caller_free(p->watch);
+	p->watch = NULL;
+}
+
+/* Is it the one that we mean, who speaks there? */
+static bool is_itself(const struct process *p, struct json_object *params)
+{
+	struct ucred peer;
+
+	if (!strcmp(json_get_string(params, p->kind->identity, ""), p->key) &&
+	    !control_caller_peer(p->watch, &peer) && peer.pid == p->pid)
+		return true;
+	log_error(p->name,
+		  "on its control socket answers another process than its %s",
+		  p->kind->name);
+	return false;
+}
+
+static void on_state(int err, struct control_result *result, void *user)
+{
+	struct json_object *client;
 	struct process *p = user;
 
-	if (strcmp(key, p->key) || devwatch_peer(watch) != p->pid) {
-		log_error(p->name,
-			  "on its control socket answers another "
-			  "process than its %s",
-			  p->kind);
-		devwatch_free(p->watch);
-		p->watch = NULL;
+	if (err || result->error || !result->continues) {
+		/* It dies, which the pidfd tells; or else we come back. */
+		unwatch(p);
+		if (!p->stopping && p->ended)
+			loop_arm_timer(p->timer, p->pause, 0);
+		return;
+	}
+	if (!is_itself(p, result->parameters)) {
+		unwatch(p);
 		return;
 	}
 	if (!p->ready) {
@@ -94,31 +116,16 @@ static void on_watch_state(struct devwatch *watch, const char *key,
 			loop_arm_timer(p->timer, 0, 0);
 		p->ops->ready(p, p->user);
 	}
-	p->ops->client(p, client, uid, p->user);
-}
-
-static void on_watch_closed(struct devwatch *watch, void *user)
-{
-	struct process *p = user;
-
-	/* It dies, which the pidfd tells; or else we come back. */
-	devwatch_free(p->watch);
-	p->watch = NULL;
-	if (!p->stopping && p->ended)
-		loop_arm_timer(p->timer, p->pause, 0);
+	client = json_member(result->parameters, "client");
+	p->ops->client(p, (pid_t)json_get_int(client, "pid", 0),
+		       (uid_t)json_get_int(client, "uid", 0), p->user);
 }
 
 static void look(struct process *p)
 {
-	static const struct devwatch_ops ops = { on_watch_state,
-						 on_watch_closed };
-	int err;
-
-	if (p->watch)
-		return;
-	err = devwatch_new(p->loop, p->control, p->watch_kind, &ops, p,
-			   &p->watch);
-	if (!err)
+	if (p->watch ||
+	    !control_ask(p->loop, p->control, p->kind->subscribe, NULL, true, 0,
+			 on_state, p, &p->watch))
 		return;
 	loop_arm_timer(p->timer, p->pause, 0);
 	if (p->pause < PROCESS_LOOK_MAX_NS)
@@ -137,14 +144,14 @@ static void on_timer(struct loop_source *src, void *user)
 	struct process *p = user;
 
 	if (p->stopping) {
-		log_warning(p->name, "%s %d does not end: killed", p->kind,
+		log_warning(p->name, "%s %d does not end: killed", p->kind->name,
 			    (int)p->pid);
 		pidfd_kill(p->pidfd, SIGKILL);
 		return;
 	}
 	if (p->deadline && !p->ready && loop_now_ns() >= p->deadline) {
 		log_error(p->name, "%s %d does not become ready: killed",
-			  p->kind, (int)p->pid);
+			  p->kind->name, (int)p->pid);
 		p->late = true;
 		pidfd_kill(p->pidfd, SIGKILL);
 		return;
@@ -238,7 +245,7 @@ void process_stop(struct process *p)
 	p->stopping = true;
 	err = pidfd_kill(p->pidfd, SIGTERM);
 	if (err && err != -ESRCH)
-		log_error(p->name, "cannot end %s %d: %s", p->kind, (int)p->pid,
+		log_error(p->name, "cannot end %s %d: %s", p->kind->name, (int)p->pid,
 			  strerror(-err));
 	loop_arm_timer(p->timer, PROCESS_STOP_NS, 0);
 }
@@ -264,7 +271,7 @@ void process_log_last_words(const struct process *p)
 	for (char *line = text ? strtok_r(text, "\n", &rest) : NULL; line;
 	     line = strtok_r(NULL, "\n", &rest)) {
 		text_make_printable(line);
-		log_warning(p->name, "%s said: %s", p->kind, line);
+		log_warning(p->name, "%s said: %s", p->kind->name, line);
 	}
 }
 
@@ -328,7 +335,7 @@ static int run(struct process *p, const struct process_config *c)
 	record = record_create(p->dir);
 	if (record < 0)
 		return record;
-	fault_point_of(c->kind, "record");
+	fault_point_of(c->kind->name, "record");
 	return spawn_start(&(struct spawn){ c->argv, (const char *const *)env,
 					    log, log, record, c->pass_fd },
 			   &p->pid, &p->pidfd);
@@ -348,7 +355,6 @@ static int process_new(const struct process_config *c,
 	p->user = user;
 	p->pause = PROCESS_LOOK_NS;
 	p->kind = c->kind;
-	p->watch_kind = c->watch;
 	p->key = strdup(c->key);
 	p->name = strdup(c->name);
 	p->dir = strdup(c->dir);
@@ -380,16 +386,16 @@ int process_start(const struct process_config *c, const struct process_ops *ops,
 
 	if (err)
 		return err;
-	fault_point_of(c->kind, "begun");
+	fault_point_of(c->kind->name, "begun");
 	if (mkdir(c->dir, 0755) < 0 && errno != EEXIST) {
 		err = -errno;
 		goto fail;
 	}
-	fault_point_of(c->kind, "folder");
+	fault_point_of(c->kind->name, "folder");
 	err = run(p, c);
 	if (err)
 		goto fail;
-	fault_point_of(c->kind, "started");
+	fault_point_of(c->kind->name, "started");
 	err = supervise(p);
 	if (!err)
 		err = loop_arm_timer(p->timer, PROCESS_START_NS, 0);

@@ -16,7 +16,6 @@
 
 #include "util/loop.h"
 
-struct devwatch_kind;
 struct process;
 
 #define WORKER_SOCKET  "vfio-user.sock"
@@ -50,9 +49,18 @@ struct process_ops {
 };
 
 /**
+ * struct process_kind - what sort of process
+ * @name: "worker" or "parent", for messages and fault points
+ * @subscribe: the method by which we do
+ * @identity: member of its replies that says which one it is
+ */
+struct process_kind {
+	const char *name, *subscribe, *identity;
+};
+
+/**
  * struct process_config - what to start
- * @kind: "worker" or "parent", for messages and fault points; outlives it
- * @watch: how it is subscribed to; outlives it
+ * @kind: outlives it
  * @name: for messages
  * @key: what it says of itself there; its command line names it, too
  * @dir: its folder; made if it isn't there
@@ -64,8 +72,7 @@ struct process_ops {
  */
 struct process_config {
 	struct loop *loop;
-	const char *kind;
-	const struct devwatch_kind *watch;
+	const struct process_kind *kind;
 	const char *name, *key, *dir, *notify;
 	const char *const *argv;
 	int pass_fd;

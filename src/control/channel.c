@@ -39,12 +39,15 @@ struct channel {
 	void *user;
 
 	char *rx;
-	size_t rx_len, rx_size;
+	size_t rx_len, rx_size, rx_max;
 	size_t rx_scanned; /* no NUL before this */
+	int fds[CONTROL_MAX_FDS];
+	size_t n_fds, max_fds;
 
 	struct list tx; /* of struct packet */
 	size_t queued;
 
+	bool asks; /* a caller's end */
 	bool paused;
 	bool stalled; /* the timer runs */
 	bool eof;
@@ -71,6 +74,8 @@ void channel_free(struct channel *ch)
 		return;
 	list_for_each_safe(n, &ch->tx)
 		packet_free(ch, list_entry(n, struct packet, link));
+	while (ch->n_fds)
+		close_fd(ch->fds[--ch->n_fds]);
 	loop_remove(ch->source);
 	loop_remove(ch->stall_timer);
 	close_fd(ch->fd);
@@ -128,6 +133,10 @@ static int flush(struct channel *ch)
 		if (n == -EAGAIN)
 			return moved || !ch->stalled ? watch_stall(ch, true)
 						     : 0;
+		if (n == -EPIPE && ch->asks) {
+			packet_free(ch, p);
+			continue;
+		}
 		if (n < 0)
 			return (int)n;
 		moved += (size_t)n;
@@ -182,10 +191,10 @@ size_t channel_queued(const struct channel *ch)
 
 static int rx_grow(struct channel *ch)
 {
-	size_t size = ch->rx_size ? ch->rx_size * 2 : RX_STEP;
+	size_t size = MIN(ch->rx_size ? ch->rx_size * 2 : RX_STEP, ch->rx_max);
 	char *rx;
 
-	if (ch->rx_size == CONTROL_MAX_REQUEST)
+	if (ch->rx_size == ch->rx_max)
 		return -EMSGSIZE;
 	rx = realloc(ch->rx, size);
 	if (!rx)
@@ -198,7 +207,9 @@ static int rx_grow(struct channel *ch)
 /* Return: 1: got something (or the end), 0: nothing there; negative errno. */
 static int receive(struct channel *ch)
 {
+	size_t room;
 	ssize_t n;
+	char *rx;
 	int err;
 
 	if (ch->rx_len == ch->rx_size) {
@@ -206,13 +217,16 @@ static int receive(struct channel *ch)
 		if (err)
 			return err;
 	}
-	/* No control buffer: file descriptors that come are dropped. */
-	do
-		n = recv(ch->fd, ch->rx + ch->rx_len, ch->rx_size - ch->rx_len,
-			 MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
+	rx = ch->rx + ch->rx_len;
+	room = ch->rx_size - ch->rx_len;
+	/* Without a control buffer, descriptors that come are dropped. */
+	if (ch->max_fds)
+		n = fds_receive(ch->fd, rx, room, ch->fds, ch->max_fds,
+				&ch->n_fds);
+	else if ((n = recv(ch->fd, rx, room, MSG_DONTWAIT)) < 0)
+		n = -errno;
 	if (n < 0)
-		return errno == EAGAIN ? 0 : -errno;
+		return n == -EAGAIN || n == -EINTR ? 0 : (int)n;
 	if (n == 0)
 		ch->eof = true;
 	ch->rx_len += (size_t)n;
@@ -331,6 +345,22 @@ void channel_shutdown(struct channel *ch, int err)
 	update_events(ch);
 }
 
+void channel_ask(struct channel *ch, size_t max, size_t max_fds)
+{
+	ch->asks = true;
+	ch->rx_max = max;
+	ch->max_fds = max_fds;
+}
+
+size_t channel_take_fds(struct channel *ch, int *fds)
+{
+	size_t n = ch->n_fds;
+
+	memcpy(fds, ch->fds, n * sizeof(*fds));
+	ch->n_fds = 0;
+	return n;
+}
+
 int channel_peer(const struct channel *ch, struct ucred *ret_cred)
 {
 	struct ucred cred;
@@ -356,6 +386,7 @@ int channel_new(struct loop *loop, int fd, struct channel_budget *budget,
 	ch->fd = fd;
 	ch->loop = loop;
 	ch->budget = budget;
+	ch->rx_max = CONTROL_MAX_REQUEST;
 	ch->ops = ops;
 	ch->user = user;
 	list_init(&ch->tx);

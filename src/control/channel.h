@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A channel: NUL-terminated messages over a non-blocking UNIX stream socket,
- * as a server sees it. It knows nothing of what the messages say.
+ * with descriptors beside them. It knows nothing of what the messages say, nor
+ * whether it is a server's or a caller's end.
  *
  * Bounds: a message that comes is at most CONTROL_MAX_REQUEST bytes; what is
  * queued to leave counts against the budget that channels share; a peer that
@@ -85,6 +86,21 @@ int channel_send(struct channel *ch, char *text, size_t len, const int *fds,
 
 /* Bytes that wait in this channel's queue. */
 size_t channel_queued(const struct channel *ch);
+
+/**
+ * channel_ask() - this is a caller's end
+ * @max: longest message taken, bytes, NUL included
+ * @max_fds: descriptors that may come, up to CONTROL_MAX_FDS; at 0, and at a
+ *           server's end, they are dropped
+ *
+ * What the peer said before it hung up is read even if it would take nothing
+ * any more. Before anything has come.
+ */
+void channel_ask(struct channel *ch, size_t max, size_t max_fds);
+
+/* In message(): the descriptors that have come; they are the caller's. @fds has
+ * room for CONTROL_MAX_FDS. Return: how many. */
+size_t channel_take_fds(struct channel *ch, int *fds);
 
 /* SO_PEERCRED */
 int channel_peer(const struct channel *ch, struct ucred *ret_cred);

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The calling side of the control socket, blocking: for programs that ask and
- * wait, as vgpuctl does. One thread per client.
+ * The calling side of a control socket (caller.h), waiting: for programs that
+ * ask and wait, as vgpuctl does. One thread per client.
  */
 #ifndef CONTROL_CLIENT_H
 #define CONTROL_CLIENT_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
-#include "channel.h"
+#include "caller.h"
 
-struct json_object;
 struct control_client;
 
 /* How long connecting, and one reply, may take unless something else is said,
@@ -20,24 +18,6 @@ struct control_client;
 
 /* Longest reply that is read, bytes. */
 #define CONTROL_MAX_REPLY (128u << 20)
-
-/**
- * struct control_result - a reply
- * @parameters: an object, never NULL
- * @error: name of an error, or NULL; it lives with @parameters' result
- * @continues: more replies follow: control_client_next()
- * @fds: those that came with it; take one by replacing it with -1
- */
-struct control_result {
-	struct json_object *parameters;
-	char *error;
-	bool continues;
-	int fds[CONTROL_MAX_FDS];
-	size_t n_fds;
-};
-
-/* Closes what was not taken. A zeroed one is fine. */
-void control_result_release(struct control_result *result);
 
 /**
  * control_client_connect() - connect to a control socket

@@ -218,8 +218,10 @@ static int add(struct json_object *root, const char *key,
 }
 
 int control_format_call(const char *method, struct json_object *parameters,
-			bool more, char **ret_text, size_t *ret_len)
+			enum control_replies replies, char **ret_text,
+			size_t *ret_len)
 {
+	static const char *const modes[] = { NULL, "more", "oneway" };
 	struct json_object *root = json_object_new_object();
 
 	if (!root)
@@ -227,7 +229,8 @@ int control_format_call(const char *method, struct json_object *parameters,
 	if (add(root, "method", json_object_new_string(method)) ||
 	    (parameters &&
 	     add(root, "parameters", json_object_get(parameters))) ||
-	    (more && add(root, "more", json_object_new_boolean(true)))) {
+	    (modes[replies] &&
+	     add(root, modes[replies], json_object_new_boolean(true)))) {
 		json_object_put(root);
 		return -ENOMEM;
 	}

@@ -72,6 +72,9 @@ void control_request_release(struct control_request *request);
 const char *control_check_inputs(const struct control_method_def *def,
 				 struct json_object *parameters);
 
+/* How many replies a call gets: one, a stream, or none. */
+enum control_replies { CONTROL_ONE, CONTROL_MORE, CONTROL_ONEWAY };
+
 /**
  * control_format_call() - the text of a call
  * @parameters: stays the caller's; NULL: none
@@ -81,7 +84,8 @@ const char *control_check_inputs(const struct control_method_def *def,
  * Any thread, as for the others. Return: 0; -ENOMEM.
  */
 int control_format_call(const char *method, struct json_object *parameters,
-			bool more, char **ret_text, size_t *ret_len);
+			enum control_replies replies, char **ret_text,
+			size_t *ret_len);
 
 /**
  * control_format_reply() - the text of a reply

@@ -180,7 +180,7 @@ static void messages_are_written(void **state)
 	char *text;
 	size_t len;
 
-	assert_int_equal(control_format_call("a.B", NULL, false, &text, &len),
+	assert_int_equal(control_format_call("a.B", NULL, CONTROL_ONE, &text, &len),
 			 0);
 	assert_string_equal(text, "{\"method\":\"a.B\"}");
 	assert_int_equal(len, strlen(text) + 1);
@@ -189,7 +189,7 @@ static void messages_are_written(void **state)
 	json_set_string(&params, "path", "/a");
 	json_set_string(&params, "bytes", "\x80");
 	json_set_string(&params, "none", NULL);
-	assert_int_equal(control_format_call("a.B", params, true, &text, &len),
+	assert_int_equal(control_format_call("a.B", params, CONTROL_MORE, &text, &len),
 			 0);
 	assert_string_equal(text, "{\"method\":\"a.B\",\"parameters\":"
 				  "{\"path\":\"/a\",\"bytes\":\"\xef\xbf\xbd\","
