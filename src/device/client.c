@@ -107,8 +107,8 @@ static int take(struct vgpu_core *core, bool all, uint64_t iova, uint64_t size,
 	if (!u)
 		return -ENOMEM;
 	*u = (struct client_unmap){ .client = core->client, .unmap = unmap };
-	err = all ? dma_space_unmap_all(core->dma, on_unmapped, u) :
-		    dma_space_unmap(core->dma, iova, size, on_unmapped, u);
+	err = all ? dma_space_unmap_all(core->dma, on_unmapped, u)
+		  : dma_space_unmap(core->dma, iova, size, on_unmapped, u);
 	if (err == -EINPROGRESS)
 		list_insert(&core->client_unmaps, &u->link);
 	else

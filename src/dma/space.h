@@ -4,8 +4,8 @@
  *
  * Semantics are VFIO type1v2's (<linux/vfio.h>, VFIO_IOMMU_MAP_DMA and
  * VFIO_IOMMU_UNMAP_DMA), with one difference: an unmap that finds nothing is
- * -ENOENT, where type1 succeeds with size 0. vfio-user's reply has no place to
- * say "0 bytes", and a client that unmaps what is not there has lost count.
+ * -ENOENT, where type1 succeeds with size 0: a client that unmaps what is not
+ * there has lost count.
  *
  * Mapping is not pinning: nothing is touched, the pages need not even exist.
  *

@@ -12,10 +12,10 @@
 int do_device_info(struct session *s, struct exchange *x)
 {
 	(void)s;
-	return vfio_user_encode_device_info(
-		x->buf, x->room, &x->req.header,
-		VFIO_USER_DEVICE_FLAGS_RESET | VFIO_USER_DEVICE_FLAGS_PCI,
-		VGPU_NUM_REGIONS, VGPU_NUM_IRQS);
+	return vfio_user_encode_device_info(x->buf, x->room, &x->req.header,
+					    VFIO_USER_DEVICE_FLAGS_RESET |
+						    VFIO_USER_DEVICE_FLAGS_PCI,
+					    VGPU_NUM_REGIONS, VGPU_NUM_IRQS);
 }
 
 /* The mapped areas as the sparse mmap capability lists them. */
@@ -30,7 +30,8 @@ static size_t sparse_areas(const struct region *region,
 		if (a->kind != VGPU_AREA_MAPPED)
 			continue;
 		areas[n++] = (struct vfio_user_sparse_area){
-			.offset = a->offset, .size = a->size,
+			.offset = a->offset,
+			.size = a->size,
 		};
 	}
 	/* All of it: the MMAP flag alone says so. */
@@ -69,10 +70,9 @@ int do_region_info(struct session *s, struct exchange *x)
 		.index = asked->index,
 		.size = region->size,
 	};
-	size = vfio_user_encode_region_info(x->buf, x->room, &x->req.header,
-					    asked->argsz, &info, areas,
-					    sparse_areas(region, areas),
-					    &whole);
+	size = vfio_user_encode_region_info(
+		x->buf, x->room, &x->req.header, asked->argsz, &info, areas,
+		sparse_areas(region, areas), &whole);
 	/* The fd goes with the reply that has all: a client that asks again
 	 * for the capability would be given two. */
 	if (size > 0 && whole && (region->flags & REGION_CAN_MMAP))
@@ -90,9 +90,9 @@ int do_region_io_fds(struct session *s, struct exchange *x)
 
 	if (asked->index >= VGPU_NUM_REGIONS)
 		return -EINVAL;
-	n = doorbells_offer(s->core, asked->index, bells,
-			    MIN(s->state->client_max_fds,
-				(uint32_t)REGION_MAX_AREAS));
+	n = doorbells_offer(
+		s->core, asked->index, bells,
+		MIN(s->state->client_max_fds, (uint32_t)REGION_MAX_AREAS));
 	for (int i = 0; i < n; i++) {
 		entries[i] = (struct vfio_user_ioeventfd){
 			.offset = bells[i].offset,
@@ -119,7 +119,8 @@ static uint32_t irq_flags(const struct vfio_user_irq_info *info)
 	/* No NORESIZE: a vector that is added needs one message, not a new set
 	 * of all of them. */
 	if (info->index == VGPU_IRQ_INTX)
-		return VFIO_USER_IRQ_INFO_EVENTFD | VFIO_USER_IRQ_INFO_MASKABLE |
+		return VFIO_USER_IRQ_INFO_EVENTFD |
+		       VFIO_USER_IRQ_INFO_MASKABLE |
 		       VFIO_USER_IRQ_INFO_AUTOMASKED;
 	return VFIO_USER_IRQ_INFO_EVENTFD;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the device has, in the protocol's words: regions, doorbells, interrupts. */
+/* What the device has, in the protocol's words: regions, doorbells, interrupts.
+ */
 #ifndef SESSION_INFO_H
 #define SESSION_INFO_H
 

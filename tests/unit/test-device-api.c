@@ -23,8 +23,8 @@
 #include "device/module.h"
 #include "device/region.h"
 #include "dma/space.h"
-#include "inproc-client.h"
 #include "pci/config.h"
+#include "rig/inproc-client.h"
 #include "state/arena.h"
 #include "util/log.h"
 #include "util/loop.h"
@@ -663,6 +663,7 @@ static void who_the_client_is(void **state)
 	(void)state;
 	assert_int_equal(device_client(core, &pid, &uid), -ENOTCONN);
 	device_disconnect(core); /* nobody */
+	inproc_init(&client);
 	assert_int_equal(inproc_attach(&client, core), 0);
 	assert_int_equal(device_client(core, &pid, &uid), 0);
 	assert_int_equal(pid, getpid());

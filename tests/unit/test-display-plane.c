@@ -18,7 +18,7 @@
 #include "device/module.h"
 #include "display/plane.h"
 #include "display/reader.h"
-#include "inproc-client.h"
+#include "rig/inproc-client.h"
 #include "util/loop.h"
 
 /* ------------------------------------------------------------------ */
@@ -338,6 +338,7 @@ static void serve_another(struct rig *rig)
 {
 	struct inproc client;
 
+	inproc_init(&client);
 	assert_int_equal(inproc_attach(&client, rig->core), 0);
 	inproc_detach(&client);
 }
