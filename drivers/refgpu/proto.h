@@ -3,8 +3,8 @@
  * Between the halves of the driver.
  *
  * They share one area (vgpu_instance_share()): a ring of records from the
- * instance half, in order, and a status page from the parent half. The parent
- * half copies each record out before it looks at it, and believes nothing.
+ * instance half (<vgpu/ring.h>), in order, and a status page from the parent
+ * half, which copies each record before it looks at it, and believes nothing.
  * Rare things (faults, errors) come back as messages of struct rg_notice.
  *
  * A *slot* is a context of the vGPU: the number that its guest knows, from 0 to
@@ -15,15 +15,16 @@
 
 #include <stdint.h>
 
+#include <vgpu/ring.h>
+
 #define RG_MAX_SLOTS  64u	   /* contexts of one vGPU */
-#define RG_RING_SIZE  (1u << 20)   /* bytes of records; a power of two */
+#define RG_RING_SIZE  (1u << 20)   /* bytes of records */
+#define RG_ENTRY      64u	   /* bytes of the ring's entries */
 #define RG_RECORD_MAX (128u << 10) /* bytes of one record */
-#define RG_ALIGN      64u	   /* records begin at multiples of it */
 #define RG_MAX_TABLES 16384u	   /* of one vGPU's page tables, roots apart */
 
 enum rg_kind {
-	RG_PAD = 0,    /* nothing, up to the ring's end */
-	RG_OPEN,       /* struct rg_open: a context, with an empty table */
+	RG_OPEN = 1,   /* struct rg_open: a context, with an empty table */
 	RG_CLOSE,      /* the context ends, now */
 	RG_PTES,       /* struct rg_ptes, then entries */
 	RG_RUN,	       /* struct rg_run: entries that count up */
@@ -34,10 +35,8 @@ enum rg_kind {
 	RG_MEMORY,     /* reserved */
 };
 
-/* Records that were written: [head, tail) modulo RG_RING_SIZE, counting on for
- * ever. */
 struct rg_record {
-	uint32_t size; /* of all of it, bytes; padded to RG_ALIGN in the ring */
+	uint32_t size; /* of all of it, bytes */
 	uint16_t kind;
 	uint16_t slot;
 };
@@ -53,7 +52,7 @@ struct rg_open {
  * a leaf of the hardware's (<vgpu/refgpu.h>): 0 takes the page away; SYSTEM has
  * a device address that the core has given this instance for a pin; others
  * have an offset in the vGPU's own VRAM. Replacing and taking away is complete,
- * TLBs included, before the record's bytes are freed (head moves).
+ * TLBs included, before the record has been passed.
  */
 struct rg_ptes {
 	struct rg_record r;
@@ -91,7 +90,8 @@ struct rg_job {
 #define RG_SLOT_MARKS 1024u /* IRQs, RG_JOB_IRQS of a job at most, and jobs */
 #define RG_JOB_IRQS   64u
 
-/* Written by the parent half (but in reach of both), zeroed by it for RG_OPEN */
+/* Written by the parent half (but in reach of both), zeroed by it for RG_OPEN
+ */
 struct rg_slot_status {
 	uint64_t done;	 /* jobs that are over: all up to this seq */
 	uint64_t time;	 /* ns on an engine */
@@ -102,16 +102,19 @@ struct rg_slot_status {
 };
 
 struct rg_shared {
-	uint64_t tail; /* the instance half's */
-	uint64_t reserved[7];
-	uint64_t head; /* the parent half's */
-	uint64_t reserved2[7];
+	uint8_t ring[VGPU_RING_BYTES(RG_RING_SIZE / RG_ENTRY, RG_ENTRY)];
 	uint32_t full; /* the instance half waits for room: kick it */
-	uint32_t reserved3[15];
+	uint32_t reserved[63];
 	struct rg_slot_status slots[RG_MAX_SLOTS];
-	uint8_t reserved4[4096 - 3 * 64];
-	uint8_t ring[RG_RING_SIZE];
+	uint8_t reserved2[4096 - VGPU_RING_BYTES(1, 0) - 256];
 };
+
+/* One side of it */
+static inline int rg_ring_init(struct vgpu_ring *ring, struct rg_shared *shared)
+{
+	return vgpu_ring_init(ring, shared->ring, RG_RING_SIZE / RG_ENTRY,
+			      RG_ENTRY);
+}
 
 /* Parent half to instance half, by message */
 enum rg_notice_kind {
@@ -124,9 +127,9 @@ struct rg_notice {
 	uint32_t kind;
 	uint32_t slot;
 	uint64_t va;
-	uint32_t code; /* of a fault: as REFGPU_CTX_FAULT */
+	uint32_t code;	     /* of a fault: as REFGPU_CTX_FAULT */
 	uint32_t generation; /* of the RG_OPEN that it is about */
-	uint64_t seq; /* the last job that was over */
+	uint64_t seq;	     /* the last job that was over */
 };
 
 _Static_assert(sizeof(struct rg_slot_status) == 64, "a line each");

@@ -6,12 +6,16 @@
  *
  *   memory:  | head | tail | entry 0 | entry 1 | ... | entry n - 1 |
  *
- * @head counts what was written, @tail what was read; both run on and wrap at
- * 2^32. Each is written by one side only, in a cache line of its own. What a
- * side believes about itself is in its private struct vgpu_ring, never in the
- * shared memory; what it reads of the other side is checked: a lie can make a
- * ring useless to both, but no access is outside of its memory, and entries
- * are copied before anybody looks at them.
+ * @head counts what was written, @tail what was read; both run on for ever, so
+ * that a count names a *position*. Each is written by one side only, in a cache
+ * line of its own. What a side believes about itself is in its private struct
+ * vgpu_ring, never in the shared memory; what it reads of the other side is
+ * checked: a lie can make a ring useless to both, but no access is outside of
+ * its memory, and entries are copied before anybody looks at them.
+ *
+ * Records of any length are entries in a row: vgpu_ring_write() takes as many as
+ * it needs, and the reader, whom their first entry tells how many those are,
+ * copies them with vgpu_ring_peek() and goes on by vgpu_ring_drop().
  *
  * Header only; no threads on the same side of a ring at once.
  *
@@ -39,26 +43,33 @@ extern "C" {
 
 /**
  * struct vgpu_ring - one side of a ring; private to it
+ * @n: entries, a power of two
+ * @entry_size: bytes
+ * @own: what this side has written, or read
+ * @seen: the other side's, when it was looked at last
  *
- * Private below.
+ * Yours to read. Private below.
  */
 struct vgpu_ring {
-	uint32_t *head;
-	uint32_t *tail;
+	uint64_t own;
+	uint64_t seen;
+	uint32_t n;
+	uint32_t entry_size;
+	uint64_t *head;
+	uint64_t *tail;
 	unsigned char *entries;
-	uint32_t n;	     /* entries, a power of two; yours to read */
-	uint32_t entry_size; /* bytes */
-	uint32_t own;	     /* what this side has written, or read */
-	uint32_t seen;	     /* the other side's, when it was looked at last */
 };
+
+/** VGPU_RING_BYTES() - vgpu_ring_bytes() of constants */
+#define VGPU_RING_BYTES(n, entry_size)                                  \
+	(((size_t)2 * VGPU_RING_LINE + (size_t)(n) * (entry_size) +     \
+	  VGPU_RING_LINE - 1) & ~((size_t)VGPU_RING_LINE - 1))
 
 /* Bytes of shared memory that a ring of @n entries takes: a multiple of
  * VGPU_RING_LINE. */
 static inline size_t vgpu_ring_bytes(uint32_t n, uint32_t entry_size)
 {
-	size_t bytes = (size_t)2 * VGPU_RING_LINE + (size_t)n * entry_size;
-
-	return (bytes + VGPU_RING_LINE - 1) & ~((size_t)VGPU_RING_LINE - 1);
+	return VGPU_RING_BYTES(n, entry_size);
 }
 
 /**
@@ -83,12 +94,82 @@ static inline int vgpu_ring_init(struct vgpu_ring *ring, void *memory,
 	    n > VGPU_RING_MAX_ENTRIES || !entry_size || entry_size % 4 ||
 	    entry_size > VGPU_RING_MAX_ENTRY)
 		return -EINVAL;
-	ring->head = (uint32_t *)(void *)p;
-	ring->tail = (uint32_t *)(void *)(p + VGPU_RING_LINE);
+	ring->head = (uint64_t *)(void *)p;
+	ring->tail = (uint64_t *)(void *)(p + VGPU_RING_LINE);
 	ring->entries = p + (size_t)2 * VGPU_RING_LINE;
 	ring->n = n;
 	ring->entry_size = entry_size;
 	ring->own = ring->seen = 0;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ */
+/* The writer's side                                                   */
+/* ------------------------------------------------------------------ */
+
+/**
+ * vgpu_ring_passed() - the position that the reader has come to
+ *
+ * Never less than before, nor more than was written: a reader that says so
+ * stands where it was seen last.
+ */
+static inline uint64_t vgpu_ring_passed(struct vgpu_ring *ring)
+{
+	uint64_t tail = __atomic_load_n(ring->tail, __ATOMIC_ACQUIRE);
+
+	if (ring->own - tail <= ring->own - ring->seen)
+		ring->seen = tail;
+	return ring->seen;
+}
+
+/* Entries that may be written now */
+static inline uint32_t vgpu_ring_room(struct vgpu_ring *ring)
+{
+	return ring->n - (uint32_t)(ring->own - vgpu_ring_passed(ring));
+}
+
+/* Private: where @position is; *@ret_first: of @bytes, what is before the end */
+static inline unsigned char *vgpu_ring_at(const struct vgpu_ring *ring,
+					  uint64_t position, size_t bytes,
+					  size_t *ret_first)
+{
+	size_t at = (size_t)(position & (ring->n - 1)) * ring->entry_size;
+	size_t left = (size_t)ring->n * ring->entry_size - at;
+
+	*ret_first = bytes < left ? bytes : left;
+	return ring->entries + at;
+}
+
+/* Entries that @bytes take */
+static inline uint32_t vgpu_ring_entries(const struct vgpu_ring *ring,
+					 size_t bytes)
+{
+	return (uint32_t)((bytes + ring->entry_size - 1) / ring->entry_size);
+}
+
+/**
+ * vgpu_ring_write() - write a record, the next entries in a row
+ * @ring: the writer's side
+ * @record: copied; what its last entry has behind it is not defined
+ * @bytes: of it, not more than the ring has
+ *
+ * Return: 0; -EAGAIN: there is no room for all of it.
+ */
+static inline int vgpu_ring_write(struct vgpu_ring *ring, const void *record,
+				  size_t bytes)
+{
+	uint32_t n = vgpu_ring_entries(ring, bytes);
+	unsigned char *to;
+	size_t first;
+
+	if (vgpu_ring_room(ring) < n)
+		return -EAGAIN;
+	to = vgpu_ring_at(ring, ring->own, bytes, &first);
+	memcpy(to, record, first);
+	memcpy(ring->entries, (const unsigned char *)record + first,
+	       bytes - first);
+	ring->own += n;
+	__atomic_store_n(ring->head, ring->own, __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -102,7 +183,7 @@ static inline int vgpu_ring_init(struct vgpu_ring *ring, void *memory,
 static inline int vgpu_ring_push(struct vgpu_ring *ring, const void *entry)
 {
 	if (ring->own - ring->seen >= ring->n) {
-		uint32_t tail = __atomic_load_n(ring->tail, __ATOMIC_ACQUIRE);
+		uint64_t tail = __atomic_load_n(ring->tail, __ATOMIC_ACQUIRE);
 
 		if (ring->own - tail > ring->n)
 			return -EPROTO;
@@ -118,6 +199,59 @@ static inline int vgpu_ring_push(struct vgpu_ring *ring, const void *entry)
 	return 0;
 }
 
+/* ------------------------------------------------------------------ */
+/* The reader's side                                                   */
+/* ------------------------------------------------------------------ */
+
+/**
+ * vgpu_ring_look() - see what there is: entries [@own, @seen)
+ *
+ * Return: 0; -EPROTO: the writer lies about what it has written.
+ */
+static inline int vgpu_ring_look(struct vgpu_ring *ring)
+{
+	uint64_t head = __atomic_load_n(ring->head, __ATOMIC_ACQUIRE);
+
+	if (head - ring->own > ring->n ||
+	    head - ring->own < ring->seen - ring->own)
+		return -EPROTO;
+	ring->seen = head;
+	return 0;
+}
+
+/**
+ * vgpu_ring_peek() - copy a record, or its beginning, and leave it there
+ * @ring: the reader's side
+ * @position: from @own on
+ * @ret_record: gets @bytes
+ *
+ * Return: 0; -EAGAIN: not all of it was there at the last look.
+ */
+static inline int vgpu_ring_peek(const struct vgpu_ring *ring,
+				 uint64_t position, void *ret_record,
+				 size_t bytes)
+{
+	const unsigned char *from;
+	size_t first;
+
+	if (position - ring->own > ring->seen - ring->own ||
+	    bytes > (ring->seen - position) * ring->entry_size)
+		return -EAGAIN;
+	from = vgpu_ring_at(ring, position, bytes, &first);
+	memcpy(ret_record, from, first);
+	memcpy((unsigned char *)ret_record + first, ring->entries,
+	       bytes - first);
+	return 0;
+}
+
+/* @n entries, which are there, have been read: the writer may use their room.
+ */
+static inline void vgpu_ring_drop(struct vgpu_ring *ring, uint32_t n)
+{
+	ring->own += n;
+	__atomic_store_n(ring->tail, ring->own, __ATOMIC_RELEASE);
+}
+
 /**
  * vgpu_ring_pop() - read the oldest entry
  * @ring: the reader's side
@@ -129,20 +263,16 @@ static inline int vgpu_ring_push(struct vgpu_ring *ring, const void *entry)
 static inline int vgpu_ring_pop(struct vgpu_ring *ring, void *ret_entry)
 {
 	if (ring->seen == ring->own) {
-		uint32_t head = __atomic_load_n(ring->head, __ATOMIC_ACQUIRE);
+		int err = vgpu_ring_look(ring);
 
-		if (head - ring->own > ring->n)
-			return -EPROTO;
-		if (head == ring->own)
-			return -EAGAIN;
-		ring->seen = head;
+		if (err || ring->seen == ring->own)
+			return err ? err : -EAGAIN;
 	}
 	memcpy(ret_entry,
 	       ring->entries +
 		       (size_t)(ring->own & (ring->n - 1)) * ring->entry_size,
 	       ring->entry_size);
-	ring->own++;
-	__atomic_store_n(ring->tail, ring->own, __ATOMIC_RELEASE);
+	vgpu_ring_drop(ring, 1);
 	return 0;
 }
 

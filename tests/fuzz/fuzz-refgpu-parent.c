@@ -10,7 +10,7 @@
  *   3  RG_JOB: slot, n, n dwords
  *   4  RG_OPEN: slot, engine
  *   5  kick, and the parent works
- *   6  8 bytes: the tail becomes this
+ *   6  8 bytes: so many entries were written, it says
  *   7  2 bytes offset / 64 in the ring, 8 bytes: stored there, as it is
  *   8  pages are unpinned; they are not pinned again
  *   9  fresh VRAM
@@ -134,8 +134,7 @@ static void some_job(struct worker *w, struct input *in)
 /* Room is not waited for: who lies may never get any. */
 static bool has_room(const struct worker *w)
 {
-	return !(w->tail % RG_ALIGN) &&
-	       w->tail - w->shared->head <= RG_RING_SIZE - 8192;
+	return w->ring.own - *w->ring.tail <= (RG_RING_SIZE - 8192) / RG_ENTRY;
 }
 
 static void step(struct worker *w, struct input *in, const uint64_t *addrs,
@@ -169,13 +168,12 @@ static void step(struct worker *w, struct input *in, const uint64_t *addrs,
 		rig_run(rig);
 		break;
 	case 6:
-		w->tail = take(in, 8);
+		worker_lie(w, take(in, 8));
 		break;
 	case 7:
-		at = take(in, 2) * RG_ALIGN % RG_RING_SIZE;
-		at = at > RG_RING_SIZE - 8 ? 0 : at;
+		at = take(in, 2) * RG_ENTRY % RG_RING_SIZE;
 		for (unsigned i = 0; i < 8; i++)
-			w->shared->ring[at + i] = (uint8_t)take(in, 1);
+			w->ring.entries[at + i] = (uint8_t)take(in, 1);
 		break;
 	case 8:
 		if (*pinned)

@@ -440,22 +440,21 @@ static void take(struct vgpu_core *core, const struct rg_record *r)
 
 unsigned rig_take(struct vgpu_core *core, unsigned max)
 {
-	struct rg_shared *sh = core->shared;
+	static _Alignas(8) uint8_t record[RG_RECORD_MAX];
+	const struct rg_record *r = (const void *)record;
+	struct vgpu_ring *ring = &core->ring;
 	unsigned n = 0;
 
-	while (sh->head != sh->tail && n < max) {
-		const struct rg_record *r =
-			(const void *)(sh->ring + sh->head % RG_RING_SIZE);
-
-		REQUIRE(r->size >= 8 &&
-			r->size <= RG_RING_SIZE - sh->head % RG_RING_SIZE);
-		REQUIRE(sh->tail - sh->head <= RG_RING_SIZE);
-		if (r->kind != RG_PAD)
-			REQUIRE(r->size <= RG_RECORD_MAX);
+	REQUIRE(!vgpu_ring_look(ring));
+	while (ring->own != ring->seen && n < max) {
+		REQUIRE(!vgpu_ring_peek(ring, ring->own, record, sizeof(*r)));
+		REQUIRE(r->size >= sizeof(*r) && r->size <= RG_RECORD_MAX);
+		REQUIRE(!vgpu_ring_peek(ring, ring->own, record, r->size));
 		take(core, r);
-		sh->head += (r->size + RG_ALIGN - 1) / RG_ALIGN * RG_ALIGN;
+		vgpu_ring_drop(ring, vgpu_ring_entries(ring, r->size));
 		n++;
 		core->n_taken++;
+		REQUIRE(!vgpu_ring_look(ring));
 	}
 	return n;
 }
@@ -595,7 +594,7 @@ void rig_settle(struct vgpu_core *core)
 
 		rig_finish(core);
 		more |= rig_tell(core);
-		more |= core->shared->head != core->shared->tail;
+		more |= rig_waiting(core) != 0;
 		if (more || core->n_jobs != jobs || core->n_faults != faults ||
 		    rig_timers(core))
 			continue;
@@ -648,6 +647,7 @@ struct vgpu_core *rig_new(void)
 	core->ram = zeroes(RAM_SIZE);
 	core->vram = zeroes(VRAM_SIZE);
 	core->shared = zeroes(sizeof(*core->shared));
+	REQUIRE(!rg_ring_init(&core->ring, core->shared));
 	args.type = vgpu_driver_entry->types[0];
 	REQUIRE(args.type->vram_size == VRAM_SIZE);
 	REQUIRE(!vgpu_driver_entry->create(&args, &dev));

@@ -68,6 +68,7 @@ struct vgpu_core {
 	uint64_t clock, tick; /* ns; and more with each look at it */
 	/* The parent half */
 	struct rg_shared *shared;
+	struct vgpu_ring ring;
 	bool kicked;
 	struct rig_slot {
 		bool open, stands;
@@ -99,6 +100,12 @@ void rig_doorbell(struct vgpu_core *core, unsigned ctx);
 
 /* The parent half: take at most @max records; jobs are kept. */
 unsigned rig_take(struct vgpu_core *core, unsigned max);
+/* Entries of the ring that were written and not taken */
+static inline uint64_t rig_waiting(struct vgpu_core *core)
+{
+	REQUIRE(!vgpu_ring_look(&core->ring));
+	return core->ring.seen - core->ring.own;
+}
 /* All jobs that were taken are over: FENCE and FILL are done, in order. */
 void rig_finish(struct vgpu_core *core);
 /* The byte that the hardware reaches at @va, or NULL */

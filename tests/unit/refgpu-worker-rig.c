@@ -229,6 +229,7 @@ struct worker *worker_new(struct rig *rig, unsigned weight)
 	w->shared = mmap(NULL, sizeof(*w->shared), PROT_READ | PROT_WRITE,
 			 MAP_SHARED, w->fds.fd[WIRE_FD_SHARED], 0);
 	assert_true(w->shared != MAP_FAILED);
+	assert_int_equal(rg_ring_init(&w->ring, w->shared), 0);
 	for (unsigned i = 0; i < BELL_N_FDS; i++)
 		bell[i] = dup(w->fds.fd[WIRE_FD_BELL + i]);
 	assert_int_equal(
@@ -342,36 +343,44 @@ bool worker_unpin_done(struct worker *w)
 
 /* ---- records -------------------------------------------------------- */
 
+/* The record that was made last is written: as long as it was made, whatever it
+ * says now. */
+static void write_record(struct worker *w)
+{
+	if (w->made)
+		assert_int_equal(vgpu_ring_write(&w->ring, w->record, w->made),
+				 0);
+	w->made = 0;
+}
+
 void *worker_record(struct worker *w, uint16_t kind, uint16_t slot,
 		    uint32_t size)
 {
-	uint64_t padded = (size + RG_ALIGN - 1) & ~(uint64_t)(RG_ALIGN - 1);
-	uint64_t to_end = RG_RING_SIZE - w->tail % RG_RING_SIZE;
 	uint64_t end = loop_now_ns() + PATIENCE_NS;
-	uint64_t skip = to_end < padded ? to_end : 0;
-	struct rg_record *r =
-		(void *)(w->shared->ring + w->tail % RG_RING_SIZE);
+	struct rg_record *r = (void *)w->record;
 
-	while (w->tail + skip + padded - w->shared->head > RG_RING_SIZE) {
+	write_record(w);
+	while (vgpu_ring_room(&w->ring) * RG_ENTRY < size) {
 		assert_true(loop_now_ns() < end);
 		worker_kick(w);
 		rig_run(w->rig);
 	}
-	if (skip) {
-		*r = (struct rg_record){ .size = (uint32_t)skip };
-		w->tail += skip;
-		r = (void *)w->shared->ring;
-	}
 	memset(r, 0, size);
 	*r = (struct rg_record){ .size = size, .kind = kind, .slot = slot };
-	w->tail += padded;
+	w->made = size;
 	return r;
 }
 
 void worker_kick(struct worker *w)
 {
-	__atomic_store_n(&w->shared->tail, w->tail, __ATOMIC_RELEASE);
+	write_record(w);
 	bell_ring(w->bell);
+}
+
+void worker_lie(struct worker *w, uint64_t head)
+{
+	w->ring.own = w->ring.seen = head;
+	__atomic_store_n(w->ring.head, head, __ATOMIC_RELEASE);
 }
 
 void worker_open(struct worker *w, unsigned slot, unsigned engine)
@@ -501,7 +510,7 @@ void worker_until_done(struct worker *w, unsigned slot, uint64_t seq)
 
 void worker_until_taken(struct worker *w)
 {
-	UNTIL(w, __atomic_load_n(&w->shared->head, __ATOMIC_ACQUIRE) == w->tail)
+	UNTIL(w, vgpu_ring_passed(&w->ring) == w->ring.own)
 }
 
 void worker_look(struct worker *w)

@@ -26,7 +26,9 @@ struct worker {
 	struct wire_fds fds; /* of WELCOME */
 	struct bell *bell;
 	struct rg_shared *shared;
-	uint64_t tail;
+	struct vgpu_ring ring;
+	_Alignas(8) uint8_t record[RG_RECORD_MAX]; /* the last one, and */
+	uint32_t made; /* bytes of it that are to be written */
 	uint64_t seq[RG_MAX_SLOTS];
 	uint32_t call;
 	uint8_t *vram;	 /* what it has given */
@@ -82,6 +84,8 @@ void worker_run(struct worker *w, unsigned slot, uint64_t va, uint64_t n,
 uint64_t worker_job(struct worker *w, unsigned slot, const uint32_t *dwords,
 		    uint32_t n);
 void worker_kick(struct worker *w);
+/* Entries that were written, says the shared memory from now on. */
+void worker_lie(struct worker *w, uint64_t head);
 
 /* Commands: append to @to, return how many dwords. */
 uint32_t cmd_fill(uint32_t *to, uint64_t va, uint64_t bytes, uint32_t value);

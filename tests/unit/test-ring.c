@@ -87,20 +87,68 @@ static void test_full_and_empty(void **state)
 	}
 }
 
-/* The counters run over 2^32. */
+/* The counters run over 2^32, and over 2^64. */
 static void test_wrap(void **state)
 {
+	static const uint64_t starts[] = { UINT32_MAX - 2, UINT64_MAX - 2 };
 	struct rig *r = *state;
-	uint32_t start = UINT32_MAX - 2;
 
-	r->in.own = r->in.seen = r->out.own = r->out.seen = start;
-	*r->in.head = *r->in.tail = start;
-	for (unsigned i = 0; i < 4 * N; i++) {
-		assert_int_equal(push(r, i), 0);
-		assert_int_equal(push(r, i + 1000), 0);
-		expect(r, i);
-		expect(r, i + 1000);
+	for (unsigned k = 0; k < 2; k++) {
+		r->in.own = r->in.seen = r->out.own = r->out.seen = starts[k];
+		*r->in.head = *r->in.tail = starts[k];
+		for (unsigned i = 0; i < 4 * N; i++) {
+			assert_int_equal(push(r, i), 0);
+			assert_int_equal(push(r, i + 1000), 0);
+			expect(r, i);
+			expect(r, i + 1000);
+		}
 	}
+}
+
+/* Records of several entries, at each place in the ring */
+static void test_records(void **state)
+{
+	struct rig *r = *state;
+	uint8_t in[5 * sizeof(struct entry)], out[sizeof(in)];
+	const uint32_t size = sizeof(in) - 3; /* the last one is not full */
+
+	assert_int_equal(vgpu_ring_entries(&r->in, size), 5);
+	for (unsigned i = 0; i < 2 * N; i++) {
+		memset(in, (int)i + 1, sizeof(in));
+		in[0] = 99;
+		assert_int_equal(vgpu_ring_write(&r->in, in, size), 0);
+		assert_int_equal(vgpu_ring_room(&r->in), N - 5);
+		assert_int_equal(vgpu_ring_write(&r->in, in, size), -EAGAIN);
+		assert_int_equal(vgpu_ring_peek(&r->out, r->out.own, out, 1),
+				 -EAGAIN); /* nobody has looked */
+		assert_int_equal(vgpu_ring_look(&r->out), 0);
+		assert_int_equal(r->out.seen - r->out.own, 5);
+		memset(out, 0, sizeof(out));
+		assert_int_equal(vgpu_ring_peek(&r->out, r->out.own, out, size),
+				 0);
+		assert_memory_equal(in, out, size);
+		assert_int_equal(
+			vgpu_ring_peek(&r->out, r->out.own + 1, out, 4), 0);
+		assert_int_equal(out[0], i + 1);
+		assert_int_equal(vgpu_ring_peek(&r->out, r->out.own + 1, out,
+						4 * sizeof(struct entry) + 1),
+				 -EAGAIN);
+		assert_int_equal(
+			vgpu_ring_peek(&r->out, r->out.own - 1, out, 1),
+			-EAGAIN);
+		vgpu_ring_drop(&r->out, 5);
+		assert_int_equal(vgpu_ring_passed(&r->in), r->in.own);
+	}
+	/* What was written can't become less, nor more than fits; nor can what
+	 * was read. */
+	assert_int_equal(push(r, 1), 0);
+	assert_int_equal(vgpu_ring_look(&r->out), 0);
+	--*r->out.head;
+	assert_int_equal(vgpu_ring_look(&r->out), -EPROTO);
+	*r->in.tail += 2;
+	assert_int_equal(vgpu_ring_room(&r->in), N - 1);
+	*r->in.tail -= 3;
+	assert_int_equal(vgpu_ring_room(&r->in), N - 1);
 }
 
 static void test_lies(void **state)
@@ -197,6 +245,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_full_and_empty, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_wrap, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_records, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lies, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_shapes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_threads, setup,

@@ -6,8 +6,7 @@
 
 _Static_assert(JOB_BYTES <= RG_RECORD_MAX, "a job is a record");
 
-/* For a job, also where it does not fit before the ring's end */
-#define JOB_ROOM (RG_ALIGN + 2 * JOB_BYTES + RG_ROOM_LAST)
+#define JOB_ROOM (JOB_BYTES + RG_ROOM_LAST)
 
 enum step {
 	STEP_ON,   /* there may be more to do */

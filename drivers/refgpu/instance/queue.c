@@ -1,47 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <sched.h>
-#include <string.h>
 
 #include "../clock.h"
 #include "queue.h"
 
-uint64_t rg_queue_passed(const struct rg_queue *q)
-{
-	uint64_t head = __atomic_load_n(&q->shared->head, __ATOMIC_ACQUIRE);
-
-	return head > q->tail ? q->tail : head;
-}
-
-uint64_t rg_queue_room(const struct rg_queue *q)
-{
-	uint64_t used = q->tail - rg_queue_passed(q);
-
-	return used > RG_RING_SIZE ? 0 : RG_RING_SIZE - used;
-}
-
-static uint64_t padded(uint64_t size)
-{
-	return (size + RG_ALIGN - 1) & ~(uint64_t)(RG_ALIGN - 1);
-}
-
 bool rg_queue_put(struct rg_queue *q, const struct rg_record *r, uint32_t spare)
 {
-	uint64_t at = q->tail % RG_RING_SIZE, size = padded(r->size);
-	uint64_t to_end = RG_RING_SIZE - at;
-	uint64_t skip = to_end < size ? to_end : 0;
-
-	if (rg_queue_room(q) < skip + size + spare)
-		return false;
-	if (skip) {
-		*(struct rg_record *)(q->shared->ring + at) =
-			(struct rg_record){ .size = (uint32_t)skip,
-					    .kind = RG_PAD };
-		at = 0;
-	}
-	memcpy(q->shared->ring + at, r, r->size);
-	q->tail += skip + size;
-	return true;
+	return rg_queue_room(q) >= (uint64_t)r->size + spare &&
+	       !vgpu_ring_write(&q->ring, r, r->size);
 }
 
 bool rg_queue_small(struct rg_queue *q, unsigned slot, enum rg_kind kind)
@@ -55,10 +22,9 @@ bool rg_queue_small(struct rg_queue *q, unsigned slot, enum rg_kind kind)
 
 void rg_queue_kick(struct rg_queue *q)
 {
-	if (q->told == q->tail)
+	if (q->told == q->ring.own)
 		return;
-	q->told = q->tail;
-	__atomic_store_n(&q->shared->tail, q->tail, __ATOMIC_RELEASE);
+	q->told = q->ring.own;
 	vgpu_parent_kick(q->dev);
 }
 
@@ -100,6 +66,5 @@ int rg_queue_init(struct rg_queue *q, struct vgpu_device *dev)
 			 "restart it");
 		return -EPROTO;
 	}
-	q->tail = q->told = __atomic_load_n(&q->shared->tail, __ATOMIC_RELAXED);
-	return 0;
+	return rg_ring_init(&q->ring, q->shared);
 }

@@ -4,7 +4,7 @@
  * that does not fit is not written, and who wanted it goes on when the parent
  * half kicks.
  *
- * A *position* counts bytes of records since the ring was made.
+ * A *position* is the ring's: it counts entries.
  */
 #ifndef RG_QUEUE_H
 #define RG_QUEUE_H
@@ -22,7 +22,8 @@ struct rg_queue {
 	struct vgpu_device *dev;
 	struct rg_shared *shared; /* NULL: there is no parent half */
 	bool ready; /* it has our video memory: contexts may start */
-	uint64_t tail, told;
+	struct vgpu_ring ring;
+	uint64_t told;
 };
 
 /* Return: 0, also without a parent half; -EPROTO: it is another version's. */
@@ -40,14 +41,25 @@ bool rg_queue_small(struct rg_queue *q, unsigned slot, enum rg_kind kind);
 void rg_queue_kick(struct rg_queue *q);
 
 /* Bytes that are free */
-uint64_t rg_queue_room(const struct rg_queue *q);
+static inline uint32_t rg_queue_room(struct rg_queue *q)
+{
+	return vgpu_ring_room(&q->ring) * RG_ENTRY;
+}
 
 /* The parent half kicks when it has taken some. Who wants room looks at what
- * there is afterwards (tell_room() in parent/ring.c). */
+ * there is afterwards (parent/inbox.c). */
 void rg_queue_want_room(struct rg_queue *q);
 
-/* The position that the parent half has come to */
-uint64_t rg_queue_passed(const struct rg_queue *q);
+/* The position behind what was written, and what the parent half has come to */
+static inline uint64_t rg_queue_position(const struct rg_queue *q)
+{
+	return q->ring.own;
+}
+
+static inline uint64_t rg_queue_passed(struct rg_queue *q)
+{
+	return vgpu_ring_passed(&q->ring);
+}
 
 /* Kick, and wait until the parent half has passed @position: for moments. */
 bool rg_queue_wait(struct rg_queue *q, uint64_t position, uint64_t max_ns);

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A vGPU's part of VRAM that is the parent half's own: rings, control blocks
- * and page tables of its contexts. Memory is taken as it is used, and given
- * back zeroed.
- */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "parent.h"
+#include "bank.h"
 
 int rgp_bank_init(struct rgp_bank *bank, uint64_t at)
 {

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* "software,vram=4g,contexts=1024,mode=fixed": the board and how it is shared */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "parent.h"
+#include <vgpu/parent.h>
+#include <vgpu/refgpu.h>
+
+#include "config.h"
 
 #define DEFAULT_VRAM (16ull << 30)
 /* What a share of the engine stands for where nothing else is said, as types'
@@ -55,7 +57,7 @@ static int parse_mode(const char *s, size_t len, struct rgp_config *c)
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strlen(names[i]) == len && !memcmp(names[i], s, len)) {
-			c->mode = i;
+			c->sched.mode = i;
 			return 0;
 		}
 	return wrong(s, len, "mode=best-effort, equal or fixed");
@@ -83,15 +85,15 @@ static int parse_one(const char *s, size_t len, struct rgp_config *c)
 	} else if (eq && IS("shares")) {
 		if (!number(v, n, false, 1, UINT32_MAX, &value))
 			return wrong(s, len, "shares=NUMBER");
-		c->shares = (unsigned)value;
+		c->sched.shares = (unsigned)value;
 	} else if (eq && IS("slice")) {
 		if (!number(v, n, false, 100, MAX_SLICE_US, &value))
 			return wrong(s, len, "slice=MICROSECONDS, from 100 on");
-		c->slice_ns = value * 1000;
+		c->sched.slice_ns = value * 1000;
 	} else if (eq && IS("hang")) {
 		if (!number(v, n, false, 10, MAX_HANG_MS, &value))
 			return wrong(s, len, "hang=MILLISECONDS, from 10 on");
-		c->hang_ns = value * 1000000;
+		c->sched.hang_ns = value * 1000000;
 	} else if (eq && IS("mode")) {
 		return parse_mode(v, n, c);
 	} else {
@@ -119,9 +121,10 @@ int rgp_config_parse(const char *text, struct rgp_config *ret_config)
 		if (err)
 			return err;
 	}
-	if (!c.shares)
-		c.shares = (unsigned)(c.vram / SHARE_VRAM ? c.vram / SHARE_VRAM
-							   : 1);
+	if (!c.sched.shares)
+		c.sched.shares = (unsigned)(c.vram / SHARE_VRAM
+						    ? c.vram / SHARE_VRAM
+						    : 1);
 	*ret_config = c;
 	return 0;
 }

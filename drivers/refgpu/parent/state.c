@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What of a vGPU is in this half and in the hardware, and nowhere else: its
- * contexts' rings, from where they have come to, and how much is done of the
- * command that each of them stands at. Its tables and pins are not: it meets
- * faults without them, and its instance half makes them anew.
- *
- * Bytes that come to be restored are believed as little as a record is.
- */
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
 
-#include "parent.h"
+#include "../audit.h"
+#include "../clock.h"
+#include "state.h"
 
 #define STATE_MAGIC   0x53504752u /* "RGPS" */
 #define STATE_VERSION 1u
@@ -22,7 +16,7 @@
 struct saved_client {
 	uint32_t magic, version;
 	uint32_t n_slots, reserved;
-	uint64_t records; /* of the instance half's that were done, bytes */
+	uint64_t records; /* of the instance half's that were done */
 };
 
 struct saved_slot {
@@ -52,10 +46,10 @@ static size_t size_of(uint32_t n_marks, uint32_t n_dwords)
 /* Making it stand                                                     */
 /* ------------------------------------------------------------------ */
 
-static bool runs(const struct rgp_client *c, unsigned engine)
+static bool runs(const struct rgp_slots *slots, unsigned engine)
 {
 	for (unsigned i = 0; i < RG_MAX_SLOTS; i++) {
-		const struct rgp_slot *slot = &c->slots[i];
+		const struct rgp_slot *slot = &slots->slot[i];
 
 		if (slot->has_ctx && slot->engine == engine &&
 		    vgpu_sched_is_submitted(slot->entity))
@@ -64,35 +58,28 @@ static bool runs(const struct rgp_client *c, unsigned engine)
 	return false;
 }
 
-static int pause(struct rgp_client *c)
+static int pause(struct rgp_engines *e, struct rgp_slots *slots)
 {
-	struct rgp_parent *p = c->parent;
-	uint64_t end = rgp_now() + PAUSE_NS;
+	uint64_t end = rg_now() + PAUSE_NS;
 	bool any;
 
-	c->saved = true;
-	for (unsigned i = 0; i < RG_MAX_SLOTS; i++) {
-		struct rgp_slot *slot = &c->slots[i];
-
-		if (!slot->has_ctx)
-			continue;
-		vgpu_sched_unready(slot->entity);
-		c->n_waiting -= slot->waiting;
-		slot->waiting = false;
-	}
+	slots->saved = true;
+	for (unsigned i = 0; i < RG_MAX_SLOTS; i++)
+		if (slots->slot[i].has_ctx)
+			rgp_slot_unready(&slots->slot[i]);
 	do {
 		any = false;
-		rgp_sched_drain(p);
+		rgp_engines_drain(e);
 		for (unsigned i = 0; i < REFGPU_NUM_ENGINES; i++) {
-			if (!runs(c, i))
+			if (!runs(slots, i))
 				continue;
 			any = true;
-			refgpu_hw_write(p->hw,
+			refgpu_hw_write(e->hw,
 					REFGPU_ENG(i, REFGPU_ENG_PREEMPT), 1);
 		}
 		if (any)
 			sched_yield();
-	} while (any && rgp_now() < end);
+	} while (any && rg_now() < end);
 	return any ? -EAGAIN : 0;
 }
 
@@ -102,8 +89,7 @@ static int pause(struct rgp_client *c)
 
 static void save_progress(const struct rgp_slot *slot, struct saved_slot *s)
 {
-	s->progress = rgp_slot_read(slot, REFGPU_CTX_DONE_LO) |
-		      (uint64_t)rgp_slot_read(slot, REFGPU_CTX_DONE_HI) << 32;
+	s->progress = rgp_slot_read64(slot, REFGPU_CTX_DONE_LO);
 	for (unsigned i = 0; i < 3; i++)
 		s->group[i] = rgp_slot_read(slot, REFGPU_CTX_GROUP_X + 4 * i);
 	s->part = rgp_slot_read(slot, REFGPU_CTX_PART);
@@ -144,8 +130,7 @@ static size_t saved_size(const struct rgp_slot *slot)
 
 static void save_slot(const struct rgp_slot *slot, struct saved_slot *s)
 {
-	const struct rg_slot_status *st =
-		&slot->client->shared->slots[slot->id];
+	const struct rg_slot_status *st = rgp_slot_status(slot);
 	struct saved_mark *m = (struct saved_mark *)(s + 1);
 	size_t bytes = slot->tail - slot->head;
 
@@ -167,22 +152,20 @@ static void save_slot(const struct rgp_slot *slot, struct saved_slot *s)
 	save_ring(slot, (uint8_t *)(m + slot->n_marks), bytes);
 }
 
-int rgp_save(struct vgpu_parent *parent, struct vgpu_parent_instance *inst,
-	     void *buf, size_t size, size_t *ret_len)
+int rgp_state_save(struct rgp_engines *e, struct rgp_slots *slots,
+		   uint64_t records, void *buf, size_t size, size_t *ret_len)
 {
-	struct rgp_client *c = vgpu_instance_data(inst);
 	size_t len = sizeof(struct saved_client);
 	struct saved_client *head = buf;
 	uint8_t *at = (uint8_t *)(head + 1);
-	int err = pause(c);
+	int err = pause(e, slots);
 
-	(void)parent;
-	rgp_sched_arm(c->parent);
+	rgp_engines_arm(e);
 	if (err)
 		return err;
 	for (unsigned i = 0; i < RG_MAX_SLOTS; i++) {
-		rgp_slot_update(&c->slots[i]);
-		len += saved_size(&c->slots[i]);
+		rgp_slot_update(&slots->slot[i]);
+		len += saved_size(&slots->slot[i]);
 	}
 	*ret_len = len;
 	if (len > size)
@@ -190,12 +173,12 @@ int rgp_save(struct vgpu_parent *parent, struct vgpu_parent_instance *inst,
 	memset(buf, 0, len);
 	head->magic = STATE_MAGIC;
 	head->version = STATE_VERSION;
-	head->records = c->head;
+	head->records = records;
 	for (unsigned i = 0; i < RG_MAX_SLOTS; i++) {
-		if (c->slots[i].state == RGP_NONE)
+		if (slots->slot[i].state == RGP_NONE)
 			continue;
-		save_slot(&c->slots[i], (struct saved_slot *)at);
-		at += saved_size(&c->slots[i]);
+		save_slot(&slots->slot[i], (struct saved_slot *)at);
+		at += saved_size(&slots->slot[i]);
 		head->n_slots++;
 	}
 	return 0;
@@ -281,8 +264,7 @@ static int check(const void *buf, size_t len)
 static void load_progress(const struct rgp_slot *slot,
 			  const struct saved_slot *s)
 {
-	rgp_slot_write(slot, REFGPU_CTX_DONE_LO, (uint32_t)s->progress);
-	rgp_slot_write(slot, REFGPU_CTX_DONE_HI, (uint32_t)(s->progress >> 32));
+	rgp_slot_write64(slot, REFGPU_CTX_DONE_LO, s->progress);
 	for (unsigned i = 0; i < 3; i++)
 		rgp_slot_write(slot, REFGPU_CTX_GROUP_X + 4 * i, s->group[i]);
 	rgp_slot_write(slot, REFGPU_CTX_PART, s->part);
@@ -308,7 +290,7 @@ static void load_ring(struct rgp_slot *slot, const struct saved_slot *s)
 
 static int restore_slot(struct rgp_slot *slot, const struct saved_slot *s)
 {
-	struct rg_slot_status *st = &slot->client->shared->slots[slot->id];
+	struct rg_slot_status *st = rgp_slot_status(slot);
 	int err = s->dead ? 0 : rgp_slot_open(slot, s->engine);
 
 	if (err)
@@ -329,43 +311,35 @@ static int restore_slot(struct rgp_slot *slot, const struct saved_slot *s)
 	load_ring(slot, s);
 	if (s->n_dwords) {
 		load_progress(slot, s);
-		rgp_sched_wake(slot);
+		vgpu_sched_ready(slot->entity, rg_now());
 	}
 	rgp_slot_update(slot); /* tells the instance half */
 	return 0;
 }
 
-static void undo(struct rgp_client *c)
-{
-	for (unsigned i = 0; i < RG_MAX_SLOTS; i++) {
-		if (c->slots[i].state == RGP_NONE)
-			continue;
-		rgp_slot_stop(&c->slots[i]);
-		rgp_slot_close(&c->slots[i]);
-	}
-}
-
-int rgp_restore(struct vgpu_parent *parent, struct vgpu_parent_instance *inst,
-		const void *buf, size_t len)
+int rgp_state_restore(struct rgp_engines *e, struct rgp_slots *slots,
+		      const void *buf, size_t len)
 {
 	const struct saved_client *head = buf;
 	const uint8_t *at = (const uint8_t *)(head + 1);
-	struct rgp_client *c = vgpu_instance_data(inst);
 	size_t left = len - sizeof(*head);
 	uint32_t min_id = 0;
 	int err = check(buf, len);
 
-	(void)parent;
 	for (unsigned i = 0; i < RG_MAX_SLOTS; i++)
-		if (c->slots[i].state != RGP_NONE)
+		if (slots->slot[i].state != RGP_NONE)
 			return -EINVAL; /* it has begun already */
 	for (uint32_t i = 0; !err && i < head->n_slots; i++) {
 		const struct saved_slot *s = next_slot(&at, &left, &min_id);
 
-		err = restore_slot(&c->slots[s->id], s);
+		err = restore_slot(&slots->slot[s->id], s);
 	}
-	if (err)
-		undo(c);
-	rgp_sched_arm(c->parent);
+	for (unsigned i = 0; err && i < RG_MAX_SLOTS; i++) {
+		if (slots->slot[i].state == RGP_NONE)
+			continue;
+		rgp_slot_stop(e, &slots->slot[i]);
+		rgp_slot_close(&slots->slot[i]);
+	}
+	rgp_engines_arm(e);
 	return err;
 }

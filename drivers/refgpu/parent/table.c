@@ -1,13 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page tables, as the hardware walks them. An entry that leads to system memory
- * holds its pages (vgpu_instance_hold()) from before it is written until the
- * hardware has forgotten it; so whatever a table leads to is the vGPU's, and
- * stays mapped.
- *
- * Tables are in the bank, which nobody but this file writes: what was written
- * can be believed when it is read again.
- *
  * The work goes in blocks of 2 MiB. Where a record names a whole one that is
  * contiguous and aligned, it becomes one entry; one that is changed in part is
  * split first.
@@ -15,12 +7,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include <vgpu/dma.h>
+#include "table.h"
 
-#include "parent.h"
-
-#define PROT_BITS  (REFGPU_PTE_READ | REFGPU_PTE_WRITE)
-#define LEAF_BITS \
+#define PROT_BITS (REFGPU_PTE_READ | REFGPU_PTE_WRITE)
+#define LEAF_BITS                                                              \
 	(REFGPU_PTE_VALID | PROT_BITS | REFGPU_PTE_SYSTEM | REFGPU_PTE_ADDR)
 #define HUGE_PAGES REFGPU_ENTRIES /* of 4 KiB in a huge one */
 
@@ -48,18 +38,18 @@ static void store(uint64_t *entry, uint64_t value)
 
 void rgp_table_flush(struct rgp_table *t)
 {
-	struct rgp_client *c = t->client;
-	struct rgp_gone *gone = &c->gone;
+	struct rgp_tables *all = t->all;
+	struct rgp_gone *gone = &all->gone;
 
 	if (gone->valid && t->live)
-		refgpu_hw_write(c->parent->hw,
+		refgpu_hw_write(all->hw,
 				REFGPU_CTX(t->ctx, REFGPU_CTX_INV_PAGES), 0);
 	gone->valid = false;
 	for (unsigned i = 0; i < gone->n_pages; i++)
-		rgp_bank_put(&c->bank, gone->pages[i]);
+		rgp_bank_put(all->bank, gone->pages[i]);
 	gone->n_pages = 0;
 	for (unsigned i = 0; i < gone->n_runs; i++)
-		vgpu_instance_release(c->inst, gone->runs[i].addr,
+		vgpu_instance_release(all->inst, gone->runs[i].addr,
 				      gone->runs[i].len);
 	gone->n_runs = 0;
 }
@@ -67,7 +57,7 @@ void rgp_table_flush(struct rgp_table *t)
 /* Room for what a block may have: pages, its table, and the one above. */
 static void make_room(struct rgp_table *t)
 {
-	const struct rgp_gone *gone = &t->client->gone;
+	const struct rgp_gone *gone = &t->all->gone;
 
 	if (gone->n_runs + HUGE_PAGES > RGP_GONE_RUNS ||
 	    gone->n_pages + 2 > RGP_GONE_PAGES)
@@ -76,7 +66,7 @@ static void make_room(struct rgp_table *t)
 
 static void note_gone(struct rgp_table *t, uint64_t pte, uint64_t len)
 {
-	struct rgp_gone *gone = &t->client->gone;
+	struct rgp_gone *gone = &t->all->gone;
 	uint64_t addr = pte & REFGPU_PTE_ADDR;
 	unsigned n = gone->n_runs;
 
@@ -101,7 +91,7 @@ static void note_gone(struct rgp_table *t, uint64_t pte, uint64_t len)
 static uint64_t *descend(struct rgp_table *t, uint64_t *entry, bool make,
 			 uint16_t *used)
 {
-	struct rgp_bank *bank = &t->client->bank;
+	struct rgp_bank *bank = t->all->bank;
 	uint64_t *page;
 
 	if (*entry & REFGPU_PTE_VALID)
@@ -130,7 +120,7 @@ static uint64_t *mid_entry(uint64_t *mid, uint64_t va)
 /* A huge entry becomes a table that says the same: nothing to forget. */
 static int split(struct rgp_table *t, uint64_t *entry)
 {
-	struct rgp_bank *bank = &t->client->bank;
+	struct rgp_bank *bank = t->all->bank;
 	uint64_t *leaf = rgp_bank_get(bank), pte = *entry & ~REFGPU_PTE_HUGE;
 
 	if (!leaf)
@@ -145,7 +135,7 @@ static int split(struct rgp_table *t, uint64_t *entry)
 /* A page of tables that is in no table any more; walks may be in it. */
 static void discard(struct rgp_table *t, uint64_t *page)
 {
-	struct rgp_gone *gone = &t->client->gone;
+	struct rgp_gone *gone = &t->all->gone;
 
 	gone->valid = true;
 	gone->pages[gone->n_pages++] = page;
@@ -155,7 +145,7 @@ static void discard(struct rgp_table *t, uint64_t *page)
 static void clear_block(struct rgp_table *t, uint64_t *mid, uint64_t va,
 			uint64_t replacement)
 {
-	struct rgp_bank *bank = &t->client->bank;
+	struct rgp_bank *bank = t->all->bank;
 	uint64_t *entry = mid_entry(mid, va), old = *entry, *leaf;
 
 	store(entry, replacement);
@@ -178,7 +168,7 @@ static void clear_block(struct rgp_table *t, uint64_t *mid, uint64_t va,
  * of the board's; a page that may be neither read nor written is none that
  * anything reaches.
  */
-static int translate(const struct rgp_client *c, uint64_t pte, uint64_t len,
+static int translate(const struct rgp_tables *all, uint64_t pte, uint64_t len,
 		     uint64_t *ret_pte)
 {
 	uint64_t addr = pte & REFGPU_PTE_ADDR;
@@ -197,9 +187,9 @@ static int translate(const struct rgp_client *c, uint64_t pte, uint64_t len,
 		*ret_pte = pte;
 		return 0;
 	}
-	if (addr >= c->vram_size || len > c->vram_size - addr)
+	if (addr >= all->vram_size || len > all->vram_size - addr)
 		return -EFAULT;
-	*ret_pte = pte + c->vram_at;
+	*ret_pte = pte + all->vram_at;
 	return 0;
 }
 
@@ -212,7 +202,7 @@ static int translate(const struct rgp_client *c, uint64_t pte, uint64_t len,
 static int hold(struct rgp_table *t, const uint64_t *ptes, const uint64_t *old,
 		unsigned n)
 {
-	struct vgpu_parent_instance *inst = t->client->inst;
+	struct vgpu_parent_instance *inst = t->all->inst;
 	unsigned i = 0, k, first = 0;
 	int err = 0;
 
@@ -273,7 +263,7 @@ static int write_huge(struct rgp_table *t, uint64_t *mid, uint64_t va,
 	if (*mid_entry(mid, va) == (pte | REFGPU_PTE_HUGE))
 		return 0;
 	if (is_system(pte))
-		err = vgpu_instance_hold(t->client->inst, pte & REFGPU_PTE_ADDR,
+		err = vgpu_instance_hold(t->all->inst, pte & REFGPU_PTE_ADDR,
 					 REFGPU_HUGE, prot_of(pte));
 	if (!err)
 		clear_block(t, mid, va, pte | REFGPU_PTE_HUGE);
@@ -284,7 +274,7 @@ static int write_huge(struct rgp_table *t, uint64_t *mid, uint64_t va,
 static int write_entries(struct rgp_table *t, uint64_t *mid, uint64_t va,
 			 const uint64_t *ptes, unsigned n, bool any)
 {
-	struct rgp_bank *bank = &t->client->bank;
+	struct rgp_bank *bank = t->all->bank;
 	uint64_t *entry, *leaf;
 	uint16_t *used;
 	int err;
@@ -332,7 +322,7 @@ static int write_block(struct rgp_table *t, uint64_t va, const uint64_t *ptes,
 		return any ? -ENOSPC : 0;
 	make_room(t);
 	err = write_entries(t, mid, va, ptes, n, any);
-	if (!*rgp_bank_used(&t->client->bank, mid)) {
+	if (!*rgp_bank_used(t->all->bank, mid)) {
 		store(&t->root[va >> REFGPU_ROOT_SHIFT], 0);
 		discard(t, mid);
 	}
@@ -356,7 +346,7 @@ int rgp_table_write(struct rgp_table *t, uint64_t va, const uint64_t *ptes,
 		int err = 0;
 
 		for (unsigned i = 0; i < some && !err; i++)
-			err = translate(t->client, ptes[i], REFGPU_PAGE,
+			err = translate(t->all, ptes[i], REFGPU_PAGE,
 					&block[i]);
 		if (!err)
 			err = write_block(t, va, block, some);
@@ -390,7 +380,7 @@ static int run_block(struct rgp_table *t, uint64_t va, uint64_t pte, unsigned n)
 	uint64_t block[HUGE_PAGES], first;
 	int err;
 
-	err = translate(t->client, pte, n * REFGPU_PAGE, &first);
+	err = translate(t->all, pte, n * REFGPU_PAGE, &first);
 	if (err)
 		return err;
 	for (unsigned i = 0; i < n; i++)
@@ -400,27 +390,26 @@ static int run_block(struct rgp_table *t, uint64_t va, uint64_t pte, unsigned n)
 	return write_block(t, va, block, n);
 }
 
-int rgp_table_run(struct rgp_table *t, uint64_t *va, uint64_t *n, uint64_t *pte,
-		  uint32_t *work)
+int rgp_table_run(struct rgp_table *t, struct rgp_run *run, uint32_t *work)
 {
-	while (*n) {
-		uint64_t some = *pte ? 0 : nothing_there(t, *va);
+	while (run->n) {
+		uint64_t some = run->pte ? 0 : nothing_there(t, run->va);
 		uint32_t cost = 1;
 		int err;
 
 		if (!*work)
 			return -EAGAIN;
 		if (!some) {
-			some = cost = in_block(*va, *n);
-			err = run_block(t, *va, *pte, (unsigned)some);
+			some = cost = in_block(run->va, run->n);
+			err = run_block(t, run->va, run->pte, (unsigned)some);
 			if (err)
 				return err;
 		}
-		some = some < *n ? some : *n;
-		*va += some * REFGPU_PAGE;
-		*n -= some;
-		if (*pte)
-			*pte += some * REFGPU_PAGE;
+		some = some < run->n ? some : run->n;
+		run->va += some * REFGPU_PAGE;
+		run->n -= some;
+		if (run->pte)
+			run->pte += some * REFGPU_PAGE;
 		*work -= cost < *work ? cost : *work;
 	}
 	return 0;

@@ -1,78 +1,39 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Slots: contexts of the hardware, and the jobs in their rings. A ring and its
- * control block are in the bank; only what was checked here is ever in a ring.
- *
- * Marks remember what a position of the ring's head means. Now and then a job
- * is followed by an interrupt of our own, so that its end is noticed though the
- * context goes on; the marks tell it from the guest's.
- */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "parent.h"
+#include "../audit.h"
+#include "../clock.h"
+#include "slot.h"
 
 #define RING_MASK (RGP_HOST_RING - 1)
 #define IRQ_LEN	  2u /* dwords of an IRQ command */
 
 _Static_assert(IRQ_LEN * sizeof(uint32_t) <= RG_JOB_EXTRA, "it has room");
 
-static struct refgpu_hw *hw_of(const struct rgp_slot *slot)
-{
-	return slot->client->parent->hw;
-}
-
-static void set_reg64(const struct rgp_slot *slot, uint32_t reg, uint64_t value)
-{
-	rgp_slot_write(slot, reg, (uint32_t)value);
-	rgp_slot_write(slot, reg + 4, (uint32_t)(value >> 32));
-}
-
 /* ------------------------------------------------------------------ */
-/* The status page                                                     */
+/* What the instance half sees                                         */
 /* ------------------------------------------------------------------ */
-
-static struct rg_slot_status *status(const struct rgp_slot *slot)
-{
-	return &slot->client->shared->slots[slot->id];
-}
 
 void rgp_slot_set_state(struct rgp_slot *slot, enum refgpu_state state)
 {
-	if (!slot->client->dying)
-		__atomic_store_n(&status(slot)->state, (uint32_t)state,
+	if (!slot->all->gone)
+		__atomic_store_n(&rgp_slot_status(slot)->state, (uint32_t)state,
 				 __ATOMIC_RELEASE);
 }
 
-/* Have the instance half look. */
 void rgp_slot_tell(struct rgp_slot *slot)
 {
 	slot->told = slot->done;
 	slot->told_head = slot->head;
-	if (!slot->client->dying)
-		vgpu_instance_kick(slot->client->inst);
+	if (!slot->all->gone)
+		vgpu_instance_kick(slot->all->inst);
 }
 
-uint64_t rgp_slot_time(const struct rgp_slot *slot)
-{
-	uint64_t time = rgp_slot_read(slot, REFGPU_CTX_TIME_LO);
-
-	return time | (uint64_t)rgp_slot_read(slot, REFGPU_CTX_TIME_HI) << 32;
-}
-
-static void publish(struct rgp_slot *slot)
-{
-	struct rg_slot_status *s = status(slot);
-
-	__atomic_store_n(&s->time, rgp_slot_time(slot) - slot->time_0,
-			 __ATOMIC_RELAXED);
-	__atomic_store_n(&s->done, slot->done, __ATOMIC_RELEASE);
-}
-
-static void notice(struct rgp_slot *slot, enum rg_notice_kind kind, uint64_t va,
-		   uint32_t code)
+void rgp_slot_notice(struct rgp_slot *slot, enum rg_notice_kind kind,
+		     uint64_t va, uint32_t code)
 {
 	const struct rg_notice n = {
 		.kind = kind,
@@ -84,31 +45,43 @@ static void notice(struct rgp_slot *slot, enum rg_notice_kind kind, uint64_t va,
 	};
 
 	/* One that does not take it is dropped by the core. */
-	if (!slot->client->dying)
-		(void)vgpu_instance_send(slot->client->inst, &n, sizeof(n));
+	if (!slot->all->gone)
+		(void)vgpu_instance_send(slot->all->inst, &n, sizeof(n));
+}
+
+uint64_t rgp_slot_time(const struct rgp_slot *slot)
+{
+	return rgp_slot_read64(slot, REFGPU_CTX_TIME_LO);
+}
+
+static void publish(struct rgp_slot *slot)
+{
+	struct rg_slot_status *s = rgp_slot_status(slot);
+
+	__atomic_store_n(&s->time, rgp_slot_time(slot) - slot->time_0,
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&s->done, slot->done, __ATOMIC_RELEASE);
 }
 
 /* ------------------------------------------------------------------ */
-/* Start and stop                                                      */
+/* Open and close                                                      */
 /* ------------------------------------------------------------------ */
 
-/* Each vGPU has some contexts for sure, and those who are yet to come, too; one
- * half of all is for whoever is first. */
 static int take_ctx(struct rgp_slot *slot)
 {
-	struct rgp_client *c = slot->client;
-	struct rgp_parent *p = c->parent;
-	unsigned free = p->config.contexts - p->n_ctx, i = 0;
-	bool own = c->n_ctx < c->fair;
+	struct rgp_slots *all = slot->all;
+	struct rgp_contexts *c = all->contexts;
+	unsigned free = c->total - c->used, i = 0;
+	bool own = all->n_ctx < all->fair;
 
-	if (!free || (!own && free <= p->promised))
+	if (!free || (!own && free <= c->promised))
 		return -ENOSPC;
-	while (p->owners[i])
+	while (c->owners[i])
 		i++;
-	p->owners[i] = slot;
-	p->n_ctx++;
-	p->promised -= own;
-	c->n_ctx++;
+	c->owners[i] = slot;
+	c->used++;
+	c->promised -= own;
+	all->n_ctx++;
 	slot->ctx = i;
 	slot->has_ctx = true;
 	return 0;
@@ -116,27 +89,29 @@ static int take_ctx(struct rgp_slot *slot)
 
 static void put_ctx(struct rgp_slot *slot)
 {
-	struct rgp_client *c = slot->client;
-	struct rgp_parent *p = c->parent;
+	struct rgp_slots *all = slot->all;
 
 	if (!slot->has_ctx)
 		return;
-	p->owners[slot->ctx] = NULL;
-	p->n_ctx--;
-	c->n_ctx--;
-	p->promised += c->n_ctx < c->fair;
+	all->contexts->owners[slot->ctx] = NULL;
+	all->contexts->used--;
+	all->n_ctx--;
+	all->contexts->promised += all->n_ctx < all->fair;
 	slot->has_ctx = false;
 }
 
 static void start(struct rgp_slot *slot)
 {
-	const struct rgp_bank *bank = &slot->client->bank;
+	const struct rgp_bank *bank = &slot->all->bank;
 
-	set_reg64(slot, REFGPU_CTX_ROOT_LO,
-		  rgp_bank_addr(bank, slot->table.root) | REFGPU_PTE_VALID);
-	set_reg64(slot, REFGPU_CTX_RING_LO, rgp_bank_addr(bank, slot->ring));
+	rgp_slot_write64(slot, REFGPU_CTX_ROOT_LO,
+			 rgp_bank_addr(bank, slot->table.root) |
+				 REFGPU_PTE_VALID);
+	rgp_slot_write64(slot, REFGPU_CTX_RING_LO,
+			 rgp_bank_addr(bank, slot->ring));
 	rgp_slot_write(slot, REFGPU_CTX_RING_SIZE, RGP_HOST_RING);
-	set_reg64(slot, REFGPU_CTX_CTL_LO, rgp_bank_addr(bank, slot->ctl));
+	rgp_slot_write64(slot, REFGPU_CTX_CTL_LO,
+			 rgp_bank_addr(bank, slot->ctl));
 	rgp_slot_write(slot, REFGPU_CTX_CONTROL,
 		       REFGPU_CTX_ENABLE | REFGPU_CTX_HOST_RING |
 			       slot->engine << REFGPU_CTX_ENGINE_SHIFT);
@@ -146,61 +121,43 @@ static void start(struct rgp_slot *slot)
 
 int rgp_slot_open(struct rgp_slot *slot, unsigned engine)
 {
-	struct rgp_client *c = slot->client;
-	uint8_t *bank = c->bank.base;
+	struct rgp_slots *all = slot->all;
+	uint8_t *bank = all->bank.base;
 	unsigned id = slot->id;
 	int err;
 
-	*slot = (struct rgp_slot){ .client = c, .id = id, .engine = engine };
+	*slot = (struct rgp_slot){ .all = all, .id = id, .engine = engine };
 	slot->marks = malloc(RGP_MAX_MARKS * sizeof(*slot->marks));
 	if (!slot->marks)
 		return -ENOMEM;
-	err = vgpu_sched_entity_new(c->group, engine, slot, &slot->entity);
+	err = vgpu_sched_entity_new(all->group, engine, slot, &slot->entity);
 	if (!err)
 		err = take_ctx(slot);
 	if (err) {
 		vgpu_sched_entity_free(slot->entity);
 		free(slot->marks);
-		*slot = (struct rgp_slot){ .client = c, .id = id };
+		*slot = (struct rgp_slot){ .all = all, .id = id };
 		return err;
 	}
 	slot->ring = bank + RGP_RINGS_AT + id * (size_t)RGP_HOST_RING;
 	slot->ctl = (void *)(bank + RGP_CTLS_AT + id * RGP_CTL_STRIDE);
 	slot->table = (struct rgp_table){
-		.client = c,
+		.all = &all->tables,
 		.root = (void *)(bank + RGP_ROOTS_AT + id * RGP_ROOT_SIZE),
 		.ctx = slot->ctx,
 		.live = true,
 	};
 	start(slot);
 	slot->state = RGP_LIVE;
-	memset(status(slot), 0, sizeof(struct rg_slot_status));
+	memset(rgp_slot_status(slot), 0, sizeof(struct rg_slot_status));
 	publish(slot);
 	rgp_slot_set_state(slot, REFGPU_STATE_IDLE);
 	return 0;
 }
 
-void rgp_slot_stop(struct rgp_slot *slot)
-{
-	struct rgp_parent *p = slot->client->parent;
-
-	if (!slot->has_ctx || !slot->table.live)
-		return;
-	vgpu_sched_unready(slot->entity);
-	slot->client->n_waiting -= slot->waiting;
-	slot->waiting = slot->faulted = false;
-	rgp_slot_write(slot, REFGPU_CTX_CONTROL, 0);
-	/* What was done by then, counts. */
-	rgp_slot_update(slot);
-	slot->table.live = false;
-	/* It has left its engine, and there is no word of it any more. */
-	rgp_sched_drain(p);
-	vgpu_sched_left(slot->entity, false, VGPU_SCHED_UNKNOWN, rgp_now());
-}
-
 void rgp_slot_close(struct rgp_slot *slot)
 {
-	struct rgp_client *c = slot->client;
+	struct rgp_slots *all = slot->all;
 	unsigned id = slot->id;
 
 	vgpu_sched_entity_free(slot->entity);
@@ -213,18 +170,7 @@ void rgp_slot_close(struct rgp_slot *slot)
 		memset(slot->table.root, 0, RGP_ROOT_SIZE);
 	}
 	rgp_slot_set_state(slot, REFGPU_STATE_OFF);
-	*slot = (struct rgp_slot){ .client = c, .id = id };
-}
-
-void rgp_slot_die(struct rgp_slot *slot, enum rg_notice_kind kind,
-		  uint32_t code)
-{
-	rgp_slot_stop(slot);
-	slot->state = RGP_DEAD;
-	/* Jobs of it that wait for room are not wanted any more. */
-	rgp_client_unblock(slot->client, slot->id);
-	rgp_slot_set_state(slot, REFGPU_STATE_ERROR);
-	notice(slot, kind, 0, code);
+	*slot = (struct rgp_slot){ .all = all, .id = id };
 }
 
 /* ------------------------------------------------------------------ */
@@ -309,9 +255,9 @@ int rgp_slot_job(struct rgp_slot *slot, const uint32_t *dwords, uint32_t n,
 	__atomic_store_n(&slot->ctl->tail, (uint32_t)(slot->tail & RING_MASK),
 			 __ATOMIC_RELEASE);
 	if (vgpu_sched_is_submitted(slot->entity))
-		refgpu_hw_doorbell(hw_of(slot), slot->ctx);
-	else if (!slot->faulted && !slot->waiting)
-		rgp_sched_wake(slot);
+		refgpu_hw_doorbell(slot->all->hw, slot->ctx);
+	else if (!slot->faulted && !slot->link)
+		vgpu_sched_ready(slot->entity, rg_now());
 	return 0;
 }
 
@@ -325,7 +271,7 @@ bool rgp_slot_has_work(const struct rgp_slot *slot)
 /* The interrupt that was seen, or one before it */
 static void raise(struct rgp_slot *slot, uint32_t cookie)
 {
-	struct rg_slot_status *s = status(slot);
+	struct rg_slot_status *s = rgp_slot_status(slot);
 
 	__atomic_store_n(&s->cookie, cookie, __ATOMIC_RELAXED);
 	__atomic_fetch_or(&s->events, REFGPU_EVENT_USER, __ATOMIC_RELEASE);
@@ -341,11 +287,10 @@ bool rgp_slot_is_due(const struct rgp_slot *slot)
 
 void rgp_slot_update(struct rgp_slot *slot)
 {
-	struct rgp_client *c = slot->client;
 	bool user = false;
 	uint32_t head;
 
-	if (!slot->has_ctx || !slot->table.live || c->dying)
+	if (!slot->has_ctx || !slot->table.live || slot->all->gone)
 		return;
 	head = __atomic_load_n(&slot->ctl->head, __ATOMIC_ACQUIRE);
 	slot->head += (head - (uint32_t)slot->head) & RING_MASK;
@@ -369,7 +314,7 @@ void rgp_slot_update(struct rgp_slot *slot)
 		rgp_slot_tell(slot);
 	if (room(slot) >= RGP_HOST_RING / 2 &&
 	    slot->n_marks <= RGP_MAX_MARKS / 2)
-		rgp_client_unblock(c, slot->id);
+		slot->all->room(slot->all, slot->id);
 }
 
 /* ------------------------------------------------------------------ */
@@ -378,12 +323,10 @@ void rgp_slot_update(struct rgp_slot *slot)
 
 void rgp_slot_fault(struct rgp_slot *slot)
 {
-	uint64_t va = rgp_slot_read(slot, REFGPU_CTX_FAULT_LO);
-
-	va |= (uint64_t)rgp_slot_read(slot, REFGPU_CTX_FAULT_HI) << 32;
 	slot->faulted = true;
-	notice(slot, RG_NOTICE_FAULT, va,
-	       rgp_slot_read(slot, REFGPU_CTX_FAULT));
+	rgp_slot_notice(slot, RG_NOTICE_FAULT,
+			rgp_slot_read64(slot, REFGPU_CTX_FAULT_LO),
+			rgp_slot_read(slot, REFGPU_CTX_FAULT));
 }
 
 void rgp_slot_resume(struct rgp_slot *slot)
@@ -393,5 +336,5 @@ void rgp_slot_resume(struct rgp_slot *slot)
 	slot->faulted = false;
 	rgp_slot_set_state(slot, REFGPU_STATE_READY);
 	rgp_slot_write(slot, REFGPU_CTX_RESUME, 1);
-	rgp_sched_wake(slot);
+	vgpu_sched_ready(slot->entity, rg_now());
 }
