@@ -28,6 +28,14 @@ test:
 	@scripts/lab --quiet
 	@tests/run
 
+test-long:
+	@scripts/setup build test lab
+	@scripts/build release
+	@scripts/build asan
+	@scripts/build tsan
+	@scripts/lab --quiet
+	@tests/run long
+
 bench: all
 	@scripts/bench
 
@@ -69,7 +77,8 @@ help:
 	@echo 'make          build into build/release, installing missing packages first'
 	@echo 'make demo     boot a guest on a vGPU and save a picture of its screen (ACCEL=kvm: faster)'
 	@echo 'make demo-gpu four programs and a VM share a GPU by weights: a table, a plot'
-	@echo 'make test     all tests'
+	@echo 'make test     the tests; tests/run SUITE runs one suite of them (tests/run --help)'
+	@echo 'make test-long what takes long: whole kernels under sanitizers, more kernels, kills, all of tsan'
 	@echo 'make bench    measure'
 	@echo 'make fuzz     fuzz what reads the wire'
 	@echo 'make coverage which lines of the wire and the device the tests reach'
@@ -81,4 +90,4 @@ help:
 	@echo 'make deb      Debian packages, into build/deb'
 	@echo 'make clean    removes builds; build/lab with QEMU and kernels stays'
 
-.PHONY: all demo demo-gpu test bench fuzz coverage asan tsan format lint install deb clean help
+.PHONY: all demo demo-gpu test test-long bench fuzz coverage asan tsan format lint install deb clean help

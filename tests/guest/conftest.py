@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: MIT
 """Fixtures of the guest tests: a private folder and servers of vGPUs in it."""
 
+import os
 import tempfile
 from pathlib import Path
 
 import pytest
 
 from lib.vgpu import VgpuDevice
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses by marks
+def pytest_collection_modifyitems(items):
+    """Whole kernels on a sanitized vGPU are long tests."""
+    for item in items:
+        if item.get_closest_marker('kernel') and 'san' in os.environ.get('VGPU_BUILD', ''):
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import pytest
 from lib import card, paths, qemu
 from lib.linux import LinuxGuest
 
+pytestmark = pytest.mark.kernel
+
 # At least those of Debian 12, 13 and its backports: a lab without one of them
 # is a failure, not a shorter list.
 KERNELS = ['6.1', '6.12', 'newest']

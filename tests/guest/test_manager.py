@@ -11,6 +11,8 @@ from lib import card, paths
 from lib.linux import LinuxGuest
 from lib.manager import Vgpud
 
+pytestmark = pytest.mark.kernel
+
 CONFIG = '''[parent left]
 driver = bochs
 [parent right]

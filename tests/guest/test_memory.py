@@ -4,8 +4,12 @@
 import errno
 import re
 
+import pytest
+
 from lib import paths, qemu
 from lib.linux import LinuxGuest
+
+pytestmark = pytest.mark.kernel
 
 # The test device's registers in BAR0 (drivers/testdev/engine.c).
 IOVA_LO, IOVA_HI, LENGTH, OP, RESULT, HELD, UNMAPS, PINNED = (0xb00, 0xb04, 0xb08, 0xb0c, 0xb10, 0xb18, 0xb1c, 0xb28)

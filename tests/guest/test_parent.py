@@ -11,6 +11,8 @@ import pytest
 from lib import paths
 from lib.linux import LinuxGuest
 
+pytestmark = pytest.mark.kernel
+
 EDU = '0000:00:04.0'
 WORKERS = 3
 
@@ -52,7 +54,7 @@ def faults(guest):
     return re.findall(r'DMAR:.*fault addr.*', guest.run('dmesg'))
 
 
-@pytest.mark.parametrize('kernel', ['6.1', 'newest'])
+@pytest.mark.parametrize('kernel', [pytest.param('6.1', marks=pytest.mark.long), 'newest'])
 def test_physical_edu_is_shared(folder, kernel):
     with boot(folder, kernel) as guest:
         guest.ready()

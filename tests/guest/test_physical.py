@@ -12,6 +12,8 @@ import pytest
 from lib import paths
 from lib.linux import LinuxGuest
 
+pytestmark = pytest.mark.kernel
+
 EDU = '0000:00:04.0'
 
 
@@ -27,7 +29,7 @@ def bind(guest):
               f'echo {EDU} > /sys/bus/pci/drivers_probe')
 
 
-@pytest.mark.parametrize('kernel', ['6.1', 'newest'])
+@pytest.mark.parametrize('kernel', [pytest.param('6.1', marks=pytest.mark.long), 'newest'])
 def test_edu_is_shared_through_the_iommu(folder, kernel):
     with boot(folder, kernel) as guest:
         guest.ready()

@@ -2,9 +2,9 @@
 """A reference GPU's vGPU in a VM: a program in the guest computes on it through sysfs, and draws on its screen."""
 import re
 import sys
-import time
 
 import pytest
+from waiting import eventually
 
 from lib import paths, qemu
 from lib.linux import LinuxGuest
@@ -15,6 +15,7 @@ sys.path.append(str(paths.TOP / 'tests' / 'programs'))
 import png  # noqa: E402
 
 KERNEL = '6.12'
+pytestmark = pytest.mark.kernel
 
 
 @pytest.fixture
@@ -24,8 +25,7 @@ def parent(folder):
     process = Process([paths.program('vgpu-parent'), '--driver', paths.driver('refgpu'), '--parent-config', 'software',
                        '--socket-path', socket], folder / 'vgpu-parent.log')
     try:
-        while process.running() and 'sharing' not in process.log():
-            time.sleep(0.01)
+        eventually(lambda: 'sharing' in process.log() or not process.running())
         yield socket
         assert process.running(), process.log()
         assert process.terminate() == 0, process.log()
@@ -88,6 +88,7 @@ def test_computes_and_draws(folder, vgpu):
             assert seen[2][(10 + 5) * width + 500 + 5] == next(rectangles(seed))[2]
 
 
+@pytest.mark.long
 def test_killed_in_mid_job(folder, vgpu):
     """QEMU dies while the engine works; the next VM finds a vGPU that is as new."""
     for turn in range(2):

@@ -7,10 +7,10 @@ import mmap
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from waiting import eventually
 
 TOP = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(Path(__file__).parent), str(TOP / 'tests' / 'wire')]
@@ -34,14 +34,6 @@ def run(*command, **options):
     environment.update(options.pop('env', {}))
     return subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=PATIENCE,
                           env=environment, stdin=subprocess.DEVNULL, check=False, **options)
-
-
-def eventually(what, *why):
-    """Waits until what() is true."""
-    end = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < end, ('it never became true', *why)
-        time.sleep(0.005)
 
 
 class Device:

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from waiting import eventually
 
 TOP = Path(__file__).resolve().parents[2]
 BUILD = TOP / os.environ.get('VGPU_BUILD', 'build/release')
@@ -18,14 +19,6 @@ DEVICE = BUILD / 'programs' / 'vgpu-device' / 'vgpu-device'
 DEMO = BUILD / 'programs' / 'vgpu-demo' / 'vgpu-demo'
 CHECK = BUILD / 'tests' / 'refgpu' / 'refgpu-check'
 PATIENCE = 120
-
-
-def eventually(what):
-    end = time.monotonic() + PATIENCE
-    while not (result := what()):
-        assert time.monotonic() < end, 'it never became true'
-        time.sleep(0.02)
-    return result
 
 
 class Board:

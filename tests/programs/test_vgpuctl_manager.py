@@ -11,11 +11,10 @@ import re
 import socket
 import subprocess
 import threading
-import time
 import xml.etree.ElementTree as tree
 
 import pytest
-from conftest import BUILD, CTL, SANITIZED, Device, run
+from conftest import BUILD, CTL, SANITIZED, Device, eventually, run
 from manager import UUID, Manager, instance
 
 TYPES = [{'parent': 'software', 'name': 'bochs-16m', 'description': 'A small screen', 'vram': 16 << 20,
@@ -308,8 +307,7 @@ def test_a_log_that_is_followed_ends_with_the_vgpu(tmp_path):
         assert ctl.stdout.readline() == 'one\n'
         # Stopped: it has no log, but may have one again.
         log.unlink()
-        while len(manager.calls) < 2:
-            time.sleep(0.01)
+        eventually(lambda: len(manager.calls) >= 2)
         log.write_text('two\n')
         assert ctl.stdout.readline() == 'two\n'
         # Removed, with the end of a line that never came.

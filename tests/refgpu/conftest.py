@@ -5,10 +5,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
+from waiting import PATIENCE, eventually
 
 TOP = Path(__file__).resolve().parents[2]
 sys.path.append(str(TOP / 'tests' / 'guest'))
@@ -17,20 +17,11 @@ PROGRAMS = BUILD / 'programs'
 DRIVER = BUILD / 'drivers' / 'refgpu.so'
 CHECK = BUILD / 'tests' / 'refgpu' / 'refgpu-check'
 DEMO = PROGRAMS / 'vgpu-demo' / 'vgpu-demo'
-PATIENCE = 240 if 'san' in BUILD.name else 60
 TYPE = 'refgpu-256m'
 
 
 def sanitized():
     return 'san' in BUILD.name
-
-
-def eventually(what, why=''):
-    """Waits until what() is true."""
-    end = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < end, ('it never became true', why() if callable(why) else why)
-        time.sleep(0.005)
 
 
 class Program:

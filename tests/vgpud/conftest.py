@@ -9,10 +9,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
+from waiting import eventually
 
 TOP = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(Path(__file__).parent), str(TOP / 'tests' / 'programs'), str(TOP / 'tests' / 'wire')]
@@ -26,17 +26,6 @@ DEVICE = BUILD / 'programs' / 'vgpu-device' / 'vgpu-device'
 SANITIZED = BUILD.name in ('asan', 'tsan')  # those have a back trace of their own
 PATIENCE = 30
 IO = 'io.vgpud.Manager.'
-
-
-def eventually(what, *why):
-    """Waits until what() is true, and returns that."""
-    end = time.monotonic() + PATIENCE
-    while True:
-        value = what()
-        if value:
-            return value
-        assert time.monotonic() < end, ('it never became true', *why)
-        time.sleep(0.005)
 
 
 def runs(pid):

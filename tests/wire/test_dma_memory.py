@@ -6,9 +6,9 @@ The test device's engine copies between IOVAs and the plain memory of its BAR4.
 import errno
 import os
 import select
-import time
 
 import pytest
+from waiting import eventually
 
 from vuser import proto
 from vuser.profiles import QemuClient
@@ -165,11 +165,12 @@ def test_unmap_is_answered_when_the_driver_has_let_go(testdev, tclient, engine, 
     assert "wire-held" not in testdev.maps()
 
 
-def test_held_answer_waits_for_room(tclient, engine, memfd):
+def test_held_answer_waits_for_room(testdev, tclient, engine, memfd):
     """The client reads nothing when its memory is free at last: the answer is not lost, and comes once."""
     tclient.dma_map(0, MIB, memfd(MIB))
     assert engine.run(GET, 0, PAGE) == 0
     engine.keep(1)
+    resets = testdev.log_path.read_text(errors="replace").count("its context is reset")
     held = tclient.submit(Cmd.DMA_UNMAP, proto.DMA_UNMAP.pack(24, 0, 0, MIB))
     # Reads of a byte, until not even an answer as small as theirs has room.
     read, asked = proto.message(0xFFFF, Cmd.REGION_READ, proto.REGION_ACCESS.pack(0, proto.CONFIG, 1)), 0
@@ -177,10 +178,10 @@ def test_held_answer_waits_for_room(tclient, engine, memfd):
         try:
             asked += tclient.channel.sock.send(read * 256)
         except BlockingIOError:
-            time.sleep(0.05)
-            if not select.select([], [tclient.channel.sock], [], 0)[1]:
+            if not select.select([], [tclient.channel.sock], [], 0.05)[1]:
                 break
-    time.sleep(2.2)  # the driver's time is up: its context is reset, and the unmap done
+    # The driver's time is up: its context is reset, and the unmap done.
+    eventually(lambda: testdev.log_path.read_text(errors="replace").count("its context is reset") > resets)
     answers = []
     while len(answers) <= asked // len(read):
         answers.append(tclient.channel.recv())

@@ -2,12 +2,11 @@
 """INTx: a level that masks itself, is unmasked by message or by resample eventfd, and never gets lost."""
 import os
 import select
-import time
 
 import pytest
+from waiting import eventually
 
 from vuser import proto
-from vuser.channel import PATIENCE
 from vuser.proto import ACTION_MASK as MASK, ACTION_UNMASK as UNMASK, INTX
 
 LEVEL = 0x0C  # of the test device's BAR0
@@ -21,10 +20,7 @@ def set_level(client, value):
 def signal_server(client, fd):
     """Write an eventfd that the server watches, and wait until it has been noticed and acted upon."""
     os.eventfd_write(fd, 1)
-    deadline = time.monotonic() + PATIENCE
-    while select.select([fd], [], [], 0)[0]:
-        assert time.monotonic() < deadline, "the server does not look at the eventfd"
-        time.sleep(0.001)
+    eventually(lambda: not select.select([fd], [], [], 0)[0], "the server does not look at the eventfd")
     client.barrier()
 
 

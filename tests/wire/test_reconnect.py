@@ -3,9 +3,9 @@
 import mmap
 import os
 import signal
-import time
 
 import pytest
+from waiting import eventually
 
 from vuser import proto
 from vuser.client import Client
@@ -139,7 +139,7 @@ def test_end_that_is_there_but_not_yet_read(bochs):
     """A busy server finds the new client first and the last one's end behind it: the first is gone all the same."""
     for _ in range(10):
         with connect(bochs) as first:
-            time.sleep(0.01)  # no longer polling the first: both events will be found at once
+            eventually(bochs.asleep)  # no longer polling the first: both events will be found at once
             os.kill(bochs.pid, signal.SIGSTOP)
             try:
                 second = QemuClient(bochs.path)

@@ -4,9 +4,9 @@ import json
 import os
 import re
 import subprocess
-import time
 
 import pytest
+from waiting import eventually
 
 from conftest import DRIVERS, _find
 from vuser import proto
@@ -124,10 +124,7 @@ def test_a_full_disk_ends_the_recording_not_the_service(tmp_path, memfd):
     process = subprocess.Popen([_find("vgpu-device"), "--driver", _find(DRIVERS["bochs-16m"]), "--type", "bochs-16m",
                                 "--socket-path", socket, "--record", "/dev/full"], stderr=subprocess.PIPE, text=True)
     try:
-        deadline = time.monotonic() + 10
-        while not socket.exists():
-            assert time.monotonic() < deadline and process.poll() is None
-            time.sleep(0.01)
+        eventually(lambda: socket.exists() or process.poll() is not None)
         converse(socket, memfd)
     finally:
         process.terminate()

@@ -5,7 +5,8 @@ import json
 import os
 import signal
 import subprocess
-import time
+
+from waiting import eventually
 
 from . import paths
 from .process import Process
@@ -33,10 +34,8 @@ class Vgpud:
             raise
 
     def eventually(self, what):
-        end = time.monotonic() + PATIENCE
-        while not what():
-            assert self.process.running() and time.monotonic() < end, f'it never became true\n{self.process.log()}'
-            time.sleep(0.02)
+        eventually(lambda: what() or not self.process.running(), self.process.log)
+        assert self.process.running(), self.process.log()
 
     def ctl(self, *arguments):
         """What vgpuctl prints."""

@@ -4,12 +4,12 @@
 import json
 import os
 import subprocess
-import time
+
+from waiting import eventually
 
 from . import paths
 from .process import Process
 
-START_TIMEOUT = 20
 CONTROL_TIMEOUT = 20
 
 
@@ -38,25 +38,12 @@ class VgpuDevice:
 
     def _wait_until_it_listens(self):
         # A socket gets its name once it listens.
-        end = time.monotonic() + START_TIMEOUT
-        while not (self.socket.exists() and self.control.exists()):
-            if not self.process.running():
-                raise ServerFailed(f'vgpu-device ended at once:\n{self.log()}')
-            if time.monotonic() > end:
-                raise ServerFailed(f'vgpu-device does not listen:\n{self.log()}')
-            time.sleep(0.01)
+        eventually(lambda: self.socket.exists() and self.control.exists() or not self.process.running(), self.log)
+        if not self.process.running():
+            raise ServerFailed(f'vgpu-device ended at once:\n{self.log()}')
 
     def log(self):
         return self.process.log()
-
-    def wait_for_log(self, text, timeout=10):
-        """The log, once `text` is in it."""
-        end = time.monotonic() + timeout
-        while text not in self.log():
-            if time.monotonic() > end or not self.process.running():
-                raise ServerFailed(f'no "{text}" in the log of vgpu-device:\n{self.log()}')
-            time.sleep(0.02)
-        return self.log()
 
     def control_call(self, *arguments):
         """What vgpuctl prints."""

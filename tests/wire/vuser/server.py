@@ -9,7 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
-READY = 10.0
+from waiting import eventually
+
 SETTLE = 3.0
 STOP = 5.0
 
@@ -46,13 +47,10 @@ class Server:
 
     def _wait_ready(self):
         # The server puts each socket in place when it already listens.
-        deadline = time.monotonic() + READY
-        while not (self.path.is_socket() and self.control.is_socket()):
-            if self.process.poll() is not None:
-                raise ServerDied(f"exit {self.process.returncode} before it listened:\n{self.log()}")
-            if time.monotonic() > deadline:
-                raise ServerDied(f"does not listen:\n{self.log()}")
-            time.sleep(0.005)
+        eventually(lambda: self.path.is_socket() and self.control.is_socket() or self.process.poll() is not None,
+                   "the server does not listen", self.log)
+        if self.process.poll() is not None:
+            raise ServerDied(f"exit {self.process.returncode} before it listened:\n{self.log()}")
 
     def _settled_fds(self):
         last, same = None, 0
@@ -98,6 +96,10 @@ class Server:
     def cpu_ticks(self):
         fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return int(fields[11]) + int(fields[12])
+
+    def asleep(self):
+        """It waits for whatever comes, and no longer polls."""
+        return Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "S"
 
     def check_alive(self):
         if self.process.poll() is not None:
