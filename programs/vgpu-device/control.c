@@ -234,23 +234,21 @@ static void get_stats(struct control_call *call, struct json_object *params,
 {
 	struct device_control *control = user;
 	struct device_stats *stats = &control->core->stats;
-	const struct session_stats *session =
-		session_server_stats(control->sessions);
 	struct json_object *out = json_object_new_object();
-	struct conn_stats conn;
+	struct session_stats session;
 
-	session_server_conn_stats(control->sessions, &conn);
-	json_set(&out, "requests", by_command(session->requests));
-	json_set(&out, "errors", by_command(session->errors));
+	session_server_get_stats(control->sessions, &session);
+	json_set(&out, "requests", by_command(session.requests));
+	json_set(&out, "errors", by_command(session.errors));
 	json_set(&out, "interrupts", interrupts(stats));
 	json_set(&out, "resets", resets(stats));
-	json_set_uint(&out, "read_bytes", session->read_bytes);
-	json_set_uint(&out, "write_bytes", session->write_bytes);
+	json_set_uint(&out, "read_bytes", session.read_bytes);
+	json_set_uint(&out, "write_bytes", session.write_bytes);
 	json_set_uint(&out, "clients", stats->clients);
-	json_set_uint(&out, "refused", session->refused);
-	json_set_uint(&out, "rx_bytes", conn.rx_bytes);
-	json_set_uint(&out, "tx_bytes", conn.tx_bytes);
-	json_set_uint(&out, "stalls", conn.stalls);
+	json_set_uint(&out, "refused", session.refused);
+	json_set_uint(&out, "rx_bytes", session.conn.rx_bytes);
+	json_set_uint(&out, "tx_bytes", session.conn.tx_bytes);
+	json_set_uint(&out, "stalls", session.conn.stalls);
 	json_set(&out, "dma", dma_stats(control->core->dma));
 	json_set(&out, "engines", engines(stats));
 	control_reply(call, out);

@@ -35,7 +35,7 @@ static void on_msix(bool enabled, bool masked, void *user)
 {
 	struct vgpu_core *core = user;
 
-	(void)enabled; /* the client tells by SET_IRQS */
+	(void)enabled; /* the client tells: irqs_set() */
 	msix_set_function_mask(core->msix, masked);
 }
 

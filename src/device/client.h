@@ -26,8 +26,8 @@ struct vgpu_core;
  * struct client_ops - what an instance asks of its client; all mandatory
  * @peer: whose process it is. The memory that it has pinned counts for
  * @ret_uid. Return: 0, or why nobody can say.
- * @remote: send a DMA_READ or DMA_WRITE, for memory that came without a file:
- *          see struct dma_owner_ops. dma_space_remote_done() answers.
+ * @remote: read or write memory that came without a file: see struct
+ *          dma_owner_ops. dma_space_remote_done() answers.
  * @unmapped: an unmap for which client_unmap() has said -EINPROGRESS is over.
  *            @err: 0, or why its memory may still be in use
  * @close: please leave: detach once all is said, in this call or soon after

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Asynchronous copies, in order, one piece after the other. A piece that lies
- * in mapped memory is copied here; any other goes to the client as DMA_READ or
- * DMA_WRITE, at most one at a time.
+ * in mapped memory is copied here; any other is a request to the client, at most
+ * one at a time.
  */
 #include "remote.h"
 

@@ -71,17 +71,17 @@ void dma_space_free(struct dma_space *space);
 #define DMA_UNMAP_PATIENCE_NS (2000ull * 1000000)
 /* ... is noticed this late at most. */
 #define DMA_UNMAP_CHECK_NS (100ull * 1000000)
-/* A client that has not answered a DMA_READ or DMA_WRITE by then won't. */
+/* A client that has not answered a remote request by then won't. */
 #define DMA_REMOTE_PATIENCE_NS (5000ull * 1000000)
 /* Bytes of data in one of these: QEMU may cut longer ones short. */
 #define DMA_REMOTE_MAX (64u << 10)
 
 /**
- * struct dma_remote_request - a message to the client
+ * struct dma_remote_request - what the client is asked to do with its memory
  * @cookie: names it; dma_space_remote_done() wants it back
  * @iova: where, in the client's memory
  * @len: bytes, at most DMA_REMOTE_MAX and what the client takes
- * @data: DMA_WRITE: what to write; NULL: DMA_READ
+ * @data: what to write there; NULL: read
  */
 struct dma_remote_request {
 	uint64_t cookie;
@@ -100,7 +100,7 @@ struct dma_remote_request {
  *           vGPU's context
  * @lost: the client truncated its memory; @pages of it were replaced by zeroes
  *        so far
- * @remote: send a DMA_READ or DMA_WRITE. Return: 0: sent; -EAGAIN: no room,
+ * @remote: send the client a request. Return: 0: sent; -EAGAIN: no room,
  *          dma_space_remote_ready() follows; -ENOTCONN and others: it fails
  *          with that
  */
@@ -183,8 +183,8 @@ void dma_space_unmap_done(struct dma_space *space, uint64_t iova,
  * dma_space_remote_done() - the client has answered
  * @cookie: of the request; one that is not waited for any more is ignored
  * @err: 0, or the error of the reply as negative errno
- * @data: DMA_READ: what came
- * @len: bytes that came, or that DMA_WRITE's reply counts
+ * @data: of a read: what came
+ * @len: bytes that came, or that were written
  */
 void dma_space_remote_done(struct dma_space *space, uint64_t cookie, int err,
 			   const void *data, size_t len);

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "dma.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +6,7 @@
 #include "../dma/space.h"
 #include "../util/bytes.h"
 #include "../vfio-user/encode.h"
+#include "private.h"
 
 /* ------------------------------------------------------------------ */
 /* Maps                                                                */

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "feature.h"
-
 #include <errno.h>
 #include <stdlib.h>
 
 #include "../dma/dirty.h"
 #include "../util/bytes.h"
 #include "../vfio-user/feature.h"
+#include "private.h"
 
 /* A client that names no ranges wants all writes: the whole address space in
  * two halves, at whatever granularity the log can afford. */

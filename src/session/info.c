@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "info.h"
-
 #include <errno.h>
 
 #include "../device/doorbell.h"
@@ -8,6 +6,7 @@
 #include "../device/region.h"
 #include "../util/bytes.h"
 #include "../vfio-user/encode.h"
+#include "private.h"
 
 int do_device_info(struct session *s, struct exchange *x)
 {

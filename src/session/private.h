@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the session share. */
+/* What the files of the session share: what it is, and what they offer. */
 #ifndef SESSION_PRIVATE_H
 #define SESSION_PRIVATE_H
 
@@ -83,12 +83,50 @@ static inline struct session *to_session(const struct client *client)
 				  offsetof(struct session, client));
 }
 
-/* A reply without payload. */
-int reply_empty(struct exchange *x);
+/* session.c */
 
 /* Serve @fd, which is taken; one that can't be served is told the error. */
 int session_new(struct session_server *server, int fd);
 /* End at once; NULL is fine. */
 void session_free(struct session *s);
+/* A reply without payload. */
+int reply_empty(struct exchange *x);
+
+/* info.c: what the device has, in the protocol's words */
+int do_device_info(struct session *s, struct exchange *x);
+int do_region_info(struct session *s, struct exchange *x);
+int do_region_io_fds(struct session *s, struct exchange *x);
+int do_irq_info(struct session *s, struct exchange *x);
+int do_set_irqs(struct session *s, struct exchange *x);
+
+/* feature.c: DMA logging; migration is answered as not supported. */
+int do_device_feature(struct session *s, struct exchange *x);
+/* Room that the reply to such a request may take. */
+size_t session_feature_room(const struct session *s,
+			    const struct vfio_user_request *req);
+
+/* dma.c: the client's maps and unmaps */
+int do_dma_map(struct session *s, struct exchange *x);
+int do_dma_unmap(struct session *s, struct exchange *x);
+/* The usual mistakes in setting up a VM's memory, told once per client. */
+void session_explain_memory(struct session *s);
+/* Send replies to unmaps that were held, as far as there is room. */
+void session_send_held(struct session *s);
+/* client_ops.unmapped */
+void session_unmapped(struct client *client, void *unmap, int err);
+/* The client has gone: nobody waits for these replies. */
+void session_dma_end(struct session *s);
+
+/* remote.c: our own requests, for client memory that came without a file */
+
+/* Make the twin socket; the client's end goes with the reply to VERSION. */
+int session_open_twin(struct session *s, struct exchange *x);
+/* client_ops.remote */
+int session_remote(struct client *client,
+		   const struct dma_remote_request *request);
+/* A reply came, by whichever socket. */
+int session_remote_reply(struct session *s, struct conn_message *msg);
+/* The client is gone. */
+void session_remote_end(struct session *s);
 
 #endif

@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-#include "remote.h"
-
+/*
+ * The session's own requests: DMA_READ and DMA_WRITE, for client memory that
+ * came without a file. One is out at a time (a client may be slow, and QEMU
+ * serves them on its main loop), and none is ever waited for.
+ *
+ * They go by the twin socket if the client wanted one ("twin_socket" in the
+ * specification's VERSION), else by the connection itself.
+ */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#include "../dma/space.h"
+#include "private.h"
 
 /* ------------------------------------------------------------------ */
 /* The twin socket                                                     */
@@ -21,8 +30,10 @@ static int on_twin_message(struct conn *conn, struct conn_message *msg,
 
 static void on_twin_room(struct conn *conn, void *user)
 {
+	struct session *s = user;
+
 	(void)conn;
-	session_remote_room(user);
+	dma_space_remote_ready(s->core->dma);
 }
 
 /* A client that closes the twin only can't be asked any more. */
@@ -129,11 +140,6 @@ int session_remote_reply(struct session *s, struct conn_message *msg)
 				      -reply.error, reply.data,
 				      (size_t)reply.count);
 	return 0;
-}
-
-void session_remote_room(struct session *s)
-{
-	dma_space_remote_ready(s->core->dma);
 }
 
 void session_remote_end(struct session *s)

@@ -58,16 +58,10 @@ int session_server_accept(struct session_server *server, int fd)
 	return err;
 }
 
-const struct session_stats *
-session_server_stats(const struct session_server *server)
+void session_server_get_stats(const struct session_server *server,
+			      struct session_stats *ret_stats)
 {
-	return &server->stats;
-}
-
-void session_server_conn_stats(const struct session_server *server,
-			       struct conn_stats *ret_stats)
-{
-	*ret_stats = (struct conn_stats){ 0 };
+	*ret_stats = server->stats;
 	if (server->session)
-		conn_get_stats(server->session->conn, ret_stats);
+		conn_get_stats(server->session->conn, &ret_stats->conn);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../device/region.h"
+#include "../dma/space.h"
 #include "../state/arena.h"
 #include "../transport/conn-run.h"
 #include "../transport/recording.h"
@@ -12,11 +13,7 @@
 #include "../vfio-user/encode.h"
 #include "../vfio-user/posted.h"
 #include "../vfio-user/version.h"
-#include "dma.h"
-#include "feature.h"
-#include "info.h"
 #include "private.h"
-#include "remote.h"
 
 /* What we offer; VERSION makes less of it where the client wants less. */
 static const struct vfio_user_caps our_caps = {
@@ -334,9 +331,11 @@ static void on_closed(struct conn *conn, int err, void *user)
 
 static void on_room(struct conn *conn, void *user)
 {
+	struct session *s = user;
+
 	(void)conn;
-	session_send_held(user);
-	session_remote_room(user);
+	session_send_held(s);
+	dma_space_remote_ready(s->core->dma);
 }
 
 static const struct conn_ops conn_ops = {

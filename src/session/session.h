@@ -23,12 +23,14 @@ struct vgpu_core;
  * @read_bytes: bytes of REGION_READ
  * @write_bytes: bytes of REGION_WRITE and WRITE_MULTI
  * @refused: connections refused because there was a client already
+ * @conn: of the connection that there is, since it began
  */
 struct session_stats {
 	uint64_t requests[VFIO_USER_NUM_COMMANDS];
 	uint64_t errors[VFIO_USER_NUM_COMMANDS];
 	uint64_t read_bytes, write_bytes;
 	uint64_t refused;
+	struct conn_stats conn;
 };
 
 /**
@@ -57,11 +59,7 @@ void session_server_record(struct session_server *server,
  */
 int session_server_accept(struct session_server *server, int fd);
 
-const struct session_stats *
-session_server_stats(const struct session_server *server);
-
-/* Of the connection that there is; zeroes without one */
-void session_server_conn_stats(const struct session_server *server,
-			       struct conn_stats *ret_stats);
+void session_server_get_stats(const struct session_server *server,
+			      struct session_stats *ret_stats);
 
 #endif
