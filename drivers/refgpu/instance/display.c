@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <string.h>
-
 #include "../clock.h"
 #include "display.h"
 
@@ -26,18 +24,17 @@ static unsigned bytes_per_pixel(uint32_t format)
 
 static bool mode_is_good(const struct rg_display *d)
 {
-	const struct rg_display_regs *r = d->regs;
-	unsigned bpp = bytes_per_pixel(r->live_format);
+	const struct rg_mode *m = &d->regs->live;
+	unsigned bpp = bytes_per_pixel(m->format);
 	uint64_t bytes;
 
-	if (!bpp || !r->live_width || r->live_width > SIZE_MAX_PX ||
-	    !r->live_height || r->live_height > SIZE_MAX_PX ||
-	    r->live_stride % 4 || r->live_base % 4 ||
-	    r->live_stride < r->live_width * bpp)
+	if (!bpp || !m->width || m->width > SIZE_MAX_PX || !m->height ||
+	    m->height > SIZE_MAX_PX || m->stride % 4 || m->base % 4 ||
+	    m->stride < m->width * bpp)
 		return false;
-	bytes = (uint64_t)r->live_stride * r->live_height;
-	return r->live_base <= d->type->vram_size &&
-	       bytes <= d->type->vram_size - r->live_base;
+	bytes = (uint64_t)m->stride * m->height;
+	return m->base <= d->type->vram_size &&
+	       bytes <= d->type->vram_size - m->base;
 }
 
 static void show(struct rg_display *d)
@@ -45,18 +42,18 @@ static void show(struct rg_display *d)
 	struct rg_display_regs *r = d->regs;
 	struct vgpu_plane plane = { .struct_size = sizeof(plane) };
 
-	if (!(r->control & DISP_ON)) {
+	if (!(r->set.control & DISP_ON)) {
 		r->status = STATUS_OFF;
 	} else if (!mode_is_good(d)) {
 		/* Nothing was committed yet: nothing is wrong either. */
-		r->status = r->live_format ? STATUS_REFUSED : STATUS_OFF;
+		r->status = r->live.format ? STATUS_REFUSED : STATUS_OFF;
 	} else {
-		plane.format = r->live_format;
-		plane.width = r->live_width;
-		plane.height = r->live_height;
-		plane.stride = r->live_stride;
+		plane.format = r->live.format;
+		plane.width = r->live.width;
+		plane.height = r->live.height;
+		plane.stride = r->live.stride;
 		plane.region = REFGPU_BAR_VRAM;
-		plane.offset = r->live_base;
+		plane.offset = r->live.base;
 		r->status = STATUS_ON;
 	}
 	if (vgpu_plane_set(d->dev, 0, &plane))
@@ -69,47 +66,25 @@ static void show(struct rg_display *d)
 
 static bool runs(const struct rg_display *d)
 {
-	return d->regs->control & DISP_ON;
-}
-
-/* Those that have been since it was looked at last */
-static uint64_t elapsed(struct rg_display *d)
-{
-	uint64_t n = (rg_now() - d->regs->last) / VBLANK_NS;
-
-	d->regs->last += n * VBLANK_NS;
-	return n;
-}
-
-static void commit(struct rg_display *d)
-{
-	struct rg_display_regs *r = d->regs;
-
-	r->commit = 0;
-	r->live_format = r->format;
-	r->live_width = r->width;
-	r->live_height = r->height;
-	r->live_stride = r->stride;
-	r->live_base = r->base;
+	return d->regs->set.control & DISP_ON;
 }
 
 void rg_display_catch_up(struct rg_display *d)
 {
 	struct rg_display_regs *r = d->regs;
-	uint64_t n;
+	uint64_t n = r->last ? (rg_now() - r->last) / VBLANK_NS : 0;
 
-	if (!d->regs->last)
-		return;
-	n = elapsed(d);
 	if (!n)
 		return;
 	if (r->commit)
-		commit(d);
+		r->live = r->set;
+	r->commit = 0;
 	show(d);
 	if (!runs(d)) {
-		d->regs->last = 0; /* this was the last one */
+		r->last = 0; /* this was the last one */
 		return;
 	}
+	r->last += n * VBLANK_NS;
 	r->vblanks += (uint32_t)n;
 	rg_report_irq(d->report, REFGPU_IRQ_VBLANK);
 }
@@ -137,49 +112,13 @@ static void on_vblank(void *user)
 
 uint32_t rg_display_read(struct rg_display *d, uint32_t reg)
 {
-	struct rg_display_regs *r = d->regs;
-	uint32_t v;
-
-	if (reg >= REFGPU_DISP_EDID) {
-		memcpy(&v, d->edid + (reg - REFGPU_DISP_EDID), sizeof(v));
-		return v; /* bytes, as they lie there */
-	}
+	if (reg >= REFGPU_DISP_EDID)
+		return rg_reg_load(d->edid, reg - REFGPU_DISP_EDID);
 	rg_display_catch_up(d);
-	switch (reg) {
-	case REFGPU_DISP_CONTROL:
-		return r->control;
-	case REFGPU_DISP_FORMAT:
-		return r->format;
-	case REFGPU_DISP_WIDTH:
-		return r->width;
-	case REFGPU_DISP_HEIGHT:
-		return r->height;
-	case REFGPU_DISP_STRIDE:
-		return r->stride;
-	case REFGPU_DISP_BASE_LO:
-		return (uint32_t)r->base;
-	case REFGPU_DISP_BASE_HI:
-		return (uint32_t)(r->base >> 32);
-	case REFGPU_DISP_COMMIT:
-		return r->commit;
-	case REFGPU_DISP_VBLANKS:
-		return r->vblanks;
-	case REFGPU_DISP_REFRESH:
-		return d->type->xres ? REFRESH_MHZ : 0;
-	case REFGPU_DISP_STATUS:
-		return r->status;
-	default:
-		return 0;
-	}
-}
-
-static void write_control(struct rg_display *d, uint32_t value)
-{
-	struct rg_display_regs *r = d->regs;
-
-	r->control = value & DISP_ON;
-	if (runs(d) && !d->regs->last)
-		d->regs->last = rg_now();
+	reg -= REFGPU_DISP_CONTROL;
+	return reg < offsetof(struct rg_display_regs, live)
+		       ? rg_reg_load(d->regs, reg)
+		       : 0;
 }
 
 void rg_display_write(struct rg_display *d, uint32_t reg, uint32_t value)
@@ -191,25 +130,17 @@ void rg_display_write(struct rg_display *d, uint32_t reg, uint32_t value)
 	rg_display_catch_up(d);
 	switch (reg) {
 	case REFGPU_DISP_CONTROL:
-		write_control(d, value);
+		r->set.control = value & DISP_ON;
+		if (runs(d) && !r->last)
+			r->last = rg_now();
 		break;
 	case REFGPU_DISP_FORMAT:
-		r->format = value;
-		break;
 	case REFGPU_DISP_WIDTH:
-		r->width = value;
-		break;
 	case REFGPU_DISP_HEIGHT:
-		r->height = value;
-		break;
 	case REFGPU_DISP_STRIDE:
-		r->stride = value;
-		break;
 	case REFGPU_DISP_BASE_LO:
-		r->base = (r->base & ~0xffffffffull) | value;
-		break;
 	case REFGPU_DISP_BASE_HI:
-		r->base = (r->base & 0xffffffffull) | (uint64_t)value << 32;
+		rg_reg_store(r, reg - REFGPU_DISP_CONTROL, value);
 		break;
 	case REFGPU_DISP_COMMIT:
 		r->commit = 1;
@@ -222,7 +153,7 @@ void rg_display_write(struct rg_display *d, uint32_t reg, uint32_t value)
 
 void rg_display_reset(struct rg_display *d)
 {
-	d->regs->last = 0;
+	d->regs->refresh = d->type->xres ? REFRESH_MHZ : 0;
 	show(d);
 	rg_display_arm(d);
 }

@@ -11,14 +11,16 @@
 
 #include "report.h"
 
+/* Registers, each where it is on the bus, from REFGPU_DISP_CONTROL on */
 struct rg_display_regs {
-	uint32_t control, format, width, height, stride;
-	uint32_t commit, vblanks, status;
-	uint64_t base;
-	/* What is live */
-	uint32_t live_format, live_width, live_height, live_stride;
-	uint64_t live_base;
-	uint64_t last; /* vblank, by the clock; 0: there are none */
+	struct rg_mode {
+		uint32_t control, format, width, height, stride, reserved;
+		uint64_t base;
+	} set;
+	uint32_t commit, vblanks, refresh, status;
+	/* Behind them */
+	struct rg_mode live; /* .control is .set's */
+	uint64_t last;	     /* vblank, by the clock; 0: there are none */
 };
 
 struct rg_display {

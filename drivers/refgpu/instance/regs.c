@@ -9,26 +9,6 @@
 /* Contexts                                                            */
 /* ------------------------------------------------------------------ */
 
-static uint32_t low(uint64_t v)
-{
-	return (uint32_t)v;
-}
-
-static uint32_t high(uint64_t v)
-{
-	return (uint32_t)(v >> 32);
-}
-
-static void set_low(uint64_t *v, uint32_t value)
-{
-	*v = (*v & ~0xffffffffull) | value;
-}
-
-static void set_high(uint64_t *v, uint32_t value)
-{
-	*v = (*v & 0xffffffffull) | (uint64_t)value << 32;
-}
-
 /* What the parent half knows better, while it has work of it */
 static uint32_t read_state(struct rg_context *c)
 {
@@ -49,80 +29,15 @@ static uint32_t ctx_read(struct rg_context *c, uint32_t reg)
 
 	rg_context_update(c);
 	switch (reg) {
-	case REFGPU_CTX_CONTROL:
-		return r->control;
 	case REFGPU_CTX_STATE:
 		return read_state(c);
-	case REFGPU_CTX_ROOT_LO:
-		return low(r->root);
-	case REFGPU_CTX_ROOT_HI:
-		return high(r->root);
-	case REFGPU_CTX_RING_LO:
-		return low(r->ring);
-	case REFGPU_CTX_RING_HI:
-		return high(r->ring);
-	case REFGPU_CTX_RING_SIZE:
-		return r->ring_size;
-	case REFGPU_CTX_CTL_LO:
-		return low(r->ctl);
-	case REFGPU_CTX_CTL_HI:
-		return high(r->ctl);
 	case REFGPU_CTX_HEAD:
 		return rg_context_head(c);
-	case REFGPU_CTX_EVENT:
-		return r->event;
-	case REFGPU_CTX_FAULT_LO:
-		return low(r->fault_va);
-	case REFGPU_CTX_FAULT_HI:
-		return high(r->fault_va);
-	case REFGPU_CTX_FAULT:
-		return r->fault;
-	case REFGPU_CTX_ERROR:
-		return r->error;
-	case REFGPU_CTX_INV_LO:
-		return low(r->inv);
-	case REFGPU_CTX_INV_HI:
-		return high(r->inv);
 	case REFGPU_CTX_TIME_LO:
-		r->time_hi = high(c->place->time);
-		return low(c->place->time);
-	case REFGPU_CTX_TIME_HI:
-		return r->time_hi;
-	case REFGPU_CTX_COOKIE:
-		return r->cookie;
-	default:
-		return 0;
-	}
-}
-
-/* Those that stay as they are while the context is enabled */
-static void write_fixed(struct rg_ctx *r, uint32_t reg, uint32_t value)
-{
-	if (r->control & REFGPU_CTX_ENABLE)
-		return;
-	switch (reg) {
-	case REFGPU_CTX_ROOT_LO:
-		set_low(&r->root, value);
-		break;
-	case REFGPU_CTX_ROOT_HI:
-		set_high(&r->root, value);
-		break;
-	case REFGPU_CTX_RING_LO:
-		set_low(&r->ring, value);
-		break;
-	case REFGPU_CTX_RING_HI:
-		set_high(&r->ring, value);
-		break;
-	case REFGPU_CTX_RING_SIZE:
-		r->ring_size = value;
-		break;
-	case REFGPU_CTX_CTL_LO:
-		set_low(&r->ctl, value);
-		break;
-	case REFGPU_CTX_CTL_HI:
-		set_high(&r->ctl, value);
+		r->time = c->place->time;
 		break;
 	}
+	return reg < sizeof(*r) ? rg_reg_load(r, reg) : 0;
 }
 
 #define CONTROL_BITS (REFGPU_CTX_ENABLE | 15u << REFGPU_CTX_ENGINE_SHIFT)
@@ -158,16 +73,23 @@ static void ctx_write(struct rg *rg, struct rg_context *c, uint32_t reg,
 		rg_pump(&rg->pump, c);
 		break;
 	case REFGPU_CTX_INV_LO:
-		set_low(&r->inv, value);
-		break;
 	case REFGPU_CTX_INV_HI:
-		set_high(&r->inv, value);
+		rg_reg_store(r, reg, value);
 		break;
 	case REFGPU_CTX_INV_PAGES:
 		rg_context_invalidate(c, r->inv, value);
 		break;
-	default:
-		write_fixed(r, reg, value);
+	case REFGPU_CTX_ROOT_LO:
+	case REFGPU_CTX_ROOT_HI:
+	case REFGPU_CTX_RING_LO:
+	case REFGPU_CTX_RING_HI:
+	case REFGPU_CTX_RING_SIZE:
+	case REFGPU_CTX_CTL_LO:
+	case REFGPU_CTX_CTL_HI:
+		/* They stay as they are while the context is enabled. */
+		if (!(r->control & REFGPU_CTX_ENABLE))
+			rg_reg_store(r, reg, value);
+		break;
 	}
 }
 
@@ -227,13 +149,13 @@ static uint32_t global_read(struct rg *rg, uint32_t reg)
 	case REFGPU_CONTEXTS:
 		return RG_CONTEXTS;
 	case REFGPU_VRAM_SIZE_LO:
-		return low(rg->type->vram_size);
+		return (uint32_t)rg->type->vram_size;
 	case REFGPU_VRAM_SIZE_HI:
-		return high(rg->type->vram_size);
+		return (uint32_t)(rg->type->vram_size >> 32);
 	case REFGPU_TIME_LO:
 		now = rg_now() - rg->state->power_on;
-		st->time_hi = high(now);
-		return low(now);
+		st->time_hi = (uint32_t)(now >> 32);
+		return (uint32_t)now;
 	case REFGPU_TIME_HI:
 		return st->time_hi;
 	case REFGPU_STATUS:

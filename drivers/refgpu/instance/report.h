@@ -1,18 +1,34 @@
 /* SPDX-License-Identifier: MIT */
-/* What a vGPU tells unasked: interrupts to its guest, time on engines to the
- * core. */
+/* Registers; and what a vGPU tells unasked: interrupts to its guest, time on
+ * engines to the core. */
 #ifndef RG_REPORT_H
 #define RG_REPORT_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include <vgpu/driver.h>
 #include <vgpu/refgpu.h>
 
-/* Registers */
 struct rg_irqs {
 	uint32_t status, enable;
 };
+
+/* Registers in a structure that has them in their order, low halves first */
+static inline uint32_t rg_reg_load(const void *regs, uint32_t at)
+{
+	uint32_t value;
+
+	memcpy(&value, (const char *)regs + at, sizeof(value));
+	return value;
+}
+
+static inline void rg_reg_store(void *regs, uint32_t at, uint32_t value)
+{
+	memcpy((char *)regs + at, &value, sizeof(value));
+}
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "as on the bus");
 
 struct rg_report {
 	struct vgpu_device *dev;

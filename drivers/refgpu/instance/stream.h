@@ -14,13 +14,24 @@
 #define RG_HEAD_EVERY 32u   /* ring commands between two stores of head */
 #define RG_WINDOW     1024u /* dwords of commands that are copied at once */
 
-/* The registers of a context as they read, but for what the parent half counts
- */
+/* The registers of a context, each where it is on the bus, and as it reads but
+ * for what the parent half counts. Those that are only written stay 0. */
 struct rg_ctx {
-	uint64_t root, ring, ctl, inv, fault_va;
-	uint32_t control, ring_size, state, head, event, fault, error, cookie;
-	uint32_t time_hi, reserved;
+	uint32_t control, state;
+	uint64_t root, ring;
+	uint32_t ring_size, reserved;
+	uint64_t ctl;
+	uint32_t head, event;
+	uint64_t fault_va;
+	uint32_t fault, error, resume, reserved2;
+	uint64_t inv;
+	uint32_t inv_pages, reserved3;
+	uint64_t time; /* when TIME_LO was read */
+	uint32_t cookie, reserved4;
 };
+
+_Static_assert(offsetof(struct rg_ctx, cookie) == REFGPU_CTX_COOKIE,
+	       "its place");
 
 /* enum refgpu_engine, or another number */
 static inline unsigned rg_ctx_engine(const struct rg_ctx *regs)
