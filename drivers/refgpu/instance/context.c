@@ -182,7 +182,7 @@ void rg_context_answer_fault(struct rg_context *c)
 	if (c->drops < RG_MAX_DROPS &&
 	    (err == -EAGAIN || (err && rg_spaces_drop(c->space->all)))) {
 		c->drops++;
-		c->fault_after = rg_queue_position(q);
+		c->fault_after = q->ring.own;
 		rg_queue_kick(q);
 		return;
 	}
@@ -222,7 +222,7 @@ void rg_context_resume(struct rg_context *c)
 void rg_context_invalidate(struct rg_context *c, uint64_t va, uint64_t pages)
 {
 	struct rg_queue *q = c->queue;
-	uint64_t before = rg_queue_position(q);
+	uint64_t before = q->ring.own;
 
 	if (!c->place->open)
 		return;
@@ -232,8 +232,8 @@ void rg_context_invalidate(struct rg_context *c, uint64_t va, uint64_t pages)
 		return; /* nothing runs: before the next job is soon enough */
 	if (rg_space_sync(c->space, RG_INVALIDATE_NS))
 		rg_space_drop(c->space);
-	if (rg_queue_position(q) != before &&
-	    !rg_queue_wait(q, rg_queue_position(q), RG_PATIENCE_NS))
+	if (q->ring.own != before &&
+	    !rg_queue_wait(q, q->ring.own, RG_PATIENCE_NS))
 		vgpu_log(q->dev, VGPU_LOG_DEBUG,
 			 "context %u: the parent is late to invalidate", c->id);
 }
@@ -281,7 +281,7 @@ void rg_contexts_end(struct rg_context *c, unsigned n)
 		return;
 	/* A parent that takes longer still runs it in this guest's own memory
 	 * only, for a moment. */
-	if (!rg_queue_wait(q, rg_queue_position(q), RG_PATIENCE_NS))
+	if (!rg_queue_wait(q, q->ring.own, RG_PATIENCE_NS))
 		vgpu_log(q->dev, VGPU_LOG_WARNING,
 			 "the parent is late to end a context: is the host "
 			 "overloaded?");
@@ -324,7 +324,7 @@ static int open_context(struct rg_context *c)
 	rg_queue_kick(c->queue);
 	c->place->generation = r.generation;
 	c->place->open = true;
-	c->opened_at = rg_queue_position(c->queue);
+	c->opened_at = c->queue->ring.own;
 	return 0;
 }
 

@@ -50,12 +50,7 @@ static inline uint32_t rg_queue_room(struct rg_queue *q)
  * there is afterwards (parent/inbox.c). */
 void rg_queue_want_room(struct rg_queue *q);
 
-/* The position behind what was written, and what the parent half has come to */
-static inline uint64_t rg_queue_position(const struct rg_queue *q)
-{
-	return q->ring.own;
-}
-
+/* The position that the parent half has come to; .ring.own is ours. */
 static inline uint64_t rg_queue_passed(struct rg_queue *q)
 {
 	return vgpu_ring_passed(&q->ring);

@@ -190,7 +190,7 @@ static uint64_t fence(void *user)
 				 "keeps translations that are not valid",
 				 i);
 	}
-	return rg_queue_position(all->queue);
+	return all->queue->ring.own;
 }
 
 void rg_spaces_mend(struct rg_spaces *all)

@@ -76,72 +76,51 @@ static uint32_t available(const struct rg_stream *s)
 	return ((at->tail - at->fetch) & ring_mask(s)) / 4;
 }
 
-/* Of a ring, dwords that lie before it wraps */
-static size_t read_ring(struct rg_stream *s, uint32_t *to, size_t n,
-			uint64_t *ret_va, unsigned *ret_code)
-{
-	const struct rg_ctx *c = s->regs;
-	uint32_t at = s->at->fetch;
-	size_t before = (c->ring_size - at) / 4, done, more;
-
-	if (before > n)
-		before = n;
-	*ret_code =
-		rg_space_read(s->space, c->ring + at, to, before * 4, &done);
-	*ret_va = c->ring + at + done;
-	if (*ret_code || before == n)
-		return done / 4;
-	*ret_code = rg_space_read(s->space, c->ring, to + before,
-				  (n - before) * 4, &more);
-	*ret_va = c->ring + more;
-	return before + more / 4;
-}
-
-/* May jobs under way write to the next @n dwords? */
-static bool is_written(struct rg_stream *s, uint32_t n)
+/* Where the dword @skip from the next command on is; *@n: of so many, those
+ * that follow it before the ring wraps */
+static uint64_t where(const struct rg_stream *s, uint32_t skip, uint32_t *n)
 {
 	const struct rg_position *at = s->at;
-	const struct rg_ctx *c = s->regs;
-	uint64_t bytes = n * 4ull, before = c->ring_size - at->fetch;
+	uint32_t byte = (at->fetch + skip * 4) & ring_mask(s);
 
 	if (at->depth) {
 		const struct rg_level *l = &at->level[at->depth - 1];
 
-		return rg_early_reads(s->early, l->va + l->pos * 4ull, bytes);
+		return l->va + (l->pos + skip) * 4ull;
 	}
-	if (before > bytes)
-		before = bytes;
-	return rg_early_reads(s->early, c->ring + at->fetch, before) ||
-	       rg_early_reads(s->early, c->ring, bytes - before);
+	if (*n > (s->regs->ring_size - byte) / 4)
+		*n = (s->regs->ring_size - byte) / 4;
+	return s->regs->ring + byte;
 }
 
 /* Copy what follows, as much as goes; at least @need dwords. */
 static enum end fill(struct rg_stream *s, uint32_t need)
 {
-	struct rg_position *at = s->at;
-	struct rg_window *w = &s->draft->window[at->depth];
-	uint32_t n = available(s);
-	uint64_t va;
-	unsigned code;
-	size_t done;
+	struct rg_window *w = &s->draft->window[s->at->depth];
+	uint32_t n = available(s), some;
+	uint64_t va = 0;
+	unsigned code = 0;
+	size_t bytes;
 
 	if (n > RG_WINDOW)
 		n = RG_WINDOW;
 	w->at = w->n = 0;
-	if (rg_early_is(s->early) && is_written(s, n))
-		return pend(s, RG_PENDING_COMMANDS, 0, 0);
-	if (at->depth) {
-		const struct rg_level *l = &at->level[at->depth - 1];
-
-		va = l->va + l->pos * 4ull;
-		code = rg_space_read(s->space, va, w->dwords, n * 4ull, &done);
-		va += done;
-		done /= 4;
-	} else {
-		done = read_ring(s, w->dwords, n, &va, &code);
+	/* Jobs under way may write to it. */
+	for (uint32_t i = 0; rg_early_is(s->early) && i < n; i += some) {
+		some = n - i;
+		va = where(s, i, &some);
+		if (rg_early_reads(s->early, va, some * 4ull))
+			return pend(s, RG_PENDING_COMMANDS, 0, 0);
 	}
-	w->n = (uint32_t)done;
-	return done < need ? fault(s, va, code) : GO_ON;
+	while (w->n < n && !code) {
+		some = n - w->n;
+		va = where(s, w->n, &some);
+		code = rg_space_read(s->space, va, w->dwords + w->n,
+				     some * 4ull, &bytes);
+		va += bytes;
+		w->n += (uint32_t)bytes / 4;
+	}
+	return w->n < need ? fault(s, va, code) : GO_ON;
 }
 
 /* The next command's dwords from its header on, at least @need */

@@ -69,40 +69,38 @@ static int do_open(struct rgp_slot *slot, const struct rg_open *r)
 	return err;
 }
 
-static bool range_ok(uint64_t va, uint64_t n)
+/* From where the last go came to */
+static int write_on(struct rgp_inbox *in, struct rgp_slot *slot, uint32_t *work)
 {
-	return !(va & (REFGPU_PAGE - 1)) && va < REFGPU_VA_SIZE &&
-	       n <= (REFGPU_VA_SIZE - va) / REFGPU_PAGE;
-}
+	int err = rgp_table_write(&slot->table, &in->run, work);
 
-static int do_ptes(struct rgp_slot *slot, const struct rg_ptes *r)
-{
-	int err;
-
-	if (r->r.size < sizeof(*r) ||
-	    r->n > (r->r.size - sizeof(*r)) / sizeof(uint64_t) ||
-	    !range_ok(r->va, r->n))
-		return -EINVAL;
-	err = rgp_table_write(&slot->table, r->va, (const uint64_t *)(r + 1),
-			      r->n);
 	rgp_table_flush(&slot->table);
 	return err;
 }
 
-/* @begin: for the first time; else from where the last go came to */
-static int do_run(struct rgp_inbox *in, struct rgp_slot *slot,
-		  const struct rg_run *r, bool begin, uint32_t *work)
+/* RG_PTES, RG_RUN. @begin: for the first time */
+static int do_entries(struct rgp_inbox *in, struct rgp_slot *slot, bool begin,
+		      uint32_t *work)
 {
-	int err;
+	const struct rg_ptes *p = (const struct rg_ptes *)in->record;
+	const struct rg_run *r = (const struct rg_run *)in->record;
 
-	if (begin) {
-		if (r->r.size < sizeof(*r) || !range_ok(r->va, r->n))
+	if (begin && r->r.kind == RG_PTES) {
+		if (p->r.size < sizeof(*p) ||
+		    p->n > (p->r.size - sizeof(*p)) / sizeof(uint64_t))
 			return -EINVAL;
-		in->run = (struct rgp_run){ r->va, r->n, r->pte };
+		in->run = (struct rgp_run){ p->va, p->n,
+					    (const uint64_t *)(p + 1), 0 };
+	} else if (begin) {
+		if (r->r.size < sizeof(*r))
+			return -EINVAL;
+		in->run = (struct rgp_run){ r->va, r->n, NULL, r->pte };
 	}
-	err = rgp_table_run(&slot->table, &in->run, work);
-	rgp_table_flush(&slot->table);
-	return err;
+	if (begin &&
+	    (in->run.va & (REFGPU_PAGE - 1) || in->run.va >= REFGPU_VA_SIZE ||
+	     in->run.n > (REFGPU_VA_SIZE - in->run.va) / REFGPU_PAGE))
+		return -EINVAL;
+	return write_on(in, slot, work);
 }
 
 static int do_job(struct rgp_slot *slot, const struct rg_job *r)
@@ -121,13 +119,10 @@ static int do_close(struct rgp_inbox *in, struct rgp_slot *slot, bool begin,
 
 	if (begin) {
 		rgp_slot_stop(in->engines, slot);
-		in->run =
-			(struct rgp_run){ 0, REFGPU_VA_SIZE / REFGPU_PAGE, 0 };
+		in->run = (struct rgp_run){ .n = REFGPU_VA_SIZE / REFGPU_PAGE };
 	}
-	if (slot->table.root) {
-		err = rgp_table_run(&slot->table, &in->run, work);
-		rgp_table_flush(&slot->table);
-	}
+	if (slot->table.root)
+		err = write_on(in, slot, work);
 	if (!err)
 		rgp_slot_close(slot);
 	return err;
@@ -149,7 +144,7 @@ static int do_record(struct rgp_inbox *in, bool begin, uint32_t *work)
 	if (slot->state == RGP_DEAD && r->kind != RG_OPEN &&
 	    r->kind != RG_CLOSE) {
 		if (r->kind == RG_RUN && slot->table.root && !run->pte)
-			err = do_run(in, slot, run, begin, work);
+			err = do_entries(in, slot, begin, work);
 		return err == -EAGAIN ? err : 0;
 	}
 	switch (r->kind) {
@@ -160,10 +155,8 @@ static int do_record(struct rgp_inbox *in, bool begin, uint32_t *work)
 	case RG_CLOSE:
 		return do_close(in, slot, begin, work);
 	case RG_PTES:
-		err = do_ptes(slot, (const struct rg_ptes *)r);
-		break;
 	case RG_RUN:
-		err = do_run(in, slot, run, begin, work);
+		err = do_entries(in, slot, begin, work);
 		break;
 	case RG_JOB:
 		err = do_job(slot, (const struct rg_job *)r);
@@ -269,8 +262,6 @@ static int go(struct rgp_inbox *in)
 		if (bytes <= r->size || !work)
 			return in->ring.own != in->ring.seen;
 		bytes -= r->size;
-		if (r->kind == RG_PTES)
-			work -= work < r->size / 8 ? work : r->size / 8;
 	}
 	return 0;
 }

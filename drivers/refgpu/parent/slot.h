@@ -52,7 +52,7 @@ struct rgp_mark {
 	uint64_t at;  /* bytes since the context was started */
 	uint64_t seq; /* 0: an interrupt of the guest's */
 	uint32_t cookie;
-	bool signals; /* an interrupt tells that it has come by */
+	uint32_t signals; /* bool: an interrupt tells that it has come by */
 };
 
 struct rgp_slot {

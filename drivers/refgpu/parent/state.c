@@ -8,7 +8,7 @@
 #include "state.h"
 
 #define STATE_MAGIC   0x53504752u /* "RGPS" */
-#define STATE_VERSION 1u
+#define STATE_VERSION 2u
 /* A context makes way at its next boundary, within 1 ms but for long groups.
  * Whoever asks again finds more of them gone. */
 #define PAUSE_NS 2000000u
@@ -26,19 +26,13 @@ struct saved_slot {
 	uint32_t events, cookie; /* that the instance half has not taken */
 	uint64_t progress;	 /* of the first command */
 	uint32_t group[3], part;
-	uint32_t n_marks, n_dwords; /* which follow, padded to 8 bytes */
-};
-
-struct saved_mark {
-	uint64_t seq;
-	uint32_t at; /* bytes from the first command on */
-	uint32_t cookie;
-	uint32_t signals, reserved;
+	uint32_t n_marks, n_dwords;
+	/* They follow: struct rgp_mark, and commands, padded to 8 bytes */
 };
 
 static size_t size_of(uint32_t n_marks, uint32_t n_dwords)
 {
-	return sizeof(struct saved_slot) + n_marks * sizeof(struct saved_mark) +
+	return sizeof(struct saved_slot) + n_marks * sizeof(struct rgp_mark) +
 	       (n_dwords + 1) / 2 * 8;
 }
 
@@ -95,21 +89,6 @@ static void save_progress(const struct rgp_slot *slot, struct saved_slot *s)
 	s->part = rgp_slot_read(slot, REFGPU_CTX_PART);
 }
 
-static void save_marks(const struct rgp_slot *slot, struct saved_mark *m)
-{
-	for (unsigned i = 0; i < slot->n_marks; i++) {
-		unsigned at = (slot->first_mark + i) % RGP_MAX_MARKS;
-		const struct rgp_mark *mark = &slot->marks[at];
-
-		m[i] = (struct saved_mark){
-			.seq = mark->seq,
-			.at = (uint32_t)(mark->at - slot->head),
-			.cookie = mark->cookie,
-			.signals = mark->signals,
-		};
-	}
-}
-
 static void save_ring(const struct rgp_slot *slot, uint8_t *to, size_t bytes)
 {
 	size_t at = slot->head & (RGP_HOST_RING - 1);
@@ -131,7 +110,7 @@ static size_t saved_size(const struct rgp_slot *slot)
 static void save_slot(const struct rgp_slot *slot, struct saved_slot *s)
 {
 	const struct rg_slot_status *st = rgp_slot_status(slot);
-	struct saved_mark *m = (struct saved_mark *)(s + 1);
+	struct rgp_mark *m = (struct rgp_mark *)(s + 1);
 	size_t bytes = slot->tail - slot->head;
 
 	s->id = slot->id;
@@ -148,7 +127,10 @@ static void save_slot(const struct rgp_slot *slot, struct saved_slot *s)
 	save_progress(slot, s);
 	s->n_marks = slot->n_marks;
 	s->n_dwords = (uint32_t)bytes / 4;
-	save_marks(slot, m);
+	for (unsigned i = 0; i < slot->n_marks; i++) {
+		m[i] = slot->marks[(slot->first_mark + i) % RGP_MAX_MARKS];
+		m[i].at -= slot->head; /* from the first command on */
+	}
 	save_ring(slot, (uint8_t *)(m + slot->n_marks), bytes);
 }
 
@@ -189,10 +171,10 @@ int rgp_state_save(struct rgp_engines *e, struct rgp_slots *slots,
 /* ------------------------------------------------------------------ */
 
 /* Positions rise to the end, and so do jobs up to the last one. */
-static bool marks_ok(const struct saved_slot *s, const struct saved_mark *m)
+static bool marks_ok(const struct saved_slot *s, const struct rgp_mark *m)
 {
 	uint64_t seq = s->done;
-	uint32_t at = 0;
+	uint64_t at = 0;
 
 	for (uint32_t i = 0; i < s->n_marks; i++) {
 		if (m[i].at % 4 || m[i].at < at || m[i].at > s->n_dwords * 4)
@@ -207,7 +189,7 @@ static bool marks_ok(const struct saved_slot *s, const struct saved_mark *m)
 
 static bool slot_ok(const struct saved_slot *s)
 {
-	const struct saved_mark *m = (const struct saved_mark *)(s + 1);
+	const struct rgp_mark *m = (const struct rgp_mark *)(s + 1);
 	const uint32_t *dwords = (const uint32_t *)(m + s->n_marks);
 	uint32_t offset;
 
@@ -272,15 +254,9 @@ static void load_progress(const struct rgp_slot *slot,
 
 static void load_ring(struct rgp_slot *slot, const struct saved_slot *s)
 {
-	const struct saved_mark *m = (const struct saved_mark *)(s + 1);
+	const struct rgp_mark *m = (const struct rgp_mark *)(s + 1);
 
-	for (uint32_t i = 0; i < s->n_marks; i++)
-		slot->marks[i] = (struct rgp_mark){
-			.at = m[i].at,
-			.seq = m[i].seq,
-			.cookie = m[i].cookie,
-			.signals = m[i].signals,
-		};
+	memcpy(slot->marks, m, s->n_marks * sizeof(*m));
 	slot->n_marks = s->n_marks;
 	slot->tail = s->n_dwords * sizeof(uint32_t);
 	memcpy(slot->ring, m + s->n_marks, slot->tail);

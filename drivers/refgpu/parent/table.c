@@ -336,29 +336,6 @@ static unsigned in_block(uint64_t va, uint64_t n)
 	return (unsigned)(n < left ? n : left);
 }
 
-int rgp_table_write(struct rgp_table *t, uint64_t va, const uint64_t *ptes,
-		    uint32_t n)
-{
-	uint64_t block[HUGE_PAGES];
-
-	while (n) {
-		unsigned some = in_block(va, n);
-		int err = 0;
-
-		for (unsigned i = 0; i < some && !err; i++)
-			err = translate(t->all, ptes[i], REFGPU_PAGE,
-					&block[i]);
-		if (!err)
-			err = write_block(t, va, block, some);
-		if (err)
-			return err;
-		va += some * REFGPU_PAGE;
-		ptes += some;
-		n -= some;
-	}
-	return 0;
-}
-
 /* ------------------------------------------------------------------ */
 /* Runs                                                                */
 /* ------------------------------------------------------------------ */
@@ -375,25 +352,34 @@ static uint64_t nothing_there(struct rgp_table *t, uint64_t va)
 	return (size - (va & (size - 1))) / REFGPU_PAGE;
 }
 
-static int run_block(struct rgp_table *t, uint64_t va, uint64_t pte, unsigned n)
+/* The next @n entries, which are in one block */
+static int put_block(struct rgp_table *t, const struct rgp_run *run, unsigned n)
 {
-	uint64_t block[HUGE_PAGES], first;
+	uint64_t block[HUGE_PAGES], step;
 	int err;
 
-	err = translate(t->all, pte, n * REFGPU_PAGE, &first);
-	if (err)
-		return err;
-	for (unsigned i = 0; i < n; i++)
-		block[i] = first & REFGPU_PTE_ADDR || first & PROT_BITS
-				   ? first + i * REFGPU_PAGE
-				   : first;
-	return write_block(t, va, block, n);
+	if (!run->ptes) {
+		err = translate(t->all, run->pte, n * REFGPU_PAGE, &block[0]);
+		if (err)
+			return err;
+		step = block[0] & (REFGPU_PTE_ADDR | PROT_BITS) ? REFGPU_PAGE
+								: 0;
+		for (unsigned i = 1; i < n; i++)
+			block[i] = block[0] + i * step;
+	}
+	for (unsigned i = 0; run->ptes && i < n; i++) {
+		err = translate(t->all, run->ptes[i], REFGPU_PAGE, &block[i]);
+		if (err)
+			return err;
+	}
+	return write_block(t, run->va, block, n);
 }
 
-int rgp_table_run(struct rgp_table *t, struct rgp_run *run, uint32_t *work)
+int rgp_table_write(struct rgp_table *t, struct rgp_run *run, uint32_t *work)
 {
 	while (run->n) {
-		uint64_t some = run->pte ? 0 : nothing_there(t, run->va);
+		bool takes = !run->ptes && !run->pte;
+		uint64_t some = takes ? nothing_there(t, run->va) : 0;
 		uint32_t cost = 1;
 		int err;
 
@@ -401,14 +387,16 @@ int rgp_table_run(struct rgp_table *t, struct rgp_run *run, uint32_t *work)
 			return -EAGAIN;
 		if (!some) {
 			some = cost = in_block(run->va, run->n);
-			err = run_block(t, run->va, run->pte, (unsigned)some);
+			err = put_block(t, run, cost);
 			if (err)
 				return err;
 		}
 		some = some < run->n ? some : run->n;
 		run->va += some * REFGPU_PAGE;
 		run->n -= some;
-		if (run->pte)
+		if (run->ptes)
+			run->ptes += some;
+		else if (run->pte)
 			run->pte += some * REFGPU_PAGE;
 		*work -= cost < *work ? cost : *work;
 	}

@@ -46,29 +46,25 @@ struct rgp_table {
 	bool live;    /* which may be using it */
 };
 
-/**
- * rgp_table_write() - put entries as the instance half named them
- * @va: multiple of REFGPU_PAGE, as all of it below REFGPU_VA_SIZE
- *
- * Return: 0; -EFAULT: not an address of this vGPU; -EINVAL: not an entry;
- * -ENOSPC: RGP_TABLE_PAGES. What was before the one that failed is done.
- */
-int rgp_table_write(struct rgp_table *table, uint64_t va, const uint64_t *ptes,
-		    uint32_t n);
-
-/* Entries that count up from @pte; 0 takes them away. What is done is taken
- * off. */
+/* Entries, as the instance half named them: @n from @va on, which is a multiple
+ * of REFGPU_PAGE, as all of it below REFGPU_VA_SIZE */
 struct rgp_run {
-	uint64_t va, n, pte;
+	uint64_t va, n;
+	const uint64_t *ptes; /* NULL: they count up from */
+	uint64_t pte;	      /* 0: taken away */
 };
 
 /**
- * rgp_table_run() - likewise
- * @work: entries that may still be done in this go; what was is taken off
+ * rgp_table_write() - write entries
+ * @run: what is done is taken off
+ * @work: entries that may still be done in this go; likewise
  *
- * Return: as above; -EAGAIN: there is more to do.
+ * Return: 0; -EAGAIN: there is more to do; -EFAULT: not an address of this
+ * vGPU; -EINVAL: not an entry; -ENOSPC: RGP_TABLE_PAGES. What was before the
+ * one that failed is done.
  */
-int rgp_table_run(struct rgp_table *table, struct rgp_run *run, uint32_t *work);
+int rgp_table_write(struct rgp_table *table, struct rgp_run *run,
+		    uint32_t *work);
 
 /* Nothing that was replaced is in use any more: at the end of each record. */
 void rgp_table_flush(struct rgp_table *table);
