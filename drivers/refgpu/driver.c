@@ -3,27 +3,21 @@
  * halves. */
 #include "halves.h"
 
-#define TYPE(var, flavour, mib, x, y)                                          \
-	static const struct vgpu_type var = {                                  \
-		.struct_size = sizeof(var),                                    \
-		.vram_size = (mib##ull) << 20,                                 \
-		.name = "refgpu-" flavour,                                     \
+#define TYPE(flavour, mib, x, y)                                               \
+	&(const struct vgpu_type)                                              \
+	{                                                                      \
+		.struct_size = sizeof(struct vgpu_type),                       \
+		.vram_size = (mib##ull) << 20, .name = "refgpu-" flavour,      \
 		.description = "reference GPU, " #mib                          \
 			       " MiB of video memory, " #x "x" #y,             \
-		.xres = x,                                                     \
-		.yres = y,                                                     \
+		.xres = x, .yres = y,                                          \
 	}
 
-TYPE(refgpu_64m, "64m", 64, 1024, 768);
-TYPE(refgpu_256m, "256m", 256, 1920, 1080);
-TYPE(refgpu_1g, "1g", 1024, 2560, 1440);
-TYPE(refgpu_2g, "2g", 2048, 3840, 2160);
-
 static const struct vgpu_type *const rg_types[] = {
-	&refgpu_64m,
-	&refgpu_256m,
-	&refgpu_1g,
-	&refgpu_2g,
+	TYPE("64m", 64, 1024, 768),
+	TYPE("256m", 256, 1920, 1080),
+	TYPE("1g", 1024, 2560, 1440),
+	TYPE("2g", 2048, 3840, 2160),
 };
 
 static const struct vgpu_driver rg_driver = {

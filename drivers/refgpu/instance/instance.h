@@ -2,22 +2,8 @@
 /*
  * The instance half: a vGPU that looks like a reference GPU. Its registers are
  * kept here; what its guest wants done is copied, checked, translated and sent
- * to the parent half. docs/mediation.md tells how.
- *
- * Each file knows those above it, and none below:
- *
- *   queue    records to the parent half
- *   format   the guest's page tables
- *   space    shadows of them; unpin: pages that were let go of
- *   jobs     what was sent and is not over
- *   early    INVALIDATE that need not wait
- *   stream   commands out of rings and batches, one by one
- *   report   interrupts, time
- *   context  starting, stopping, faults, what became of jobs
- *   pump     from a doorbell to jobs
- *   display  the pipe
- *   regs     registers of the device and of contexts
- *   instance making, resetting, ending a vGPU
+ * to the parent half. docs/mediation.md follows its files; regs.c and
+ * instance.c alone know all of a vGPU.
  *
  * All of it runs on the instance's loop.
  */

@@ -284,10 +284,6 @@ int rg_space_fault(struct rg_space *s, uint64_t va, unsigned prot,
 	return err;
 }
 
-/* ------------------------------------------------------------------ */
-/* Life                                                                */
-/* ------------------------------------------------------------------ */
-
 int rg_space_open(struct rg_space *s, uint64_t root)
 {
 	s->root = root;

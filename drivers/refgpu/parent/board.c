@@ -1,17 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The parent half: owns the GPU, and shares it between vGPUs. It gets records
- * from instance halves (proto.h), none of which it believes. Each file knows
- * those above it, and none below:
- *
- *   bank     memory that tables and rings are in
- *   table    page tables, as the hardware walks them
- *   slot     contexts of the hardware, jobs in their rings
- *   engines  who runs; what the hardware reports
- *   inbox    records: taken in turns, copied, looked at
- *   state    what of a vGPU is here and nowhere else
- *   config   what the operator wants it to be
- *   board    opening, vGPUs that come and go
+ * from instance halves (proto.h), none of which it believes.
+ * docs/mediation.md follows its files; this one is above all others.
  *
  * VRAM's address space: a window for each vGPU's VRAM, then a bank for each.
  *
@@ -85,7 +76,7 @@ static void *bus_ptr(void *user, uint64_t addr, unsigned prot)
 
 static void bus_irq(void *user, unsigned vector)
 {
-	rgp_engines_interrupt(&((struct rgp_parent *)user)->engines);
+	vgpu_parent_signal(((struct rgp_parent *)user)->engines.signal);
 }
 
 static const struct refgpu_hw_bus bus = { bus_enter, bus_leave, bus_ptr };
@@ -146,7 +137,6 @@ static void client_free(struct rgp_client *c)
 	p->vram_left += s->tables.vram_size;
 	p->n_fair -= s->fair > 0;
 	p->clients[c->index] = NULL;
-	free(s->slot);
 	free(c);
 }
 
@@ -183,9 +173,6 @@ static int client_init(struct rgp_client *c)
 
 	s->contexts = &p->contexts;
 	s->room = on_room;
-	s->slot = calloc(RG_MAX_SLOTS, sizeof(*s->slot));
-	if (!s->slot)
-		return -ENOMEM;
 	for (unsigned i = 0; i < RG_MAX_SLOTS; i++) {
 		s->slot[i].all = s;
 		s->slot[i].id = i;
@@ -266,7 +253,6 @@ static void rgp_instance_gone(struct vgpu_parent *parent,
 	for (unsigned i = 0; i < RG_MAX_SLOTS; i++)
 		rgp_slot_stop(&c->parent->engines, &c->slots.slot[i]);
 	c->slots.shared = NULL;
-	rgp_inbox_end(&c->inbox);
 	queue(c);
 }
 
@@ -376,10 +362,6 @@ static int rgp_restore(struct vgpu_parent *parent,
 
 	return rgp_state_restore(&c->parent->engines, &c->slots, buf, len);
 }
-
-/* ------------------------------------------------------------------ */
-/* Life                                                                */
-/* ------------------------------------------------------------------ */
 
 static void rgp_stop(struct vgpu_parent *parent)
 {

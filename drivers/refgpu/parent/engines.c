@@ -40,7 +40,6 @@ static void op_reset(void *user, unsigned engine,
 	struct rgp_slot *slot = vgpu_sched_entity_user(entity);
 	struct rgp_engines *e = user;
 
-	(void)engine;
 	vgpu_parent_log(e->parent, slot->all->inst, VGPU_LOG_WARNING,
 			"context %u hangs: it is reset", slot->id);
 	rgp_slot_die(e, slot, RG_NOTICE_ERROR, REFGPU_ERROR_RESET);
@@ -48,7 +47,6 @@ static void op_reset(void *user, unsigned engine,
 
 static uint64_t op_time(void *user, struct vgpu_sched_entity *entity)
 {
-	(void)user;
 	return rgp_slot_time(vgpu_sched_entity_user(entity));
 }
 
@@ -244,35 +242,19 @@ static void on_signal(void *user)
 	rgp_engines_arm(e);
 }
 
-void rgp_engines_interrupt(struct rgp_engines *e)
-{
-	vgpu_parent_signal(e->signal);
-}
-
 /* ------------------------------------------------------------------ */
 /* Time                                                                */
 /* ------------------------------------------------------------------ */
 
-static uint64_t first_retry(const struct rgp_engines *e)
-{
-	uint64_t first = VGPU_SCHED_NEVER;
-
-	for (const struct rgp_slot *s = e->waiting; s; s = s->next_waiting)
-		first = s->retry_at < first ? s->retry_at : first;
-	return first;
-}
-
 void rgp_engines_arm(struct rgp_engines *e)
 {
-	uint64_t at = vgpu_sched_next(e->sched), other, now;
+	uint64_t at = vgpu_sched_next(e->sched), now;
 
-	other = first_retry(e);
-	at = other < at ? other : at;
+	for (const struct rgp_slot *s = e->waiting; s; s = s->next_waiting)
+		at = s->retry_at < at ? s->retry_at : at;
 	at = e->look_at < at ? e->look_at : at;
 	/* A timer that is early finds out; arming costs a system call. */
-	if (at >= e->armed_at && e->armed_at != VGPU_SCHED_NEVER)
-		return;
-	if (at == VGPU_SCHED_NEVER)
+	if (at >= e->armed_at)
 		return;
 	now = rg_now();
 	e->armed_at = at;
@@ -330,10 +312,6 @@ void rgp_slot_die(struct rgp_engines *e, struct rgp_slot *slot,
 	rgp_slot_set_state(slot, REFGPU_STATE_ERROR);
 	rgp_slot_notice(slot, kind, 0, code);
 }
-
-/* ------------------------------------------------------------------ */
-/* Life                                                                */
-/* ------------------------------------------------------------------ */
 
 int rgp_engines_init(struct rgp_engines *e, struct vgpu_sched_config *config)
 {

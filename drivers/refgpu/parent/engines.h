@@ -14,7 +14,8 @@ struct rgp_engines {
 	struct refgpu_hw *hw; /* NULL until somebody comes */
 	struct rgp_contexts *contexts;
 	struct vgpu_sched *sched;
-	struct vgpu_parent_source *signal, *timer;
+	struct vgpu_parent_source *signal; /* the hardware's interrupt */
+	struct vgpu_parent_source *timer;
 	uint64_t armed_at;	   /* the timer */
 	uint64_t look_at, look_ns; /* at rings: an interrupt came early */
 	struct rgp_slot *waiting;  /* for semaphores: a list */
@@ -29,8 +30,6 @@ void rgp_engines_fini(struct rgp_engines *e);
 void rgp_engines_drain(struct rgp_engines *e);
 /* After all that may have changed what is next in time */
 void rgp_engines_arm(struct rgp_engines *e);
-/* The hardware's interrupt; any thread */
-void rgp_engines_interrupt(struct rgp_engines *e);
 
 /* The slot stops, now; its table is still there. */
 void rgp_slot_stop(struct rgp_engines *e, struct rgp_slot *slot);

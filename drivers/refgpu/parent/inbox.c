@@ -29,23 +29,16 @@ static int peek(const struct rgp_inbox *in, uint64_t position,
 /* Nonsense                                                            */
 /* ------------------------------------------------------------------ */
 
-/* There is not enough of something, which its guest can't know. */
-static bool is_limit(int err)
-{
-	return err == -ENOSPC || err == -ENOMEM;
-}
-
 /* @slot: whose record it was, or NULL: a slot that can't be. */
 static int nonsense(struct rgp_inbox *in, struct rgp_slot *slot, int err)
 {
 	vgpu_parent_log(in->engines->parent, in->slots->inst, VGPU_LOG_DEBUG,
 			"a record is refused: %s", strerror(-err));
-	if (!is_limit(err) && ++in->nonsense > MAX_NONSENSE)
+	/* Limits are nothing that its guest can know. */
+	if (err != -ENOSPC && err != -ENOMEM && ++in->nonsense > MAX_NONSENSE)
 		return -EPROTO;
 	if (!slot)
 		return 0;
-	if (slot->state == RGP_NONE)
-		slot->state = RGP_DEAD;
 	rgp_slot_die(in->engines, slot, RG_NOTICE_NONSENSE, (uint32_t)-err);
 	return 0;
 }
@@ -64,8 +57,6 @@ static int do_open(struct rgp_slot *slot, const struct rg_open *r)
 		return -EINVAL;
 	err = rgp_slot_open(slot, r->engine);
 	slot->generation = r->generation;
-	if (err) /* until it is closed */
-		slot->state = RGP_DEAD;
 	return err;
 }
 
@@ -283,11 +274,6 @@ int rgp_inbox_work(struct rgp_inbox *in)
 	return ret;
 }
 
-void rgp_inbox_end(struct rgp_inbox *in)
-{
-	in->blocked_slot = RG_MAX_SLOTS;
-}
-
 bool rgp_inbox_clear(struct rgp_inbox *in)
 {
 	uint32_t work = GO_ENTRIES;
@@ -297,8 +283,8 @@ bool rgp_inbox_clear(struct rgp_inbox *in)
 
 		if (slot->state == RGP_NONE)
 			continue;
-		if (do_close(in, slot, in->blocked_slot != i, &work)) {
-			in->blocked_slot = i; /* go on there */
+		if (do_close(in, slot, slot != in->clearing, &work)) {
+			in->clearing = slot; /* go on there */
 			return false;
 		}
 	}

@@ -21,6 +21,7 @@ struct rgp_inbox {
 	bool blocked;
 	unsigned blocked_slot;
 	uint64_t scanned; /* records that were looked at for the slot's end */
+	const struct rgp_slot *clearing;
 	/* The record that is being worked on, our copy */
 	bool has_record;
 	struct rgp_run run; /* what is left of it */
@@ -39,9 +40,8 @@ int rgp_inbox_work(struct rgp_inbox *in);
 /* A ring has room again. Return: another go is due. */
 bool rgp_inbox_unblock(struct rgp_inbox *in, unsigned slot);
 
-/* Nothing is read any more: all slots are to be cleared. */
-void rgp_inbox_end(struct rgp_inbox *in);
-/* As far as one go allows; true: all of them are. */
+/* Nothing is read any more: clears all slots, as far as one go allows. Return:
+ * it is done. */
 bool rgp_inbox_clear(struct rgp_inbox *in);
 
 #endif

@@ -28,24 +28,6 @@ struct rgp_contexts {
 	struct rgp_slot *owners[REFGPU_MAX_CONTEXTS];
 };
 
-/* The slots of a vGPU, and what they have in common */
-struct rgp_slots {
-	struct refgpu_hw *hw;
-	struct rgp_contexts *contexts;
-	unsigned n_ctx, fair; /* in use; it has for sure */
-	struct vgpu_sched_group *group;
-	struct rgp_bank bank;
-	struct rgp_tables tables;
-	/* The instance half; nothing is said to it when it has gone */
-	struct vgpu_parent_instance *inst;
-	struct rg_shared *shared;
-	bool gone;
-	bool saved; /* its state was taken: nothing of it runs any more */
-	/* A ring has room again, or takes no more jobs. */
-	void (*room)(struct rgp_slots *slots, unsigned id);
-	struct rgp_slot *slot; /* RG_MAX_SLOTS */
-};
-
 /* In a ring: when its head has come by, a job is over, or an interrupt was
  * raised */
 struct rgp_mark {
@@ -83,6 +65,24 @@ struct rgp_slot {
 	/* For a semaphore: engines.c */
 	struct rgp_slot *next_waiting, **link; /* NULL: it does not wait */
 	uint64_t retry_at, retry_ns;
+};
+
+/* The slots of a vGPU, and what they have in common */
+struct rgp_slots {
+	struct refgpu_hw *hw;
+	struct rgp_contexts *contexts;
+	unsigned n_ctx, fair; /* in use; it has for sure */
+	struct vgpu_sched_group *group;
+	struct rgp_bank bank;
+	struct rgp_tables tables;
+	/* The instance half; nothing is said to it when it has gone */
+	struct vgpu_parent_instance *inst;
+	struct rg_shared *shared;
+	bool gone;
+	bool saved; /* its state was taken: nothing of it runs any more */
+	/* A ring has room again, or takes no more jobs. */
+	void (*room)(struct rgp_slots *slots, unsigned id);
+	struct rgp_slot slot[RG_MAX_SLOTS];
 };
 
 /* Starts a context with an empty table. -ENOSPC: no more contexts */

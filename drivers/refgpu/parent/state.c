@@ -13,6 +13,10 @@
  * Whoever asks again finds more of them gone. */
 #define PAUSE_NS 2000000u
 
+/* Registers of it: DONE, GROUP, PART */
+#define PROGRESS(i) (REFGPU_CTX_DONE_LO + 4 * (i))
+#define N_PROGRESS  ((REFGPU_CTX_PART - REFGPU_CTX_DONE_LO) / 4 + 1)
+
 struct saved_client {
 	uint32_t magic, version;
 	uint32_t n_slots, reserved;
@@ -24,8 +28,7 @@ struct saved_slot {
 	uint32_t dead; /* it has failed, and stands */
 	uint64_t seq, done, time;
 	uint32_t events, cookie; /* that the instance half has not taken */
-	uint64_t progress;	 /* of the first command */
-	uint32_t group[3], part;
+	uint32_t progress[N_PROGRESS]; /* of the first command */
 	uint32_t n_marks, n_dwords;
 	/* They follow: struct rgp_mark, and commands, padded to 8 bytes */
 };
@@ -81,14 +84,6 @@ static int pause(struct rgp_engines *e, struct rgp_slots *slots)
 /* Saving                                                              */
 /* ------------------------------------------------------------------ */
 
-static void save_progress(const struct rgp_slot *slot, struct saved_slot *s)
-{
-	s->progress = rgp_slot_read64(slot, REFGPU_CTX_DONE_LO);
-	for (unsigned i = 0; i < 3; i++)
-		s->group[i] = rgp_slot_read(slot, REFGPU_CTX_GROUP_X + 4 * i);
-	s->part = rgp_slot_read(slot, REFGPU_CTX_PART);
-}
-
 static void save_ring(const struct rgp_slot *slot, uint8_t *to, size_t bytes)
 {
 	size_t at = slot->head & (RGP_HOST_RING - 1);
@@ -124,7 +119,8 @@ static void save_slot(const struct rgp_slot *slot, struct saved_slot *s)
 	if (s->dead)
 		return;
 	s->time = rgp_slot_time(slot) - slot->time_0;
-	save_progress(slot, s);
+	for (unsigned i = 0; i < N_PROGRESS; i++)
+		s->progress[i] = rgp_slot_read(slot, PROGRESS(i));
 	s->n_marks = slot->n_marks;
 	s->n_dwords = (uint32_t)bytes / 4;
 	for (unsigned i = 0; i < slot->n_marks; i++) {
@@ -243,15 +239,6 @@ static int check(const void *buf, size_t len)
 /* Restoring                                                           */
 /* ------------------------------------------------------------------ */
 
-static void load_progress(const struct rgp_slot *slot,
-			  const struct saved_slot *s)
-{
-	rgp_slot_write64(slot, REFGPU_CTX_DONE_LO, s->progress);
-	for (unsigned i = 0; i < 3; i++)
-		rgp_slot_write(slot, REFGPU_CTX_GROUP_X + 4 * i, s->group[i]);
-	rgp_slot_write(slot, REFGPU_CTX_PART, s->part);
-}
-
 static void load_ring(struct rgp_slot *slot, const struct saved_slot *s)
 {
 	const struct rgp_mark *m = (const struct rgp_mark *)(s + 1);
@@ -286,7 +273,8 @@ static int restore_slot(struct rgp_slot *slot, const struct saved_slot *s)
 	slot->time_0 -= s->time; /* it goes on from there */
 	load_ring(slot, s);
 	if (s->n_dwords) {
-		load_progress(slot, s);
+		for (unsigned i = 0; i < N_PROGRESS; i++)
+			rgp_slot_write(slot, PROGRESS(i), s->progress[i]);
 		vgpu_sched_ready(slot->entity, rg_now());
 	}
 	rgp_slot_update(slot); /* tells the instance half */
