@@ -15,10 +15,10 @@
  *	clock_run(loop, 1 * MS);
  *	assert_true(something_happened);
  *
- * What still takes real time is what waits in the kernel with a time limit,
- *such as poll() and loop_run_once() with a timeout: the clock does not turn
- * meanwhile. Modules that are loaded at run time see the system's clock. Any
- * thread may look at the clock or sleep; one thread turns it.
+ * What still takes real time is what waits in the kernel with a time limit:
+ * poll(), or loop_run_once() with a timeout. The clock does not turn meanwhile.
+ * Modules that are loaded at run time see the system's clock. Any thread may
+ * look at the clock or sleep; one thread turns it.
  */
 #ifndef TEST_RIG_CLOCK_H
 #define TEST_RIG_CLOCK_H

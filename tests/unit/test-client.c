@@ -17,7 +17,7 @@
 
 #include <vgpu/client.h>
 
-#include "device-rig.h"
+#include "rig/driver.h"
 #include "session/session.h"
 #include "vfio-user/proto.h"
 

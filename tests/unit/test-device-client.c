@@ -18,7 +18,7 @@
 #include <vgpu/display.h>
 #include <vgpu/dma.h>
 
-#include "device-rig.h"
+#include "rig/driver.h"
 #include "display/plane.h"
 #include "display/reader.h"
 #include "device/irq.h"

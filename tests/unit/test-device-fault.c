@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #include "device/eventfd.h"
-#include "device-rig.h"
+#include "rig/driver.h"
 #include "dma/budget.h"
 #include "session/private.h"
 #include "vfio-user-build.h"

@@ -11,7 +11,7 @@
 
 #include <vgpu/display.h>
 
-#include "device-rig.h"
+#include "rig/driver.h"
 #include "display/plane.h"
 #include "display/reader.h"
 

@@ -12,7 +12,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "device-rig.h"
+#include "rig/clock.h"
+#include "rig/driver.h"
 
 #define CONFIG VGPU_REGION_CONFIG
 #define REGS   VGPU_REGION_BAR0
@@ -235,23 +236,26 @@ static void timers_fire_once(void **state)
 	vgpu_timer_free(NULL);
 	assert_int_equal(vgpu_timer_new(dev, count, &n, &t), 0);
 	assert_int_equal(vgpu_timer_new(dev, free_itself, &n, &victim), 0);
-	loop_run_once(r->loop, 0);
+	clock_run(r->loop, S);
 	assert_int_equal(n, 0);
-	assert_int_equal(vgpu_timer_arm(t, 1), 0);
-	loop_run_once(r->loop, 10000);
+	assert_int_equal(vgpu_timer_arm(t, S), 0);
+	clock_run(r->loop, S - 1);
+	assert_int_equal(n, 0);
+	clock_run(r->loop, 1);
 	assert_int_equal(n, 1);
-	loop_run_once(r->loop, 0);
+	clock_run(r->loop, 9 * S);
 	assert_int_equal(n, 1);
 	assert_int_equal(vgpu_timer_arm(victim, 1), 0);
-	loop_run_once(r->loop, 10000);
+	clock_run(r->loop, S);
 	assert_int_equal(n, 2);
 	/* One that was disarmed, or is gone, does not. */
 	assert_int_equal(vgpu_timer_arm(t, 1), 0);
 	assert_int_equal(vgpu_timer_arm(t, 0), 0);
-	loop_run_once(r->loop, 0);
+	clock_run(r->loop, S);
 	assert_int_equal(vgpu_timer_arm(t, 1), 0);
+	clock_turn(S);
 	vgpu_timer_free(t);
-	loop_run_once(r->loop, 0);
+	clock_run(r->loop, S);
 	assert_int_equal(n, 2);
 }
 
