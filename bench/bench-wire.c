@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +25,6 @@
 
 #define MAX_ROUNDS 101
 #define NUM_SIDES  2 /* floor, device */
-
-enum place { PLACE_TWO, PLACE_ONE, PLACE_FREE, NUM_PLACES };
 
 static const char *const place_names[NUM_PLACES] = {
 	"client and server on two cpus",
@@ -68,29 +65,6 @@ struct options {
 	int percent;	  /* which quantile is printed */
 };
 
-static void pin(enum place place, bool server)
-{
-	cpu_set_t all, one;
-	int first = -1, second = -1;
-
-	if (place == PLACE_FREE)
-		return;
-	if (sched_getaffinity(0, sizeof(all), &all) < 0)
-		fail("sched_getaffinity");
-	for (int i = 0; i < CPU_SETSIZE && second < 0; i++) {
-		if (!CPU_ISSET(i, &all))
-			continue;
-		if (first < 0)
-			first = i;
-		else
-			second = i;
-	}
-	CPU_ZERO(&one);
-	CPU_SET(server && place == PLACE_TWO ? second : first, &one);
-	if (sched_setaffinity(0, sizeof(one), &one) < 0)
-		fail("sched_setaffinity");
-}
-
 /* One client process with one server process. Return: ns for each operation. */
 static double measure(const struct work *work, enum place place, enum way way,
 		      bool device, uint64_t ops)
@@ -117,15 +91,15 @@ static double measure(const struct work *work, enum place place, enum way way,
 			fail("fork");
 		if (!server) {
 			close(sv[0]);
-			pin(place, true);
+			pin(place, ROLE_SERVER);
 			if (device)
-				device_serve(sv[1]);
+				device_serve(sv[1], NULL);
 			else
 				floor_serve(work, way, sv[1], event, ops);
 			_exit(0);
 		}
 		close(sv[1]);
-		pin(place, false);
+		pin(place, ROLE_CLIENT);
 		client = client_new(work, way, sv[0], event, device);
 		client_run(client, ops);
 		start = now_ns();
@@ -313,7 +287,7 @@ int main(int argc, char **argv)
 	       "  block: in the kernel; yield: sched_yield for 50 us, then in "
 	       "the kernel;\n"
 	       "  spin: for ever; loop: as vgpu-device does "
-	       "(src/util/place.h)\n"
+	       "(src/util/wait.h)\n"
 	       "best:   device, both waiting as it does / the fastest of the "
 	       "four floors\n"
 	       "target: of device / floor, both waiting as it does, unless it "

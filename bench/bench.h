@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the parts of bench-wire share: a piece of work that a client has done
- * by a server in another process, in two versions that move the same bytes
+ * What bench-wire and bench-waiting share: a piece of work that a client has
+ * done by a server in another process, in two versions that move the same bytes
  * over the same kind of socket. The *floor* server knows no protocol: it counts
  * bytes and sends bytes. The *device* server is vgpu-device with a driver.
  */
@@ -19,7 +19,7 @@ enum way {
 	WAY_YIELD, /* try for YIELD_NS with sched_yield() in between, then sleep
 		    */
 	WAY_SPIN,  /* try for ever */
-	WAY_LOOP,  /* as our loop does (util/place.h), then sleep */
+	WAY_LOOP,  /* as our loop does (util/wait.h), then sleep */
 	NUM_WAYS,
 };
 #define YIELD_NS 50000
@@ -68,6 +68,12 @@ size_t work_reply(const struct work *work);
 #define DEVICE_MEMORY	(1u << 20)
 #define DEVICE_SCRATCH	0x0 /* reads as written */
 #define DEVICE_DOORBELL 0x4 /* a write signals MSI vector 0 */
+/* With a hub: the same, after one kick that goes there and back; after many,
+ * one after the other; after many messages */
+#define DEVICE_KICK	0x8
+#define DEVICE_KICKS	0xc
+#define DEVICE_MESSAGES 0x10
+#define HUB_ROUNDS	64
 
 /* Receive some bytes. 0: the other side has closed. */
 ssize_t way_recv(enum way way, int sock, void *buf, size_t len);
@@ -87,7 +93,20 @@ void fail(const char *what) __attribute__((noreturn));
  * KIND_POSTED, where no reply tells. @event: KIND_DOORBELL's. */
 void floor_serve(const struct work *work, enum way way, int sock, int event,
 		 uint64_t ops);
-void device_serve(int sock) __attribute__((noreturn));
+/* @hub: where hub_serve() listens, for a doorbell that goes there and back; or
+ * NULL */
+void device_serve(int sock, const char *hub) __attribute__((noreturn));
+void hub_serve(const char *socket) __attribute__((noreturn));
+
+/* Where processes run */
+enum place {
+	PLACE_TWO,  /* client and server on two cpus */
+	PLACE_ONE,  /* both on one cpu */
+	PLACE_FREE, /* not pinned */
+	NUM_PLACES,
+};
+enum role { ROLE_CLIENT, ROLE_SERVER, ROLE_HUB };
+void pin(enum place place, enum role role);
 
 /* The client's side: before the clock runs (@device: which server it is), and
  * @ops times the work. */

@@ -12,14 +12,34 @@
 #include <unistd.h>
 
 #include "bench.h"
-#include "util/hop.h"
-#include "util/loop.h"
-#include "util/place.h"
+#include "util/wait.h"
 
 void fail(const char *what)
 {
-	fprintf(stderr, "bench-wire: %s: %s\n", what, strerror(errno));
+	fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, what,
+		strerror(errno));
 	exit(1);
+}
+
+/* On one cpu of those that we may use; on two cpus a hub has the third one, or
+ * where there is none the client's. */
+void pin(enum place place, enum role role)
+{
+	cpu_set_t all, one;
+	int cpus[3], n = 0;
+
+	if (place == PLACE_FREE)
+		return;
+	if (sched_getaffinity(0, sizeof(all), &all) < 0)
+		fail("sched_getaffinity");
+	for (int i = 0; i < CPU_SETSIZE && n < 3; i++)
+		if (CPU_ISSET(i, &all))
+			cpus[n++] = i;
+	CPU_ZERO(&one);
+	CPU_SET(cpus[place == PLACE_TWO && (int)role < n ? (int)role : 0],
+		&one);
+	if (sched_setaffinity(0, sizeof(one), &one) < 0)
+		fail("sched_setaffinity");
 }
 
 uint64_t now_ns(void)
@@ -30,46 +50,27 @@ uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
-/* What our loop does next. */
-static enum place_step next_step(uint64_t now)
-{
-	static struct place place; /* a process has one loop */
-	static unsigned cpus;
-	enum place_step step = place_next(&place, now);
-	uint64_t after;
-
-	if (!cpus)
-		cpus = hop_cpus();
-	if (step == PLACE_MOVE && hop_away(cpus))
-		return PLACE_LOOK;
-	if (step == PLACE_YIELD) {
-		sched_yield();
-		after = now_ns();
-		place_yielded(&place, after - now, after);
-		return PLACE_LOOK;
-	}
-	return step;
-}
-
 /* Nothing was there. Give the other side a chance; sleep when it is time to. */
 static void pause_for(enum way way, int fd, short events, uint64_t *since)
 {
+	static struct wait wait; /* a process has one loop */
 	struct pollfd p = { .fd = fd, .events = events };
 	uint64_t now;
-	bool sleep;
+	bool again;
 
 	if (way == WAY_SPIN)
 		return;
 	now = now_ns();
+	if (!wait.cpus)
+		wait_init(&wait);
 	if (!*since)
-		*since = now;
-	sleep = now - *since >= (way == WAY_LOOP ? LOOP_SPIN_NS : YIELD_NS);
-	if (!sleep && way == WAY_LOOP)
-		sleep = next_step(now) != PLACE_LOOK;
-	else if (!sleep)
-		sched_yield();
-	if (sleep && poll(&p, 1, -1) < 0)
+		*since = wait.came = now;
+	again = way == WAY_LOOP ? wait_again(&wait, now)
+				: now - *since < YIELD_NS;
+	if (!again && poll(&p, 1, -1) < 0)
 		fail("poll");
+	if (again && way == WAY_YIELD)
+		sched_yield();
 }
 
 ssize_t way_recv(enum way way, int sock, void *buf, size_t len)

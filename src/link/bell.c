@@ -34,7 +34,7 @@ struct ear {
 struct bell {
 	struct loop *loop;
 	struct loop_source *src;
-	struct loop_poller poller;
+	struct wait_poller poller;
 	struct ear *ears; /* by enum bell_side */
 	struct ear *own, *other;
 	int fds[BELL_N_FDS];
@@ -113,7 +113,7 @@ static void on_wake(struct loop_source *src, uint32_t events, void *user)
 	/* More of them than fit wake us again. */
 	if (events & EPOLLIN &&
 	    read(bell->fds[BELL_FD_WAKE], bytes, sizeof(bytes)) > 0)
-		loop_mark_hot(bell->loop, &bell->poller);
+		wait_mark_hot(&bell->poller);
 	if (!(events & EPOLLIN) && events & (EPOLLHUP | EPOLLERR)) {
 		/* Nobody will ring; that it has gone is the link's to say. */
 		loop_remove(src);
@@ -122,18 +122,18 @@ static void on_wake(struct loop_source *src, uint32_t events, void *user)
 	take(bell);
 }
 
-static bool on_poll(struct loop_poller *poller)
+static bool on_poll(struct wait_poller *poller)
 {
 	struct bell *bell = vgpu_container_of(poller, struct bell, poller);
 
-	if (!bell->awake) {
+	if (!bell->awake && wait_has(loop_wait(bell->loop), WAIT_TRICK_AWAKE)) {
 		bell->awake = true;
 		atomic_store(&bell->own->awake, 1);
 	}
 	return take(bell);
 }
 
-static void on_rest(struct loop_poller *poller)
+static void on_rest(struct wait_poller *poller)
 {
 	struct bell *bell = vgpu_container_of(poller, struct bell, poller);
 
@@ -173,7 +173,7 @@ void bell_mute(struct bell *bell)
 	if (!bell || !bell->rung)
 		return;
 	bell->rung = NULL;
-	loop_remove_poller(bell->loop, &bell->poller);
+	wait_remove(loop_wait(bell->loop), &bell->poller);
 	loop_remove(bell->src);
 	bell->src = NULL;
 }
@@ -222,7 +222,7 @@ int bell_new(struct loop *loop, enum bell_side side, const int fds[BELL_N_FDS],
 		bell_free(bell);
 		return err;
 	}
-	loop_add_poller(loop, &bell->poller);
+	wait_add(loop_wait(loop), &bell->poller);
 	*ret_bell = bell;
 	return 0;
 }

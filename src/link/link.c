@@ -25,7 +25,7 @@ struct link {
 	bool out;     /* waits for room in the socket */
 	bool serving; /* in messages: replies are gathered */
 	struct loop *loop;
-	struct loop_poller poller;
+	struct wait_poller poller;
 
 	uint64_t n_served;
 	size_t rx_len;
@@ -55,7 +55,7 @@ int wire_frame(const void *buf, size_t len)
 
 static void destroy(struct link *link)
 {
-	loop_remove_poller(link->loop, &link->poller);
+	wait_remove(loop_wait(link->loop), &link->poller);
 	loop_remove(link->src);
 	loop_remove(link->defer);
 	wire_fds_close(&link->fds);
@@ -284,8 +284,9 @@ static int take_in(struct link *link)
 	/* What came before the end counts. */
 	if (err && err != -ENOTCONN)
 		return err;
-	if (link->rx_len != before && !link->dead)
-		loop_mark_hot(link->loop, &link->poller);
+	if (link->rx_len != before && !link->dead &&
+	    wait_has(loop_wait(link->loop), WAIT_TRICK_LINK))
+		wait_mark_hot(&link->poller);
 	link->serving = true;
 	e = serve(link);
 	link->serving = false;
@@ -316,7 +317,7 @@ static void on_ready(struct loop_source *src, uint32_t events, void *user)
 
 /* The answer to an answer is often near: the loop looks for a moment before
  * it sleeps. */
-static bool on_poll(struct loop_poller *poller)
+static bool on_poll(struct wait_poller *poller)
 {
 	struct link *link = vgpu_container_of(poller, struct link, poller);
 	size_t before = link->rx_len;
@@ -358,7 +359,7 @@ int link_new(struct loop *loop, int fd, const struct link_ops *ops, void *user,
 	link->user = user;
 	link->loop = loop;
 	link->poller.poll = on_poll;
-	loop_add_poller(loop, &link->poller);
+	wait_add(loop_wait(loop), &link->poller);
 	err = loop_add_fd(loop, fd, EPOLLIN, on_ready, link, &link->src);
 	if (!err)
 		err = loop_add_timer(loop, on_defer, link, &link->defer);

@@ -45,7 +45,7 @@ enum conn_life {
 };
 
 struct conn {
-	struct loop_poller poller; /* first: see conn_poll() */
+	struct wait_poller poller; /* first: see conn_poll() */
 	struct loop *loop;
 	struct loop_source *io;
 	struct loop_source *timer; /* CONN_DRAIN_MS, and "soon" */

@@ -15,7 +15,7 @@
 static void destroy(struct conn *conn)
 {
 	if (conn->poller.registered)
-		loop_remove_poller(conn->loop, &conn->poller);
+		wait_remove(loop_wait(conn->loop), &conn->poller);
 	loop_remove(conn->io);
 	loop_remove(conn->timer);
 	close_fd(conn->fd);
@@ -36,7 +36,7 @@ void conn_end(struct conn *conn, int err)
 	conn->life = CONN_OVER;
 	conn->run.over = true;
 	conn->st->closing = 1;
-	loop_remove_poller(conn->loop, &conn->poller);
+	wait_remove(loop_wait(conn->loop), &conn->poller);
 	loop_remove(conn->io);
 	conn->io = NULL;
 	conn->fd = close_fd(conn->fd);
@@ -116,7 +116,7 @@ void conn_shutdown(struct conn *conn, int err)
 	conn->st->closing = 1;
 	conn->end_err = err;
 	conn->stalled = false; /* from now on reading is dropping */
-	loop_remove_poller(conn->loop, &conn->poller);
+	wait_remove(loop_wait(conn->loop), &conn->poller);
 	if (conn->detached && reattach(conn) < 0) {
 		closing_final(conn);
 		return;
@@ -161,7 +161,7 @@ static void leave(struct conn *conn)
 	}
 }
 
-static bool conn_poll(struct loop_poller *poller)
+static bool conn_poll(struct wait_poller *poller)
 {
 	struct conn *conn = (struct conn *)poller;
 	bool did;
@@ -172,12 +172,14 @@ static bool conn_poll(struct loop_poller *poller)
 	did = conn_rx(conn);
 	if (did && ++conn->streak == CONN_DETACH_AFTER &&
 	    conn->life == CONN_OPEN)
-		conn->detached = !loop_detach(conn->io);
+		conn->detached =
+			wait_has(loop_wait(conn->loop), WAIT_TRICK_DETACH) &&
+			!loop_detach(conn->io);
 	leave(conn);
 	return did;
 }
 
-static void conn_rest(struct loop_poller *poller)
+static void conn_rest(struct wait_poller *poller)
 {
 	struct conn *conn = (struct conn *)poller;
 	int err;
@@ -210,7 +212,7 @@ static void on_io(struct loop_source *src, uint32_t events, void *user)
 	if (conn->life == CONN_OPEN && !conn->stalled && !conn->freed &&
 	    events & (EPOLLIN | EPOLLHUP | EPOLLERR) && conn_rx(conn) &&
 	    conn->life == CONN_OPEN)
-		loop_mark_hot(conn->loop, &conn->poller);
+		wait_mark_hot(&conn->poller);
 	leave(conn); /* goes on with a shutdown */
 }
 
@@ -301,7 +303,7 @@ int conn_new(struct loop *loop, int fd, struct arena *arena, const char *name,
 	err = loop_add_fd(loop, fd, EPOLLIN, on_io, conn, &conn->io);
 	if (err)
 		goto fail;
-	loop_add_poller(loop, &conn->poller);
+	wait_add(loop_wait(loop), &conn->poller);
 	*ret_conn = conn;
 	return 0;
 fail:

@@ -2,7 +2,6 @@
 #include "loop.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -10,12 +9,9 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
-#include <time.h>
 
 #include "cleanup.h"
-#include "hop.h"
 #include "list.h"
-#include "place.h"
 
 #define LOOP_MAX_EVENTS 64
 
@@ -44,10 +40,7 @@ struct loop {
 	atomic_bool stop;
 	struct list sources;
 	struct list dead; /* removed in this round, freed after it */
-	struct loop_poller *pollers;
-	struct loop_poller *next_poller; /* of the round in progress */
-	struct place place;
-	unsigned cpus; /* hop_cpus() */
+	struct wait wait;
 };
 
 int loop_new(struct loop **ret_loop)
@@ -60,7 +53,7 @@ int loop_new(struct loop **ret_loop)
 		return -ENOMEM;
 	list_init(&loop->sources);
 	list_init(&loop->dead);
-	loop->cpus = hop_cpus();
+	wait_init(&loop->wait);
 	loop->wake_fd = -1;
 	loop->epfd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epfd < 0)
@@ -90,7 +83,7 @@ static void reap(struct loop *loop)
 
 void loop_stay(struct loop *loop)
 {
-	loop->cpus = 0;
+	loop->wait.cpus = 0;
 }
 
 void loop_free(struct loop *loop)
@@ -250,35 +243,9 @@ void loop_stop(struct loop *loop)
 		return;
 }
 
-void loop_add_poller(struct loop *loop, struct loop_poller *poller)
+struct wait *loop_wait(struct loop *loop)
 {
-	if (poller->registered)
-		return;
-	poller->next = loop->pollers;
-	poller->registered = true;
-	poller->hot = false;
-	poller->polled = false;
-	loop->pollers = poller;
-}
-
-void loop_remove_poller(struct loop *loop, struct loop_poller *poller)
-{
-	struct loop_poller **p = &loop->pollers;
-
-	while (*p && *p != poller)
-		p = &(*p)->next;
-	if (*p)
-		*p = poller->next;
-	if (loop->next_poller == poller)
-		loop->next_poller = poller->next;
-	poller->registered = false;
-	poller->hot = false;
-}
-
-void loop_mark_hot(struct loop *loop, struct loop_poller *poller)
-{
-	(void)loop;
-	poller->hot = true;
+	return &loop->wait;
 }
 
 static void dispatch(struct loop *loop, const struct epoll_event *ev)
@@ -318,31 +285,6 @@ static void dispatch(struct loop *loop, const struct epoll_event *ev)
 	}
 }
 
-static bool any_hot(const struct loop *loop)
-{
-	for (const struct loop_poller *p = loop->pollers; p; p = p->next)
-		if (p->hot)
-			return true;
-	return false;
-}
-
-/* One call of every hot or warm poller. */
-static bool poll_hot(struct loop *loop)
-{
-	struct loop_poller *p = loop->pollers;
-	bool did = false;
-
-	while (p) {
-		loop->next_poller = p->next; /* poll may remove any of them */
-		if (p->hot || p->warm) {
-			p->polled = true;
-			did |= p->poll(p);
-		}
-		p = loop->next_poller;
-	}
-	return did;
-}
-
 /* Call what is ready, wait at most @timeout_ms. */
 static int dispatch_ready(struct loop *loop, int timeout_ms)
 {
@@ -357,68 +299,6 @@ static int dispatch_ready(struct loop *loop, int timeout_ms)
 	return n;
 }
 
-/* All pollers cool down. */
-static void rest(struct loop *loop)
-{
-	struct loop_poller *p = loop->pollers;
-
-	while (p) {
-		loop->next_poller = p->next;
-		if (p->hot || p->polled) {
-			p->hot = false;
-			p->polled = false;
-			if (p->rest)
-				p->rest(p);
-		}
-		p = loop->next_poller;
-	}
-}
-
-/* Spin for the hot pollers, then let them cool down. */
-static int spin(struct loop *loop)
-{
-	uint64_t now = loop_now_ns(), last = now, looked = now;
-	int n = 0;
-
-	while (any_hot(loop)) {
-		bool did = poll_hot(loop);
-
-		if (atomic_load_explicit(&loop->stop, memory_order_relaxed))
-			break;
-		now = loop_now_ns();
-		if (did)
-			last = now;
-		else if (now - last >= LOOP_SPIN_NS)
-			break;
-		/* Others must not starve behind a busy client; but a system
-		 * call for each of its messages would cost it dearly. */
-		if (now - looked >= LOOP_LOOK_NS) {
-			n = dispatch_ready(loop, 0);
-			if (n < 0)
-				break;
-			looked = now;
-		} else if (!did) {
-			enum place_step step = place_next(&loop->place, now);
-
-			if (step == PLACE_MOVE && hop_away(loop->cpus)) {
-				last = loop_now_ns(); /* not its fault */
-				continue;
-			}
-			if (step == PLACE_MOVE || step == PLACE_SLEEP)
-				break; /* nothing is there */
-			if (step == PLACE_YIELD) {
-				uint64_t before = now;
-
-				sched_yield();
-				now = loop_now_ns();
-				place_yielded(&loop->place, now - before, now);
-			}
-		}
-	}
-	rest(loop);
-	return n;
-}
-
 int loop_run_once(struct loop *loop, int timeout_ms)
 {
 	return dispatch_ready(loop, timeout_ms);
@@ -426,13 +306,14 @@ int loop_run_once(struct loop *loop, int timeout_ms)
 
 int loop_run(struct loop *loop)
 {
-	while (!atomic_load(&loop->stop)) {
-		int n = dispatch_ready(loop, -1);
+	int n = 0;
 
-		if (n >= 0)
-			n = spin(loop);
-		if (n < 0)
-			return n;
+	while (n >= 0) {
+		bool more = wait_spin(&loop->wait, &loop->stop);
+
+		if (atomic_load(&loop->stop))
+			return 0;
+		n = dispatch_ready(loop, more ? 0 : -1);
 	}
-	return 0;
+	return n;
 }

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "wait.h"
+
 struct loop;
 struct loop_source;
 
@@ -71,42 +73,9 @@ void loop_remove(struct loop_source *src);
 int loop_detach(struct loop_source *src);
 int loop_attach(struct loop_source *src);
 
-/**
- * struct loop_poller - somebody who may spin for a moment before the loop
- * sleeps
- * @poll: do what is there without blocking. Return true if there was anything.
- * @rest: (optional) it was polled, and will not be until something is hot
- *        again: go back to waiting for epoll
- * @warm: (changed at will) @poll is a load or two: whenever the loop spins for
- *        somebody, poll this one, too. It alone makes nobody spin.
- *
- * After a round in which a poller was marked hot, the loop calls it again and
- * again until nothing came for LOOP_SPIN_NS; then it sleeps in epoll. A
- * wake-up across cpus costs more than the whole protocol, so this is where
- * round-trip time is won. An idle loop never spins.
- *
- * In between it yields the cpu as place.h says: always, if there is somebody
- * else who wants it (likely the peer), and else now and then, to find out.
- */
-struct loop_poller {
-	bool (*poll)(struct loop_poller *poller);
-	void (*rest)(struct loop_poller *poller);
-	bool warm;
-	struct loop_poller *next; /* private */
-	bool registered;	  /* private */
-	bool hot;		  /* private */
-	bool polled;		  /* private: since the last rest */
-};
-
-/* How long the loop polls after the last message before it sleeps. */
-#define LOOP_SPIN_NS (50ull * 1000)
-/* How often it looks at its other sources while it polls. */
-#define LOOP_LOOK_NS (100ull * 1000)
-
-void loop_add_poller(struct loop *loop, struct loop_poller *poller);
-void loop_remove_poller(struct loop *loop, struct loop_poller *poller);
-/* Something came for @poller: spin for it before sleeping. */
-void loop_mark_hot(struct loop *loop, struct loop_poller *poller);
+/* How its thread waits. wait_add() somebody whom it is to look at before it
+ * sleeps; before the loop goes, wait_remove(). */
+struct wait *loop_wait(struct loop *loop);
 
 uint64_t loop_now_ns(void); /* CLOCK_MONOTONIC */
 

@@ -109,12 +109,12 @@ static void signal_is_a_callback(void **state)
 }
 
 struct counting_poller {
-	struct loop_poller poller;
+	struct wait_poller poller;
 	struct loop *loop;
 	int calls;
 };
 
-static bool count_poll(struct loop_poller *poller)
+static bool count_poll(struct wait_poller *poller)
 {
 	struct counting_poller *p = (struct counting_poller *)poller;
 
@@ -128,7 +128,7 @@ static void heat(struct loop_source *src, void *user)
 {
 	struct counting_poller *p = user;
 
-	loop_mark_hot(p->loop, &p->poller);
+	wait_mark_hot(&p->poller);
 	(void)src;
 }
 
@@ -145,7 +145,7 @@ static void pollers_spin_only_when_hot(void **state)
 
 	(void)state;
 	assert_int_equal(loop_new(&p.loop), 0);
-	loop_add_poller(p.loop, &p.poller);
+	wait_add(loop_wait(p.loop), &p.poller);
 	assert_int_equal(loop_add_timer(p.loop, on_stop, p.loop, &stop), 0);
 	assert_int_equal(loop_arm_timer(stop, 20000000, 0), 0);
 	assert_int_equal(loop_run(p.loop), 0);
@@ -155,37 +155,37 @@ static void pollers_spin_only_when_hot(void **state)
 
 	struct loop *second;
 	assert_int_equal(loop_new(&second), 0);
-	loop_remove_poller(p.loop, &p.poller);
+	wait_remove(loop_wait(p.loop), &p.poller);
 	loop_free(p.loop);
 	p.loop = second;
-	loop_add_poller(second, &p.poller);
+	wait_add(loop_wait(second), &p.poller);
 	assert_int_equal(loop_add_timer(second, heat, &p, &t), 0);
 	assert_int_equal(loop_arm_timer(t, 1000, 1000), 0);
 	assert_int_equal(loop_run(second), 0);
 	assert_true(p.calls >= 100);
 	loop_remove(t);
-	loop_remove_poller(second, &p.poller);
+	wait_remove(loop_wait(second), &p.poller);
 	loop_free(second);
 }
 
 struct pair_poller {
-	struct loop_poller poller;
+	struct wait_poller poller;
 	struct loop *loop;
 	struct pair_poller *other;
 	int polls, rests;
 };
 
-static bool poll_pair(struct loop_poller *poller)
+static bool poll_pair(struct wait_poller *poller)
 {
 	struct pair_poller *p = (struct pair_poller *)poller;
 
 	p->polls++;
 	if (p->other)
-		loop_remove_poller(p->loop, &p->other->poller);
+		wait_remove(loop_wait(p->loop), &p->other->poller);
 	return false;
 }
 
-static void rest_pair(struct loop_poller *poller)
+static void rest_pair(struct wait_poller *poller)
 {
 	struct pair_poller *p = (struct pair_poller *)poller;
 
@@ -198,8 +198,8 @@ static void heat_pair(struct loop_source *src, void *user)
 	struct pair_poller *p = user;
 
 	(void)src;
-	loop_mark_hot(p->loop, &p->poller);
-	loop_mark_hot(p->loop, &p->other->poller);
+	wait_mark_hot(&p->poller);
+	wait_mark_hot(&p->other->poller);
 }
 
 /* One poller removes the next in its round; the one that is left is told when
@@ -214,8 +214,8 @@ static void pollers_may_remove_each_other(void **state)
 	assert_int_equal(loop_new(&a.loop), 0);
 	b.loop = a.loop;
 	a.other = &b;
-	loop_add_poller(a.loop, &b.poller);
-	loop_add_poller(a.loop, &a.poller); /* in front of b */
+	wait_add(loop_wait(a.loop), &b.poller);
+	wait_add(loop_wait(a.loop), &a.poller); /* in front of b */
 	assert_int_equal(loop_add_timer(a.loop, heat_pair, &a, &t), 0);
 	assert_int_equal(loop_arm_timer(t, 1, 0), 0);
 	assert_int_equal(loop_run(a.loop), 0);
@@ -224,7 +224,7 @@ static void pollers_may_remove_each_other(void **state)
 	assert_int_equal(b.polls, 0);
 	assert_int_equal(b.rests, 0);
 	loop_remove(t);
-	loop_remove_poller(a.loop, &a.poller);
+	wait_remove(loop_wait(a.loop), &a.poller);
 	loop_free(a.loop);
 }
 
