@@ -35,7 +35,7 @@ static void on_msix(bool enabled, bool masked, void *user)
 {
 	struct vgpu_core *core = user;
 
-	(void)enabled; /* the client tells: irqs_set() */
+	/* @enabled: the client tells: irqs_set() */
 	msix_set_function_mask(core->msix, masked);
 }
 
@@ -105,10 +105,6 @@ static void pba_write(struct vgpu_core *core, uint64_t offset, const void *buf,
 		      size_t len)
 {
 	/* Read-only (PCI 3.0, 6.8.2.10) */
-	(void)core;
-	(void)offset;
-	(void)buf;
-	(void)len;
 }
 
 static const struct region_handler table_handler = { table_read, table_write };

@@ -48,13 +48,12 @@ int vgpu_dma_cmpxchg(struct vgpu_device *dev, uint64_t iova, unsigned size,
 
 void vgpu_dma_enter(struct vgpu_device *dev)
 {
-	(void)dev; /* sections are the thread's, whatever it reads */
+	/* Sections are the thread's, whatever it reads. */
 	dma_enter();
 }
 
 void vgpu_dma_leave(struct vgpu_device *dev)
 {
-	(void)dev;
 	dma_leave();
 }
 

@@ -21,8 +21,6 @@ static void on_ring(struct loop_source *src, uint32_t events, void *user)
 {
 	struct doorbell *bell = user;
 
-	(void)src;
-	(void)events;
 	if (!eventfd_drain(bell->fd))
 		return;
 	bell->core->stats.doorbells++;

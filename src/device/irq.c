@@ -255,7 +255,6 @@ static void on_intx_event(struct loop_source *src, uint32_t events, void *user)
 	bool unmask = src == irqs->unmask_src;
 	int fd = unmask ? irqs->state->unmask_fd : irqs->state->mask_fd;
 
-	(void)events;
 	if (!eventfd_drain(fd))
 		return;
 	pthread_mutex_lock(&irqs->lock);

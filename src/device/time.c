@@ -15,7 +15,6 @@ static void on_timer(struct loop_source *src, void *user)
 {
 	struct vgpu_timer *t = user;
 
-	(void)src;
 	t->fn(t->user);
 }
 

@@ -10,7 +10,6 @@
 
 int do_device_info(struct session *s, struct exchange *x)
 {
-	(void)s;
 	return vfio_user_encode_device_info(x->buf, x->room, &x->req.header,
 					    VFIO_USER_DEVICE_FLAGS_RESET |
 						    VFIO_USER_DEVICE_FLAGS_PCI,

@@ -79,8 +79,7 @@ struct exchange {
 
 static inline struct session *to_session(const struct client *client)
 {
-	return (struct session *)((char *)client -
-				  offsetof(struct session, client));
+	return list_entry(client, struct session, client);
 }
 
 /* session.c */

@@ -21,7 +21,6 @@
 static int on_twin_message(struct conn *conn, struct conn_message *msg,
 			   void *user)
 {
-	(void)conn;
 	/* Only replies belong here ("Client/server interactions"). */
 	if ((msg->header.flags & VFIO_USER_TYPE_MASK) != VFIO_USER_TYPE_REPLY)
 		return -EPROTO;
@@ -32,7 +31,6 @@ static void on_twin_room(struct conn *conn, void *user)
 {
 	struct session *s = user;
 
-	(void)conn;
 	dma_space_remote_ready(s->core->dma);
 }
 

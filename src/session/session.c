@@ -126,8 +126,6 @@ static int do_device_reset(struct session *s, struct exchange *x)
 /* Migration is announced as unsupported until it is built. */
 static int do_unsupported(struct session *s, struct exchange *x)
 {
-	(void)s;
-	(void)x;
 	return -EOPNOTSUPP;
 }
 
@@ -333,7 +331,6 @@ static void on_room(struct conn *conn, void *user)
 {
 	struct session *s = user;
 
-	(void)conn;
 	session_send_held(s);
 	dma_space_remote_ready(s->core->dma);
 }

@@ -53,8 +53,6 @@ static void on_readable(struct loop_source *src, uint32_t events, void *user)
 	uint8_t drop[4096];
 	ssize_t n;
 
-	(void)src;
-	(void)events;
 	/* recv() without room for control data: fds that come are discarded by
 	 * the kernel. */
 	if (!r->answered)
@@ -77,7 +75,6 @@ static void on_readable(struct loop_source *src, uint32_t events, void *user)
 
 static void on_timeout(struct loop_source *src, void *user)
 {
-	(void)src;
 	finish(user);
 }
 
