@@ -64,10 +64,7 @@ static const struct scene {
 static const struct {
 	const char *name;
 	enum way way;
-} ways[] = { { "blocks", WAY_BLOCK },
-	     { "polls", WAY_YIELD },
-	     { "spins", WAY_SPIN },
-	     { "loops", WAY_LOOP } };
+} ways[] = { { "blocks", WAY_BLOCK }, { "polls", WAY_YIELD } };
 
 struct options {
 	int rounds;

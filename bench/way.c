@@ -61,8 +61,6 @@ static void pause_for(enum way way, int fd, short events, uint64_t *since)
 	if (way == WAY_SPIN)
 		return;
 	now = now_ns();
-	if (!wait.cpus)
-		wait_init(&wait);
 	if (!*since)
 		*since = wait.came = now;
 	again = way == WAY_LOOP ? wait_again(&wait, now)

@@ -93,10 +93,6 @@ static int add_conditional(scmp_filter_ctx ctx)
 				ALL_BITS(0, CLONE_THREAD));
 	err |= seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3),
 				0);
-	/* Its own cpus are a thread's to choose. */
-	err |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW,
-				SCMP_SYS(sched_setaffinity), 1,
-				SCMP_A0(SCMP_CMP_EQ, 0));
 	/* Limits may be read. */
 	err |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
 				SCMP_A2(SCMP_CMP_EQ, 0));

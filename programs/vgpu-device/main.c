@@ -191,7 +191,6 @@ static int start_parent(struct server *s, const struct vgpu_type *type)
 			  type->name);
 		return EXIT_USAGE;
 	}
-	loop_stay(s->loop);
 	err = uplink_connect(&config, &s->parent);
 	if (err)
 		log_error(NULL, "%s %s: %s",

@@ -168,7 +168,6 @@ static int start(struct server *s)
 			  strerror(-err));
 		return EXIT_RUNTIME;
 	}
-	loop_stay(s->loop);
 	code = start_driver(s);
 	return code ? code : start_listening(s);
 }

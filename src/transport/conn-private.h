@@ -31,10 +31,6 @@
 /* Replies wait for so many receive calls at most. */
 #define CONN_RX_HOLD 64u
 
-/* When so many receive calls in a row found something without a sleep, epoll
- * need not be told of the next ones. */
-#define CONN_DETACH_AFTER 64u
-
 /* From how many bytes on a copy costs more than a send of its own. */
 #define CONN_MIN_DIRECT 4096u
 
@@ -65,9 +61,7 @@ struct conn {
 	bool rx_more;	 /* and as a rule there is more behind those */
 	bool tx_shut;
 	bool end_due;    /* closed() must be called when the stack is unwound */
-	uint32_t events; /* what epoll watches, */
-	bool detached;   /* if it does at all */
-	unsigned streak; /* receive calls since it last slept */
+	uint32_t events; /* what epoll watches */
 
 	struct conn_state *st;
 	struct conn_run run; /* in progress */

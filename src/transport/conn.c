@@ -46,13 +46,6 @@ void conn_end(struct conn *conn, int err)
 		(void)loop_arm_timer(conn->timer, 1, 0);
 }
 
-static int reattach(struct conn *conn)
-{
-	conn->detached = false;
-	conn->streak = 0;
-	return loop_attach(conn->io);
-}
-
 void conn_watch(struct conn *conn)
 {
 	uint32_t events = 0;
@@ -67,9 +60,6 @@ void conn_watch(struct conn *conn)
 	if (events != conn->events)
 		err = loop_set_events(conn->io, events);
 	conn->events = events;
-	/* Polling is for input only. */
-	if (!err && conn->detached && events != EPOLLIN)
-		err = reattach(conn);
 	if (err)
 		conn_end(conn, err);
 }
@@ -117,10 +107,6 @@ void conn_shutdown(struct conn *conn, int err)
 	conn->end_err = err;
 	conn->stalled = false; /* from now on reading is dropping */
 	wait_remove(loop_wait(conn->loop), &conn->poller);
-	if (conn->detached && reattach(conn) < 0) {
-		closing_final(conn);
-		return;
-	}
 	if (loop_arm_timer(conn->timer, CONN_DRAIN_MS * 1000000ull, 0) < 0) {
 		closing_final(conn);
 		return;
@@ -170,28 +156,8 @@ static bool conn_poll(struct wait_poller *poller)
 		return false;
 	enter(conn);
 	did = conn_rx(conn);
-	if (did && ++conn->streak == CONN_DETACH_AFTER &&
-	    conn->life == CONN_OPEN)
-		conn->detached =
-			wait_has(loop_wait(conn->loop), WAIT_TRICK_DETACH) &&
-			!loop_detach(conn->io);
 	leave(conn);
 	return did;
-}
-
-static void conn_rest(struct wait_poller *poller)
-{
-	struct conn *conn = (struct conn *)poller;
-	int err;
-
-	conn->streak = 0;
-	if (!conn->detached)
-		return;
-	enter(conn);
-	err = reattach(conn);
-	if (err)
-		conn_end(conn, err);
-	leave(conn);
 }
 
 static void on_io(struct loop_source *src, uint32_t events, void *user)
@@ -285,7 +251,6 @@ int conn_new(struct loop *loop, int fd, struct arena *arena, const char *name,
 		return -ENOMEM;
 	}
 	conn->poller.poll = conn_poll;
-	conn->poller.rest = conn_rest;
 	conn->loop = loop;
 	conn->ops = ops;
 	conn->user = user;

@@ -24,7 +24,6 @@ struct loop_source {
 	int fd;
 	bool owns_fd;
 	bool dead;
-	bool detached;
 	uint32_t events;
 	union {
 		loop_fd_fn fd;
@@ -79,11 +78,6 @@ static void reap(struct loop *loop)
 		list_remove(n);
 		free(list_entry(n, struct loop_source, link));
 	}
-}
-
-void loop_stay(struct loop *loop)
-{
-	loop->wait.cpus = 0;
 }
 
 void loop_free(struct loop *loop)
@@ -143,25 +137,7 @@ static int control(struct loop_source *src, int op)
 int loop_set_events(struct loop_source *src, uint32_t events)
 {
 	src->events = events;
-	return src->detached ? 0 : control(src, EPOLL_CTL_MOD);
-}
-
-int loop_detach(struct loop_source *src)
-{
-	int err = src->detached ? 0 : control(src, EPOLL_CTL_DEL);
-
-	if (!err)
-		src->detached = true;
-	return err;
-}
-
-int loop_attach(struct loop_source *src)
-{
-	int err = src->detached ? control(src, EPOLL_CTL_ADD) : 0;
-
-	if (!err)
-		src->detached = false;
-	return err;
+	return control(src, EPOLL_CTL_MOD);
 }
 
 int loop_add_timer(struct loop *loop, loop_timer_fn fn, void *user,
@@ -225,7 +201,7 @@ void loop_remove(struct loop_source *src)
 	if (!src || src->dead)
 		return;
 	/* The fd is open by contract; were it not, epoll has forgotten it. */
-	(void)loop_detach(src);
+	(void)control(src, EPOLL_CTL_DEL);
 	if (src->owns_fd)
 		src->fd = close_fd(src->fd);
 	src->dead = true;

@@ -26,15 +26,6 @@ int loop_new(struct loop **ret_loop);
 /* Sources must be gone before; NULL is fine. */
 void loop_free(struct loop *loop);
 
-/**
- * loop_stay() - leave the choice of a cpu to the scheduler
- *
- * For one of several threads that work on the same jobs: who goes to another
- * cpu of his own accord is in the way of those who are there for him, such as
- * an engine's thread. Before it runs.
- */
-void loop_stay(struct loop *loop);
-
 /* Run until loop_stop(). Return: 0, or negative errno of epoll itself. */
 int loop_run(struct loop *loop);
 /* Run what is ready; wait at most @timeout_ms (-1: for ever). For tests and
@@ -66,12 +57,6 @@ int loop_add_signal(struct loop *loop, int signo, loop_signal_fn fn, void *user,
 /* Remove a source; NULL is fine. Safe in any callback, also its own: the
  * memory goes when the current round of callbacks is over. */
 void loop_remove(struct loop_source *src);
-
-/* Let epoll forget a source of loop_add_fd() for a while, and remember it. An
- * fd that is polled anyway is cheaper for who writes to it when nothing waits
- * there. Both may be repeated. */
-int loop_detach(struct loop_source *src);
-int loop_attach(struct loop_source *src);
 
 /* How its thread waits. wait_add() somebody whom it is to look at before it
  * sleeps; before the loop goes, wait_remove(). */

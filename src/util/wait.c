@@ -4,7 +4,6 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bytes.h"
 #include "loop.h"
@@ -67,38 +66,6 @@ void wait_yielded(struct wait_place *place, uint64_t ns, uint64_t now)
 	}
 }
 
-unsigned wait_cpus(void)
-{
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
-
-	return n > 0 ? (unsigned)n : 0;
-}
-
-bool wait_hop(unsigned cpus)
-{
-	cpu_set_t mine, others, now;
-	int cpu = sched_getcpu();
-
-	if (cpus < 2 || cpus > WAIT_MAX_CPUS || cpu < 0 || cpu >= CPU_SETSIZE ||
-	    sched_getaffinity(0, sizeof(mine), &mine) < 0)
-		return false;
-	/* Whoever has restricted us, with a cpuset perhaps, would find his
-	 * later changes undone by ours. */
-	if ((unsigned)CPU_COUNT(&mine) < cpus || !CPU_ISSET(cpu, &mine))
-		return false;
-	others = mine;
-	CPU_CLR(cpu, &others);
-	if (sched_setaffinity(0, sizeof(others), &others) < 0)
-		return false;
-	/* Not over what somebody has set meanwhile. */
-	if (!sched_getaffinity(0, sizeof(now), &now) &&
-	    !CPU_EQUAL(&now, &others))
-		return true;
-	/* Any cpu, also one that is there later only */
-	memset(&mine, 0xff, sizeof(mine));
-	return !sched_setaffinity(0, sizeof(mine), &mine);
-}
-
 /* ------------------------------------------------------------------ */
 /* Passing the time                                                    */
 /* ------------------------------------------------------------------ */
@@ -129,11 +96,6 @@ bool wait_again(struct wait *wait, uint64_t now)
 		step = WAIT_LOOK;
 	if (step == WAIT_MOVE && !wait_has(wait, WAIT_TRICK_MOVE))
 		step = WAIT_YIELD;
-	if (step == WAIT_MOVE && wait_has(wait, WAIT_TRICK_HOP) &&
-	    wait_hop(wait->cpus)) {
-		wait->came = loop_now_ns(); /* not its fault */
-		return true;
-	}
 	if (step == WAIT_YIELD)
 		yield(wait, now);
 	if (step == WAIT_LOOK || step == WAIT_YIELD)
@@ -148,11 +110,10 @@ sleep:
 /* ------------------------------------------------------------------ */
 
 const char *const wait_tricks[WAIT_N_TRICKS] = {
-	[WAIT_TRICK_SPIN] = "spin",	[WAIT_TRICK_LONELY] = "lonely",
-	[WAIT_TRICK_YIELD] = "yield",	[WAIT_TRICK_HOP] = "hop",
-	[WAIT_TRICK_MOVE] = "move",	[WAIT_TRICK_REST] = "rest",
-	[WAIT_TRICK_OTHERS] = "others", [WAIT_TRICK_WARM] = "warm",
-	[WAIT_TRICK_DETACH] = "detach", [WAIT_TRICK_AWAKE] = "awake",
+	[WAIT_TRICK_SPIN] = "spin",   [WAIT_TRICK_LONELY] = "lonely",
+	[WAIT_TRICK_YIELD] = "yield", [WAIT_TRICK_MOVE] = "move",
+	[WAIT_TRICK_REST] = "rest",   [WAIT_TRICK_OTHERS] = "others",
+	[WAIT_TRICK_WARM] = "warm",   [WAIT_TRICK_AWAKE] = "awake",
 	[WAIT_TRICK_LINK] = "link",
 };
 
@@ -160,7 +121,7 @@ void wait_init(struct wait *wait)
 {
 	const char *without = getenv(WAIT_WITHOUT_ENV);
 
-	*wait = (struct wait){ .cpus = wait_cpus() };
+	*wait = (struct wait){ 0 };
 	for (unsigned i = 0; without && i < WAIT_N_TRICKS; i++)
 		if (!strcmp(without, wait_tricks[i]))
 			wait->without |= 1u << i;

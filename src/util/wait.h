@@ -24,12 +24,10 @@
  * The second case is twice as slow as the first, and may last: the scheduler
  * chooses a cpu for a thread when it wakes up, and two that only yield never
  * sleep; its balancing leaves alone what ran half a millisecond ago. So the
- * thread goes to another cpu by itself (wait_hop()); if it may not, it sleeps
- * once where it would yield, since whoever wakes it up does so from this cpu,
- * and if another one is idle, that may be where it goes on. If that has not
- * helped, it has cost some hundred microseconds, and is tried again after twice
- * the time; if it led to somebody of the third kind, which costs a time slice,
- * after seconds.
+ * thread sleeps once where it would yield: whoever wakes it up does so from
+ * this cpu, and if another one is idle, that is where it goes on. If that has
+ * not helped, it is tried again after twice the time; if it led to somebody of
+ * the third kind, which costs a time slice, after seconds.
  */
 #ifndef UTIL_WAIT_H
 #define UTIL_WAIT_H
@@ -58,10 +56,6 @@
 /* So long there is no polling then, at first and at most. */
 #define WAIT_REST_MIN_NS (5ull * 1000 * 1000)
 #define WAIT_REST_MAX_NS (1280ull * 1000 * 1000)
-/* With more cpus a wake-up finds an idle one, and a hop might lead far away
- * from the memory that is in use. */
-#define WAIT_MAX_CPUS 16u
-
 /* Where the peer runs, as far as it shows. All zero at first. */
 struct wait_place {
 	unsigned looks;	      /* since the last yield */
@@ -90,13 +84,12 @@ struct wait_poller {
 	bool polled;		  /* private: since the last rest */
 };
 
-/* One thread's waiting. Private; after wait_init(). */
+/* One thread's waiting. Private; wait_init(), or all zero. */
 struct wait {
 	struct wait_poller *pollers;
 	struct wait_poller *next; /* of the round in progress */
 	struct wait_place place;
 	uint64_t came; /* when there was something last; 0: it slept since */
-	unsigned cpus; /* wait_cpus(); 0: does not hop */
 	unsigned without;
 };
 
@@ -134,7 +127,7 @@ bool wait_again(struct wait *wait, uint64_t now);
 enum wait_step {
 	WAIT_LOOK,  /* look again */
 	WAIT_YIELD, /* sched_yield(), then wait_yielded() */
-	WAIT_MOVE,  /* wait_hop(); if that can't be, sleep as below */
+	WAIT_MOVE,  /* sleep, to wake up elsewhere */
 	WAIT_SLEEP, /* until there is something */
 };
 
@@ -143,19 +136,6 @@ enum wait_step wait_next(struct wait_place *place, uint64_t now);
 /* The yield took @ns, until @now. */
 void wait_yielded(struct wait_place *place, uint64_t ns, uint64_t now);
 
-/* Cpus that there are, before the process is confined; 0: unknown. */
-unsigned wait_cpus(void);
-/**
- * wait_hop() - let the calling thread go on on another cpu, without a sleep
- * @cpus: wait_cpus()
- *
- * It forbids itself the cpu that it is on, and allows it again. Takes some ten
- * microseconds where the other cpu is idle; where it is not, until it is this
- * thread's turn there. False: it is where it was, because there is no other
- * cpu, or too many, or somebody has said which it may use.
- */
-bool wait_hop(unsigned cpus);
-
 /* What bench-waiting switches off, by name in WAIT_WITHOUT_ENV. For it only. */
 #define WAIT_WITHOUT_ENV "VGPU_WAIT_WITHOUT"
 extern const char *const wait_tricks[];
@@ -163,12 +143,10 @@ enum wait_trick {
 	WAIT_TRICK_SPIN,
 	WAIT_TRICK_LONELY,
 	WAIT_TRICK_YIELD,
-	WAIT_TRICK_HOP,
 	WAIT_TRICK_MOVE,
 	WAIT_TRICK_REST,
 	WAIT_TRICK_OTHERS,
 	WAIT_TRICK_WARM,
-	WAIT_TRICK_DETACH,
 	WAIT_TRICK_AWAKE,
 	WAIT_TRICK_LINK,
 	WAIT_N_TRICKS,

@@ -228,47 +228,6 @@ static void pollers_may_remove_each_other(void **state)
 	loop_free(a.loop);
 }
 
-static void count_fd(struct loop_source *src, uint32_t events, void *user)
-{
-	struct counts *c = user;
-
-	(void)src;
-	(void)events;
-	c->calls++;
-}
-
-static void detached_source_is_not_called(void **state)
-{
-	struct counts c = { 0 };
-	struct loop_source *s;
-	int p[2];
-
-	(void)state;
-	assert_int_equal(loop_new(&c.loop), 0);
-	assert_int_equal(pipe(p), 0);
-	assert_int_equal(loop_add_fd(c.loop, p[0], EPOLLIN, count_fd, &c, &s),
-			 0);
-	assert_int_equal(loop_detach(s), 0);
-	assert_int_equal(loop_detach(s), 0);
-	assert_int_equal(write(p[1], "x", 1), 1);
-	assert_int_equal(loop_run_once(c.loop, 0), 0);
-	/* What came meanwhile is reported then. */
-	assert_int_equal(loop_attach(s), 0);
-	assert_int_equal(loop_attach(s), 0);
-	assert_int_equal(loop_run_once(c.loop, 0), 1);
-	/* Changed while it was detached: holds from then on. */
-	assert_int_equal(loop_detach(s), 0);
-	assert_int_equal(loop_set_events(s, 0), 0);
-	assert_int_equal(loop_attach(s), 0);
-	assert_int_equal(loop_run_once(c.loop, 0), 0);
-	assert_int_equal(loop_detach(s), 0);
-	loop_remove(s);
-	close(p[0]);
-	close(p[1]);
-	loop_free(c.loop);
-	assert_int_equal(c.calls, 1);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,7 +236,6 @@ int main(void)
 		cmocka_unit_test(signal_is_a_callback),
 		cmocka_unit_test(pollers_spin_only_when_hot),
 		cmocka_unit_test(pollers_may_remove_each_other),
-		cmocka_unit_test(detached_source_is_not_called),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

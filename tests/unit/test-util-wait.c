@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What a thread does between two looks, and where it must not go to. */
+/* What a thread does between two looks. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-
-#include <sched.h>
 
 #include "util/wait.h"
 
@@ -163,76 +161,6 @@ static void a_bad_move_is_remembered(void **state)
 	assert_int_equal(wait_next(&p, moved + WAIT_MOVE_BAD_NS), WAIT_MOVE);
 }
 
-/* ---- to another cpu --------------------------------------------------- */
-
-static cpu_set_t mine(void)
-{
-	cpu_set_t set;
-
-	assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
-	return set;
-}
-
-static int first_of(const cpu_set_t *set)
-{
-	int cpu = 0;
-
-	while (!CPU_ISSET(cpu, set))
-		cpu++;
-	return cpu;
-}
-
-/* Alone on a machine of two it would be somewhere else; whatever else runs,
- * it may go everywhere afterwards. */
-static void it_may_go_everywhere_afterwards(void **state)
-{
-	cpu_set_t before = mine(), after;
-	unsigned cpus = wait_cpus();
-
-	(void)state;
-	if (cpus < 2 || cpus > WAIT_MAX_CPUS ||
-	    (unsigned)CPU_COUNT(&before) < cpus)
-		skip();
-	for (int i = 0; i < 20; i++) {
-		assert_true(wait_hop(cpus));
-		after = mine();
-		assert_true(CPU_EQUAL(&before, &after));
-	}
-}
-
-/* What somebody has set stays as it is. */
-static void who_is_pinned_stays(void **state)
-{
-	cpu_set_t before = mine(), one, after;
-	int cpu = first_of(&before);
-
-	(void)state;
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
-	for (unsigned cpus = 0; cpus < 4; cpus++) {
-		assert_false(wait_hop(cpus));
-		after = mine();
-		assert_true(CPU_EQUAL(&one, &after));
-		assert_int_equal(sched_getcpu(), cpu);
-	}
-	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
-}
-
-static void who_may_use_some_stays(void **state)
-{
-	cpu_set_t before = mine(), after;
-
-	(void)state;
-	/* As if there were one more than it may use */
-	assert_false(wait_hop((unsigned)CPU_COUNT(&before) + 1));
-	assert_false(wait_hop(0));
-	assert_false(wait_hop(1));
-	assert_false(wait_hop(WAIT_MAX_CPUS + 1));
-	after = mine();
-	assert_true(CPU_EQUAL(&before, &after));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,9 +170,6 @@ int main(void)
 		cmocka_unit_test(it_moves_once_and_then_rarely),
 		cmocka_unit_test(where_somebody_works_it_sleeps),
 		cmocka_unit_test(a_bad_move_is_remembered),
-		cmocka_unit_test(it_may_go_everywhere_afterwards),
-		cmocka_unit_test(who_is_pinned_stays),
-		cmocka_unit_test(who_may_use_some_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
