@@ -14,6 +14,7 @@
 
 #include "fuzz.h"
 #include "../unit/refgpu-half-rig.h"
+#include "rig/clock.h"
 
 #define PAGE	4096ull
 #define MAX_OPS 400u
@@ -183,7 +184,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t how = (uint8_t)take(&f.in, 1);
 
 	f.core->eager = how & 1;
-	f.core->tick = how & 2 ? RG_PUMP_NS / 3 : RIG_TICK;
+	clock_tick(how & 2 ? RG_PUMP_NS / 3 : RIG_TICK);
 	start(&f);
 	enable(&f, 0, REFGPU_PTE_SYSTEM | RAM_BASE | REFGPU_PTE_VALID, 0);
 	for (unsigned i = 0; i < MAX_OPS && f.in.len; i++)
@@ -191,7 +192,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* Vblanks would go on. */
 	rig_write(f.core, REFGPU_DISP_CONTROL, 0);
 	rig_write(f.core, REFGPU_IRQ_ENABLE, 0);
-	f.core->tick = RG_PUMP_NS;
+	clock_tick(RG_PUMP_NS);
 	rig_settle(f.core);
 	rig_free(f.core);
 	return 0;

@@ -5,9 +5,8 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "rig/clock.h"
 
 extern const struct vgpu_driver *const vgpu_driver_entry;
 
@@ -248,31 +247,14 @@ void vgpu_dma_unmap_done(struct vgpu_device *dev, uint64_t iova, uint64_t size)
 /* The parent half                                                     */
 /* ------------------------------------------------------------------ */
 
-/* Whoever waits for the parent half lets it run. */
+/* Whoever waits for the parent half lets it run: one who yields, and one who
+ * sleeps, since the clock's nanosleep() yields. */
 static struct vgpu_core *the_core;
 
 int sched_yield(void)
 {
 	if (the_core && !the_core->asleep)
 		rig_take(the_core, 1);
-	return 0;
-}
-
-int nanosleep(const struct timespec *req, struct timespec *rem)
-{
-	if (the_core)
-		the_core->clock += (uint64_t)req->tv_nsec;
-	return sched_yield();
-}
-
-/* Time goes by as it is looked at, so that a busy machine changes nothing. */
-int clock_gettime(clockid_t id, struct timespec *t)
-{
-	if (!the_core)
-		return (int)syscall(SYS_clock_gettime, id, t);
-	the_core->clock += the_core->tick;
-	t->tv_sec = (time_t)(the_core->clock / 1000000000u);
-	t->tv_nsec = (long)(the_core->clock % 1000000000u);
 	return 0;
 }
 
@@ -641,8 +623,8 @@ struct vgpu_core *rig_new(void)
 	struct vgpu_device *dev;
 
 	REQUIRE(core);
-	core->clock = 1000000000u;
-	core->tick = RIG_TICK;
+	/* Time goes by as it is looked at. */
+	clock_tick(RIG_TICK);
 	the_core = core;
 	core->ram = zeroes(RAM_SIZE);
 	core->vram = zeroes(VRAM_SIZE);

@@ -36,7 +36,7 @@
 #define VRAM_SIZE (64ull << 20)
 #define RO_PAGE	  17u /* of RAM: the client lets the device only read it */
 
-#define RIG_TICK 100u /* ns */
+#define RIG_TICK 100u /* ns that each look at the clock takes */
 
 #define HW_VA	     (1u << 16) /* pages that the hardware's tables have */
 #define HW_PAGES(va) ((va) >> 12)
@@ -64,8 +64,7 @@ struct vgpu_core {
 	struct vgpu_plane plane;
 	bool memory_given;
 	unsigned unmaps_done;
-	unsigned sections;    /* open */
-	uint64_t clock, tick; /* ns; and more with each look at it */
+	unsigned sections; /* open */
 	/* The parent half */
 	struct rg_shared *shared;
 	struct vgpu_ring ring;

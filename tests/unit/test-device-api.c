@@ -24,6 +24,7 @@
 #include "device/region.h"
 #include "dma/space.h"
 #include "pci/config.h"
+#include "rig/clock.h"
 #include "rig/inproc-client.h"
 #include "state/arena.h"
 #include "util/log.h"
@@ -526,8 +527,8 @@ static void asynchronous_copies(const uint8_t *ram)
 	assert_int_equal(
 		vgpu_dma_write_async(&dev, 128, "async", 6, on_copied, &wish),
 		0);
-	while (!n_done)
-		assert_true(loop_run_once(f.loop, 10000) > 0);
+	clock_run(f.loop, 1 * MS);
+	assert_true(n_done);
 	assert_int_equal(done_err, 0);
 	assert_string_equal((const char *)ram + 128, "async");
 	assert_int_equal(
@@ -543,8 +544,8 @@ static void asynchronous_copies(const uint8_t *ram)
 	assert_int_equal(vgpu_dma_read_async(&dev, 2 * RAM_SIZE, text, 6,
 					     on_copied, &wish),
 			 0);
-	while (!n_done)
-		assert_true(loop_run_once(f.loop, 10000) > 0);
+	clock_run(f.loop, 1 * MS);
+	assert_true(n_done);
 	assert_int_equal(done_err, -ENOTCONN);
 }
 
@@ -618,9 +619,11 @@ static void timers_and_accounts(void **state)
 
 	(void)state;
 	assert_int_equal(vgpu_timer_new(&dev, on_time, &fired, &timer), 0);
-	assert_int_equal(vgpu_timer_arm(timer, 1), 0);
-	while (!fired)
-		assert_true(loop_run_once(f.loop, 10000) > 0);
+	assert_int_equal(vgpu_timer_arm(timer, 3 * S), 0);
+	clock_run(f.loop, 3 * S - 1);
+	assert_int_equal(fired, 0);
+	clock_run(f.loop, 1);
+	assert_int_equal(fired, 1);
 	vgpu_timer_free(timer);
 	vgpu_timer_free(NULL);
 	vgpu_device_account(&dev, 2, 77);

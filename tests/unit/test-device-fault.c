@@ -28,6 +28,7 @@
 #include "device/eventfd.h"
 #include "rig/driver.h"
 #include "dma/budget.h"
+#include "rig/clock.h"
 #include "session/private.h"
 #include "vfio-user-build.h"
 
@@ -362,8 +363,7 @@ static unsigned visit(struct session_server *server, int n)
 	run();
 	fail_in = 0;
 	/* What could not leave at once has a time limit. */
-	for (int i = 0; server->core->client && i < 10; i++)
-		loop_run_once(rig.loop, 1000);
+	clock_run(rig.loop, 10 * S);
 	assert_null(server->core->client);
 	run();
 	return errors;

@@ -18,6 +18,7 @@
 
 #include "device/module.h"
 #include "hub/hub.h"
+#include "rig/clock.h"
 #include "uplink/private.h"
 #include "util/bytes.h"
 #include "util/loop.h"
@@ -171,7 +172,7 @@ static int setup(void **state)
 	strcpy(h.type, type.name);
 	assert_int_equal(wire_send(r->fd, WIRE_HELLO, 0, &h, sizeof(h), NULL),
 			 0);
-	loop_run_once(r->loop, 100);
+	clock_run(r->loop, 0);
 	assert_int_equal(wire_receive(r->fd, 1000, &header, &welcome,
 				      sizeof(welcome), &r->fds),
 			 sizeof(welcome));
@@ -207,7 +208,7 @@ static int give(struct rig *r, unsigned id, int fd, uint64_t offset,
 	assert_int_equal(wire_send(r->calls, WIRE_GIVE, ++r->seq, &g, sizeof(g),
 				   &fds),
 			 0);
-	loop_run_once(r->loop, 100);
+	clock_run(r->loop, 0);
 	assert_int_equal(wire_receive(r->calls, 1000, &header, &reply,
 				      sizeof(reply), NULL),
 			 sizeof(reply));
@@ -252,7 +253,7 @@ static void test_the_instance_goes(void **state)
 	assert_int_equal(give(r, 3, fd, 0, PAGE), 0);
 	close(r->fd);
 	r->fd = -1;
-	loop_run_once(r->loop, 1000);
+	clock_run(r->loop, 0);
 	assert_int_equal(fake.gone, 2);
 	assert_true(fake.inst_gone);
 	close(fd);

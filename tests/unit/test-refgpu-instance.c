@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a guest of a refgpu vGPU sees, and what reaches the parent half. */
 #include "refgpu-guest.h"
+#include "rig/clock.h"
 
 /* ------------------------------------------------------------------ */
 
@@ -451,7 +452,7 @@ static void a_turn_ends_as_the_ring_is_full(void **state)
 	enable(g, 1, REFGPU_ENGINE_RENDER);
 	g->core->eager = false;
 	g->core->asleep = true;
-	g->core->tick = RG_PUMP_NS;
+	clock_tick(RG_PUMP_NS);
 	fence(g, DATA_VA, 1);
 	ring(g);
 	rig_doorbell(g->core, 1);
@@ -461,7 +462,7 @@ static void a_turn_ends_as_the_ring_is_full(void **state)
 	rig_settle(g->core);
 	assert_int_equal(at(g, DATA_VA), 1);
 	assert_int_equal(ctx(g, REFGPU_CTX_STATE), REFGPU_STATE_IDLE);
-	g->core->tick = RIG_TICK;
+	clock_tick(RIG_TICK);
 	g->core->asleep = false;
 	g->core->eager = true;
 }

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "rig/clock.h"
 #include "state/arena.h"
 #include "transport/conn-private.h"
 #include "util/bytes.h"
@@ -214,8 +215,8 @@ static inline void rig_run(struct rig *rig)
 /* Until closed(), which the drain timer bounds. */
 static inline void rig_run_closed(struct rig *rig)
 {
-	while (!rig->closed)
-		assert_true(loop_run_once(rig->loop, 10000) > 0);
+	clock_run(rig->loop, CONN_DRAIN_MS * MS);
+	assert_true(rig->closed);
 }
 
 static inline ssize_t peer_send(struct rig *rig, const void *p, size_t n)
