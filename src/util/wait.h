@@ -56,6 +56,7 @@
 /* So long there is no polling then, at first and at most. */
 #define WAIT_REST_MIN_NS (5ull * 1000 * 1000)
 #define WAIT_REST_MAX_NS (1280ull * 1000 * 1000)
+
 /* Where the peer runs, as far as it shows. All zero at first. */
 struct wait_place {
 	unsigned looks;	      /* since the last yield */
