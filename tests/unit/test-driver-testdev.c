@@ -11,7 +11,9 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
+#include "device/doorbell.h"
 #include "rig/clock.h"
 #include "rig/driver.h"
 
@@ -273,6 +275,40 @@ static void engine_time_is_counted(void **state)
 	assert_int_equal(stats->engine_ns[1], 900);
 }
 
+static void doorbells_ring_by_eventfd(void **state)
+{
+	struct rig *r = *state;
+	struct doorbell_fd fds[REGION_MAX_AREAS], again[REGION_MAX_AREAS];
+
+	rig_attach(r);
+	assert_int_equal(doorbells_offer(r->core, MIX, fds, REGION_MAX_AREAS),
+			 0);
+	assert_int_equal(doorbells_offer(r->core, REGS, fds, 1), 1);
+	assert_int_equal(doorbells_offer(r->core, REGS, fds, REGION_MAX_AREAS),
+			 2);
+	assert_int_equal(fds[0].offset, 0xa00);
+	assert_int_equal(fds[0].size, 4);
+	assert_int_equal(fds[1].offset, 0xa04);
+	assert_true(fds[0].fd != fds[1].fd);
+	assert_int_equal(rd(r, REGS, 0x914, 4), 0);
+	assert_int_equal(eventfd_write(fds[0].fd, 1), 0);
+	assert_int_equal(eventfd_write(fds[1].fd, 3), 0);
+	rig_turn(r);
+	assert_int_equal(rd(r, REGS, 0x914, 4), 2); /* 3 at once are one */
+	assert_int_equal(r->core->stats.doorbells, 2);
+	wr(r, REGS, 0xa00, 1, 4); /* an access rings as well */
+	assert_int_equal(rd(r, REGS, 0x914, 4), 3);
+	/* Asked again: the same ones */
+	assert_int_equal(doorbells_offer(r->core, REGS, again,
+					 REGION_MAX_AREAS),
+			 2);
+	assert_int_equal(again[1].fd, fds[1].fd);
+	/* They go with the client. */
+	inproc_detach(&r->client);
+	assert_null(r->core->doorbells);
+	assert_int_equal(eventfd_write(fds[0].fd, 1), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +316,7 @@ int main(void)
 		TEST(windows_split_and_join),  TEST(windows_have_their_ways),
 		TEST(areas_are_of_every_kind), TEST(it_has_one_of_everything),
 		TEST(timers_fire_once),	       TEST(engine_time_is_counted),
+		TEST(doorbells_ring_by_eventfd),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
