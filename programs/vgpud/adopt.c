@@ -20,6 +20,12 @@
 #include "util/log.h"
 #include "process.h"
 
+static void fail(struct instance *instance, const char *why)
+{
+	machine_enter(&instance->machine, BROKEN_DOWN);
+	instance_set_reason(instance, why);
+}
+
 static void load(struct manager *m, const char *uuid,
 		 const struct definition *def, const char *problem,
 		 bool transient)
@@ -28,6 +34,7 @@ static void load(struct manager *m, const char *uuid,
 	struct instance *instance;
 	struct parent *parent;
 	struct parent_type *type = NULL;
+	char why[512];
 	int err;
 
 	if (!def) {
@@ -43,19 +50,19 @@ static void load(struct manager *m, const char *uuid,
 	instance->transient = transient;
 	if (!def) {
 		instance->broken = true;
-		instance_set_state(instance, STATE_FAILED, "%s", problem);
+		fail(instance, problem);
 		return;
 	}
 	parent = registry_find_parent(m->registry, def->parent);
 	if (parent)
 		type = parent_find_type(parent, def->type);
 	if (!type) {
-		instance_set_state(instance, STATE_FAILED,
-				   "parent '%s' does not offer type '%s'%s%s",
-				   def->parent, def->type,
-				   parent && parent->error ? ": " : "",
-				   parent && parent->error ? parent->error
-							   : "");
+		snprintf(why, sizeof(why),
+			 "parent '%s' does not offer type '%s'%s%s",
+			 def->parent, def->type,
+			 parent && parent->error ? ": " : "",
+			 parent && parent->error ? parent->error : "");
+		fail(instance, why);
 		manager_problem(m, "instance %s: %s", uuid, instance->reason);
 		return;
 	}
@@ -99,8 +106,6 @@ static void look_at(struct manager *m, const char *uuid)
 	if (!err) {
 		log_info(uuid, "its worker %d runs: found again",
 			 (int)process_pid(instance->worker));
-		if (!instance->broken)
-			instance_set_state(instance, STATE_STARTING, NULL);
 		return;
 	}
 	if (err != -ESRCH) {
@@ -142,8 +147,10 @@ static int look_at_all(struct manager *m)
 int manager_reconcile(struct manager *m)
 {
 	uint64_t from = loop_now_ns();
-	int err = store_load(m->paths->state_dir, on_loaded, m);
+	int err;
 
+	machine_hold(&m->queue);
+	err = store_load(m->paths->state_dir, on_loaded, m);
 	if (err) {
 		log_error(m->paths->state_dir,
 			  "cannot read the definitions there: %s",
@@ -161,9 +168,10 @@ int manager_reconcile(struct manager *m)
 		struct instance *instance = m->instances[i];
 
 		if (instance->def.autostart && instance->parent &&
-		    instance->state == STATE_DEFINED)
+		    instance->machine.state == DEFINED)
 			instance_launch(instance);
 	}
+	machine_release(&m->queue);
 	hubs_review(m);
 	log_info(NULL, "%zu instances found in %u ms", m->n_instances,
 		 (unsigned)((loop_now_ns() - from) / 1000000u));

@@ -27,49 +27,68 @@ static struct json_object *terms(const struct instance *instance)
 static void on_introduced(int err, struct control_result *result, void *user)
 {
 	const char *problem = control_answer_problem(err, result);
-	struct instance *instance = user;
+	struct await *wait = user;
+	struct instance *instance =
+		list_entry(wait, struct instance, machine.wait);
 	char why[512];
 
+	fault_point_of("parent", "introduced");
 	if (!problem && !result->n_fds)
 		problem = "it sends no connection";
 	if (problem)
 		snprintf(why, sizeof(why),
 			 "its parent '%s' does not take it: %s",
 			 instance->def.parent, problem);
-	control_caller_free(steal_ptr(instance->introducing));
-	fault_point_of("parent", "introduced");
-	instance_introduced(instance,
-			    problem ? -1 : steal_fd(&result->fds[0]),
-			    problem ? why : NULL);
+	else
+		instance->connection = steal_fd(&result->fds[0]);
+	control_caller_free(steal_ptr(wait->op));
+	await_done(wait, problem ? -EIO : 0, problem ? why : NULL);
 }
 
-int hub_introduce(struct instance *instance)
+int hub_introduce(struct instance *instance, struct await *wait)
 {
 	struct hub *s = hub_find(instance->manager, instance->def.parent);
+	struct control_caller *caller = NULL;
 	struct json_object *params;
+	int err;
 
 	if (!s || !s->process)
 		return -ENOTCONN;
+	instance->connection = close_fd(instance->connection);
 	params = terms(instance);
 	json_set_string(&params, "type", instance->def.type);
 	fault_point_of("parent", "introduce");
-	return control_ask(instance->manager->loop, s->control,
-			   "io.vgpud.Parent.Introduce", params, false,
-			   HUB_ANSWER_NS, on_introduced, instance,
-			   &instance->introducing);
+	err = control_ask(instance->manager->loop, s->control,
+			  "io.vgpud.Parent.Introduce", params, false,
+			  HUB_ANSWER_NS, on_introduced, wait, &caller);
+	wait->op = caller;
+	return err;
+}
+
+static struct hub_terms now(const struct instance *instance)
+{
+	return (struct hub_terms){ instance_weight(instance), instance->def.cap,
+				   instance->pin_lease };
+}
+
+static bool is_news(const struct hub_terms *a, const struct hub_terms *b)
+{
+	return a->weight != b->weight || a->cap != b->cap ||
+	       a->pin_lease != b->pin_lease;
 }
 
 static void on_told(int err, struct control_result *result, void *user)
 {
 	const char *problem = control_answer_problem(err, result);
 	struct instance *instance = user;
+	struct hub_terms terms = now(instance);
 
 	if (problem)
 		log_warning(instance->def.uuid,
 			    "its parent can't be told what it may have: %s",
 			    problem);
 	control_caller_free(steal_ptr(instance->telling));
-	if (instance->tell_again)
+	if (is_news(&terms, &instance->told))
 		hub_tell(instance);
 	else
 		instance_terms_told(instance);
@@ -81,11 +100,9 @@ void hub_tell(struct instance *instance)
 	struct hub *s = hub_find(instance->manager, instance->def.parent);
 	int err = -ENOTCONN;
 
-	if (instance->telling) {
-		instance->tell_again = true;
-		return;
-	}
-	instance->tell_again = false;
+	if (instance->telling)
+		return; /* on_told() sees what has changed since */
+	instance->told = now(instance);
 	if (s && s->process)
 		err = control_ask(instance->manager->loop, s->control,
 				  "io.vgpud.Parent.Change", terms(instance),
@@ -95,12 +112,4 @@ void hub_tell(struct instance *instance)
 		log_warning(instance->def.uuid,
 			    "its parent can't be told what it may have: %s",
 			    strerror(-err));
-}
-
-void hub_forget(struct instance *instance)
-{
-	list_remove(&instance->awaiting);
-	control_caller_free(steal_ptr(instance->introducing));
-	control_caller_free(steal_ptr(instance->telling));
-	instance->tell_again = false;
 }

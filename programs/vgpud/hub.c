@@ -81,7 +81,7 @@ void hub_free(struct hub *s)
 static bool uses(const struct instance *instance, const struct hub *s)
 {
 	return !strcmp(instance->def.parent, s->name) &&
-	       (instance->worker || instance->state == STATE_STARTING);
+	       (instance->worker || instance_state(instance) == STATE_STARTING);
 }
 
 bool hub_is_used(const struct hub *s)
@@ -112,6 +112,18 @@ static void on_linger(struct loop_source *src, void *user)
 
 /* ---- its life ------------------------------------------------------- */
 
+/* Those who wait for it. */
+static void end_waits(struct hub *s, int err, const char *why)
+{
+	while (!list_empty(&s->waiting)) {
+		struct await *wait =
+			list_entry(s->waiting.next, struct await, link);
+
+		list_remove(&wait->link);
+		await_done(wait, err, why);
+	}
+}
+
 static void on_ready(struct process *process, void *user)
 {
 	struct hub *s = user;
@@ -119,43 +131,14 @@ static void on_ready(struct process *process, void *user)
 	if (!s->adopted)
 		event(s, "parent-started", NULL);
 	fault_point_of("parent", "ready");
-	while (!list_empty(&s->waiting)) {
-		struct instance *next =
-			list_entry(s->waiting.next, struct instance, awaiting);
-
-		list_remove(&next->awaiting);
-		instance_launch(next);
-	}
+	machine_hold(&s->manager->queue);
+	end_waits(s, 0, NULL);
 	hubs_review(s->manager);
+	machine_release(&s->manager->queue);
 }
 
 static void on_client(struct process *process, pid_t pid, uid_t uid, void *user)
 {
-}
-
-/* Those who wait for it, or for its answer. Each may vanish in that. */
-static void fail_waiting(struct hub *s, const char *why)
-{
-	struct manager *m = s->manager;
-
-	while (!list_empty(&s->waiting)) {
-		struct instance *next =
-			list_entry(s->waiting.next, struct instance, awaiting);
-
-		list_remove(&next->awaiting);
-		instance_failed(next, why);
-	}
-	for (size_t i = 0; i < m->n_instances; i++) {
-		struct instance *instance = m->instances[i];
-
-		if (!instance->introducing || !uses(instance, s))
-			continue;
-		hub_forget(instance);
-		instance_unqueue(instance);
-		instance_failed(instance, why);
-		i = (size_t)-1; /* from the beginning: the array may be another
-				 */
-	}
 }
 
 static void describe_end(const struct hub *s, const char *why, char *buf,
@@ -176,7 +159,7 @@ static void doom_users(struct hub *s, const char *why)
 	struct manager *m = s->manager;
 
 	for (size_t i = 0; i < m->n_instances; i++)
-		if (m->instances[i]->worker && uses(m->instances[i], s))
+		if (uses(m->instances[i], s))
 			instance_doom(m->instances[i], why);
 }
 
@@ -185,6 +168,7 @@ static void start(struct hub *s);
 static void on_ended(struct process *process, const char *why, void *user)
 {
 	struct hub *s = user;
+	struct machine_queue *queue = &s->manager->queue;
 	bool wanted = s->stopping;
 	char message[640], end[384], said[128] = "";
 
@@ -198,6 +182,7 @@ static void on_ended(struct process *process, const char *why, void *user)
 		process_log_last_words(process);
 		hub_count_death(s, end);
 	}
+	machine_hold(queue);
 	s->process = NULL;
 	process_free(process);
 	describe_end(s, end, message, sizeof(message));
@@ -207,13 +192,14 @@ static void on_ended(struct process *process, const char *why, void *user)
 	if (wanted)
 		process_clean(s->dir);
 	if (s->dropped) {
-		fail_waiting(s, message);
+		end_waits(s, -EIO, message);
 		hub_free(s);
 	} else if (!wanted) {
-		fail_waiting(s, message);
+		end_waits(s, -EIO, message);
 	} else if (!list_empty(&s->waiting)) {
 		start(s); /* they came when it was just going */
 	}
+	machine_release(queue);
 }
 
 static const struct process_ops ops = { on_ready, on_client, on_ended };
@@ -287,7 +273,7 @@ static void start(struct hub *s)
 	if (!err)
 		return;
 	describe_start(s, err, why, sizeof(why));
-	fail_waiting(s, why);
+	end_waits(s, -EIO, why);
 }
 
 static void on_backoff(struct loop_source *src, void *user)
@@ -329,7 +315,7 @@ void hub_drop(struct hub *s)
 		hub_stop(s);
 		return;
 	}
-	fail_waiting(s, why);
+	end_waits(s, -EIO, why);
 	hub_free(s);
 }
 
@@ -387,7 +373,15 @@ static int begin(struct hub *s, char *why, size_t size)
 	return err == -EINPROGRESS ? -EIO : err;
 }
 
-int hub_await(struct instance *instance, char *why, size_t size)
+bool hub_is_ready(const struct instance *instance)
+{
+	const struct hub *s = hub_find(instance->manager, instance->def.parent);
+
+	return s && s->process && process_is_ready(s->process) && !s->stopping;
+}
+
+int hub_await(struct instance *instance, struct await *wait, char *why,
+	      size_t size)
 {
 	struct manager *m = instance->manager;
 	const char *name = instance->def.parent;
@@ -414,6 +408,6 @@ int hub_await(struct instance *instance, char *why, size_t size)
 	err = begin(s, why, size);
 	if (err)
 		return err;
-	list_insert(&s->waiting, &instance->awaiting);
+	list_insert(&s->waiting, &wait->link);
 	return -EINPROGRESS;
 }

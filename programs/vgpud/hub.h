@@ -26,6 +26,7 @@
 
 struct instance;
 struct manager;
+struct await;
 
 /* How long one is kept that nobody uses. */
 #define HUB_LINGER_NS (5ull * 1000000000ull)
@@ -43,24 +44,25 @@ struct manager;
 /* Does it use hardware by a vgpu-parent of ours? */
 bool hub_needed(const struct instance *instance);
 
+/* Is it there, and ready? */
+bool hub_is_ready(const struct instance *instance);
+
 /**
  * hub_await() - is there a vgpu-parent for it?
  * @why: @size bytes for a sentence's end on failure: "its parent ..."
  *
- * Return: 0: it is ready; -EINPROGRESS: it is being started, and
- * instance_launch() or instance_failed() is called; others: it can't be.
+ * Return: 0: it is ready; -EINPROGRESS: it is being started, and @wait is done
+ * then; to call it off, take its link out; others: it can't be.
  */
-int hub_await(struct instance *instance, char *why, size_t size);
+int hub_await(struct instance *instance, struct await *wait, char *why,
+	      size_t size);
 
-/* Get it a connection: instance_introduced() follows, later. Negative errno:
- * it does not. */
-int hub_introduce(struct instance *instance);
+/* Get it a connection: @wait is done then. To call it off, free the caller that
+ * is @wait->op. Negative errno: it is not begun. */
+int hub_introduce(struct instance *instance, struct await *wait);
 
 /* New terms for its running worker: instance_terms_told() follows, later. */
 void hub_tell(struct instance *instance);
-
-/* It waits for nothing any more. */
-void hub_forget(struct instance *instance);
 
 /* Something uses one more, or less. */
 void hubs_review(struct manager *manager);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* One instance: its state, and its worker. */
+/* One instance: how it stands, and its worker. */
 #include "instance.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,14 +12,15 @@
 #include "command.h"
 #include "config.h"
 #include "events.h"
+#include "fault.h"
 #include "hub.h"
+#include "process.h"
 #include "registry.h"
+#include "store.h"
 #include "util/bytes.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/text.h"
-#include "../common/usage.h"
-#include "process.h"
 
 const char *state_name(enum state state)
 {
@@ -43,24 +43,40 @@ char *instance_path(const struct instance *instance, const char *what)
 	return path;
 }
 
-void instance_set_state(struct instance *instance, enum state state,
-			const char *fmt, ...)
+static void set_text(char **text, const char *to)
 {
-	char *reason = NULL;
-	va_list ap;
+	char *copy = to ? strdup(to) : NULL;
 
-	if (fmt) {
-		va_start(ap, fmt);
-		if (vasprintf(&reason, fmt, ap) < 0)
-			reason = NULL;
-		va_end(ap);
-		if (reason)
-			text_make_printable(reason);
+	if (copy)
+		text_make_printable(copy);
+	free(*text);
+	*text = copy;
+}
+
+void instance_set_reason(struct instance *instance, const char *reason)
+{
+	set_text(&instance->reason, reason);
+}
+
+void instance_set_why(struct instance *instance, const char *why)
+{
+	set_text(&instance->why, why);
+}
+
+enum state instance_state(const struct instance *instance)
+{
+	switch (machine_place(&instance->machine)) {
+	case WRITING:
+	case DEFINED:
+		return STATE_DEFINED;
+	case BROKEN_DOWN:
+		return STATE_FAILED;
 	}
-	free(instance->reason);
-	instance->reason = reason;
-	instance->state = state;
-	hubs_review(instance->manager);
+	if (instance->broken)
+		return STATE_FAILED;
+	if (!instance->worker || !process_is_ready(instance->worker))
+		return STATE_STARTING;
+	return instance->client_pid ? STATE_ATTACHED : STATE_ACTIVE;
 }
 
 void instance_event(struct instance *instance, const char *kind,
@@ -79,166 +95,112 @@ void instance_event(struct instance *instance, const char *kind,
 				    .message = message });
 }
 
-void instance_done(struct instance *instance, int err, const char *message)
+void instance_answer(struct instance *instance, int err, const char *message)
 {
-	manager_fn done = instance->done;
+	manager_fn done = steal_ptr(instance->done);
 
-	instance->change = CHANGE_NONE;
-	instance->done = NULL;
+	instance->request = REQUEST_NONE;
 	if (done)
 		done(err, message, instance, instance->user);
 }
 
-/* ---- the worker ----------------------------------------------------- */
+/* ---- its place ------------------------------------------------------ */
 
-/* It stands in nobody's way any more. */
-static void launched(struct instance *instance)
+static bool has_turn(unsigned state)
 {
-	struct manager *m = instance->manager;
-
-	if (!instance->launching)
-		return;
-	instance->launching = false;
-	m->starting--;
+	return state == INTRODUCING || state == BOOTING;
 }
 
 /* There is room for more. */
-static void launch_next(struct manager *m)
+static void give_turn(struct manager *m)
 {
-	while (!list_empty(&m->start_queue) && m->starting < MANAGER_STARTS) {
-		struct instance *next = list_entry(m->start_queue.next,
-						   struct instance, queued);
+	struct await *wait;
 
-		list_remove(&next->queued);
-		instance_launch(next);
-	}
+	if (list_empty(&m->start_queue) || m->starting >= MANAGER_STARTS)
+		return;
+	wait = list_entry(m->start_queue.next, struct await, link);
+	list_remove(&wait->link);
+	await_done(wait, 0, NULL);
 }
+
+void instance_moved(struct machine *machine, unsigned from)
+{
+	struct instance *instance =
+		list_entry(machine, struct instance, machine);
+	struct manager *m = instance->manager;
+	unsigned to = machine_place(machine);
+
+	if (machine->state != BOOTING)
+		instance->connection = close_fd(instance->connection);
+	if (to == AT_HUB || to == RUNNING || to == DEFINED) {
+		instance_set_why(instance, NULL);
+		if (!instance->broken)
+			instance_set_reason(instance, NULL);
+	}
+	m->starting += has_turn(machine->state);
+	m->starting -= has_turn(from);
+	if (has_turn(from) || from == IN_QUEUE)
+		give_turn(m);
+	hubs_review(m);
+}
+
+void instance_gone(struct machine *machine)
+{
+	instance_free(list_entry(machine, struct instance, machine));
+}
+
+/* ---- the worker ----------------------------------------------------- */
 
 static void on_ready(struct process *worker, void *user)
 {
 	struct instance *instance = user;
-	struct manager *m = instance->manager;
 
-	launched(instance);
 	manager_first_lease(instance);
-	instance_started(instance);
-	launch_next(m);
+	if (instance->request)
+		fault_point("worker-ready");
+	hubs_review(instance->manager);
+	if (instance->machine.wait.kind == &wait_ready)
+		await_done(&instance->machine.wait, 0, NULL);
 }
 
 static void on_client(struct process *worker, pid_t pid, uid_t uid, void *user)
 {
 	struct instance *instance = user;
-	bool was = instance->client_pid;
-	uid_t old = instance->client_uid;
 	char text[64];
 
 	if (instance->client_pid == pid)
 		return;
+	instance_client_left(instance);
 	instance->client_pid = pid;
 	instance->client_uid = uid;
-	if (was) {
-		if (instance->state == STATE_ATTACHED)
-			instance_set_state(instance, STATE_ACTIVE, NULL);
-		instance_event(instance, "detached", NULL);
-		manager_lease(instance->manager, old);
-	}
-	if (pid) {
-		if (instance->state == STATE_ACTIVE)
-			instance_set_state(instance, STATE_ATTACHED, NULL);
-		snprintf(text, sizeof(text), "pid %d, uid %u", (int)pid,
-			 (unsigned)uid);
-		instance_event(instance, "attached", text);
-		manager_lease(instance->manager, uid);
-	}
+	if (!pid)
+		return;
+	snprintf(text, sizeof(text), "pid %d, uid %u", (int)pid, (unsigned)uid);
+	instance_event(instance, "attached", text);
+	manager_lease(instance->manager, uid);
 }
 
-static bool end_is_wanted(const struct instance *instance)
+void instance_client_left(struct instance *instance)
 {
-	return instance->change == CHANGE_STOP ||
-	       instance->change == CHANGE_REMOVE;
-}
-
-/* What becomes of it, now that it is known why its worker has ended. */
-static void judge(struct instance *instance, const char *why)
-{
-	struct manager *m = instance->manager;
-	struct process *worker = instance->worker;
-	bool ready = process_is_ready(worker), was = instance->client_pid;
-	cleanup_free char *doom = steal_ptr(instance->doom);
-	bool wanted = end_is_wanted(instance);
-	uid_t uid = instance->client_uid;
-	char text[512], said[256] = "";
-
-	if (!ready) /* no guest has been heard: these are its own words */
-		process_last_line(worker, said, sizeof(said));
-	snprintf(text, sizeof(text), "its worker %s%s%s", why,
-		 *said ? ", and said: " : "", said);
-	log_line(wanted ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, instance->def.uuid,
-		 "worker %d %s", (int)process_pid(worker), why);
-	if (!wanted)
-		process_log_last_words(worker);
-	if (process_exit_status(worker) == EXIT_CODE_PARENT && !doom)
-		snprintf(text, sizeof(text),
-			 "its parent '%s' has dropped it (its worker %s): the "
-			 "logs of vgpud and of the vGPU say why",
-			 instance->def.parent, why);
-	instance->worker = NULL;
+	if (!instance->client_pid)
+		return;
 	instance->client_pid = 0;
-	launched(instance);
-	process_free(worker);
-	if (was) {
-		instance_event(instance, "detached", NULL);
-		manager_lease(m, uid);
-	}
-	if (ready || wanted)
-		instance_ended(instance, doom ? doom : text);
-	else
-		instance_failed(instance, doom ? doom : text);
-	hubs_review(m);
-	launch_next(m);
+	instance_event(instance, "detached", NULL);
+	manager_lease(instance->manager, instance->client_uid);
 }
 
-static void on_verdict(struct loop_source *src, void *user)
-{
-	struct instance *instance = user;
-	cleanup_free char *why = steal_ptr(instance->ended_why);
-
-	if (why)
-		judge(instance, why);
-}
-
-/* It says, or may say, that it ended since its parent has: but the kernel
- * closes a process's connections before it tells that the process has ended. */
-static bool await_verdict(struct instance *instance, const char *why)
-{
-	int status = process_exit_status(instance->worker);
-
-	if ((status != EXIT_CODE_PARENT && status != PROCESS_UNKNOWN) ||
-	    !hub_needed(instance))
-		return false;
-	if (!instance->verdict &&
-	    loop_add_timer(instance->manager->loop, on_verdict, instance,
-			   &instance->verdict))
-		return false;
-	if (loop_arm_timer(instance->verdict, INSTANCE_VERDICT_NS, 0))
-		return false;
-	instance->ended_why = strdup(why);
-	return instance->ended_why;
-}
-
-/*
- * Why it ended is, in this order: what the daemon did to it (@doom); what its
- * parent's end says, if that was first; its own end, as worker.h has it.
- */
 static void on_worker_ended(struct process *worker, const char *why, void *user)
 {
 	struct instance *instance = user;
+	struct manager *m = instance->manager;
 
-	hubs_check(instance->manager);
-	if (!instance->doom && !end_is_wanted(instance) &&
-	    await_verdict(instance, why))
-		return;
-	judge(instance, why);
+	machine_hold(&m->queue);
+	hubs_check(m); /* its hub's end comes first */
+	if (instance->machine.wait.kind == &wait_end)
+		await_done(&instance->machine.wait, 0, NULL);
+	else
+		machine_post(&instance->machine, ENDED);
+	machine_release(&m->queue);
 }
 
 static const struct process_ops worker_ops = { on_ready, on_client,
@@ -264,18 +226,10 @@ static struct process_config worker_config(const struct instance *instance,
 	};
 }
 
-void instance_unqueue(struct instance *instance)
+int instance_start_worker(struct instance *instance)
 {
-	list_remove(&instance->queued);
-	hub_forget(instance);
-	launched(instance);
-}
-
-/* @parent_fd: taken; -1: none is needed */
-static int start_worker(struct instance *instance, int parent_fd)
-{
+	cleanup_fd int connection = steal_fd(&instance->connection);
 	cleanup_free char *dir = instance_path(instance, NULL);
-	cleanup_fd int connection = parent_fd;
 	struct process_config config;
 	struct command command;
 	int err;
@@ -294,85 +248,38 @@ static int start_worker(struct instance *instance, int parent_fd)
 	return err;
 }
 
-static void not_started(struct instance *instance, int err)
-{
-	char why[160];
-
-	launched(instance);
-	snprintf(why, sizeof(why), "its worker can't be started (in %s): %s",
-		 instance->manager->paths->runtime_dir, strerror(-err));
-	instance_failed(instance, why);
-}
-
-void instance_introduced(struct instance *instance, int fd, const char *why)
-{
-	struct manager *m = instance->manager;
-	int err;
-
-	if (why) {
-		launched(instance);
-		instance_failed(instance, why);
-	} else {
-		err = start_worker(instance, fd);
-		if (err)
-			not_started(instance, err);
-	}
-	launch_next(m);
-}
-
-/* Is what it is made of there? Return: 0; -EINPROGRESS: that tells; -ENODEV: it
- * has failed. */
-static int prepare(struct instance *instance)
-{
-	char why[512];
-	int err = 0;
-
-	if (!instance->parent) {
-		snprintf(why, sizeof(why),
-			 "its parent '%s' does not offer type '%s' any more",
-			 instance->def.parent, instance->def.type);
-		err = -ENODEV;
-	} else if (hub_needed(instance)) {
-		err = hub_await(instance, why, sizeof(why));
-	}
-	if (!err || err == -EINPROGRESS)
-		return err;
-	instance_failed(instance, why);
-	return -ENODEV;
-}
-
 void instance_launch(struct instance *instance)
 {
-	struct manager *m = instance->manager;
-	int err;
-
-	instance_set_state(instance, STATE_STARTING, NULL);
-	if (prepare(instance))
-		return;
-	if (m->starting >= MANAGER_STARTS) {
-		list_insert(&m->start_queue, &instance->queued);
-		return;
-	}
-	instance->launching = true;
-	m->starting++;
-	if (hub_needed(instance)) {
-		instance->pin_lease = manager_first_part(m);
-		err = hub_introduce(instance);
-	} else {
-		err = start_worker(instance, -1);
-	}
-	if (err)
-		not_started(instance, err);
+	machine_post(&instance->machine, START);
 }
 
 void instance_doom(struct instance *instance, const char *why)
 {
-	if (!instance->doom)
+	if (!instance->doom &&
+	    (instance->worker || instance->machine.state == INTRODUCING))
 		instance->doom = strdup(why);
-	/* Not here: who calls is going through all of them. */
-	if (instance->ended_why && !loop_arm_timer(instance->verdict, 1, 0))
-		return;
-	process_stop(instance->worker);
+	machine_post(&instance->machine, HUB_LOST);
+}
+
+void instance_clean_folder(struct instance *instance)
+{
+	cleanup_free char *dir = instance_path(instance, NULL);
+
+	if (dir)
+		process_clean(dir);
+}
+
+char *instance_definition_path(const struct instance *instance)
+{
+	char *path;
+
+	if (instance->transient)
+		return instance_path(instance, "transient" STORE_SUFFIX);
+	if (asprintf(&path, "%s/%s" STORE_SUFFIX,
+		     instance->manager->paths->state_dir,
+		     instance->def.uuid) < 0)
+		return NULL;
+	return path;
 }
 
 /* ---- what it takes -------------------------------------------------- */
@@ -408,8 +315,16 @@ int instance_adopt(struct instance *instance)
 {
 	cleanup_free char *dir = instance_path(instance, NULL);
 	struct process_config config = worker_config(instance, dir);
+	struct manager *m = instance->manager;
+	int err = -ENOMEM;
 
-	return dir ? process_adopt(&config, &worker_ops, instance,
-				   &instance->worker)
-		   : -ENOMEM;
+	if (dir)
+		err = process_adopt(&config, &worker_ops, instance,
+				    &instance->worker);
+	if (err)
+		return err;
+	machine_hold(&m->queue);
+	machine_enter(&instance->machine, RUNNING);
+	machine_release(&m->queue);
+	return 0;
 }

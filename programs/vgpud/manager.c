@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "control/caller.h"
 #include "events.h"
 #include "instance.h"
 #include "hub.h"
@@ -88,8 +89,8 @@ int instance_new(struct manager *m, const struct definition *def,
 		return -ENOMEM;
 	instance->manager = m;
 	instance->def = *def;
-	list_init(&instance->queued);
-	list_init(&instance->awaiting);
+	instance->connection = -1;
+	machine_init(&instance->machine, &m->queue, &instance_table, DEFINED);
 	memmove(grown + at + 1, grown + at,
 		(m->n_instances - at) * sizeof(*grown));
 	grown[at] = instance;
@@ -103,17 +104,20 @@ void instance_free(struct instance *instance)
 	struct manager *m = instance->manager;
 	size_t at = position(m, instance->def.uuid);
 
+	instance_answer(instance, -ECANCELED,
+			"vgpud ends: whether it was done shows when it is "
+			"started again");
+	machine_fini(&instance->machine);
+	control_caller_free(instance->telling);
 	m->n_instances--;
 	memmove(m->instances + at, m->instances + at + 1,
 		(m->n_instances - at) * sizeof(*m->instances));
-	instance_unqueue(instance);
 	instance_unsettle(instance);
 	process_free(instance->worker);
-	loop_remove(instance->backoff);
+	close_fd(instance->connection);
 	free(instance->reason);
 	free(instance->doom);
-	free(instance->ended_why);
-	loop_remove(instance->verdict);
+	free(instance->why);
 	free(instance);
 	hubs_review(m);
 }
@@ -159,24 +163,14 @@ static void settle(struct instance *instance)
 	parent = registry_find_parent(m->registry, instance->def.parent);
 	if (parent)
 		type = parent_find_type(parent, instance->def.type);
-	if (!type) {
-		/* Of one that runs, only the accounts are lost. */
-		if (!instance->worker)
-			instance_set_state(
-				instance, STATE_FAILED,
-				"parent '%s' does not offer type '%s' (any "
-				"more)",
-				instance->def.parent, instance->def.type);
+	machine_post(&instance->machine, type ? FOUND : LOST);
+	if (!type)
 		return;
-	}
 	if (!parent_available(parent, type, instance->def.weight))
 		log_warning(instance->def.uuid,
 			    "parent %s has no room for all that is defined",
 			    parent->name);
 	instance_settle(instance, parent, type);
-	if (instance->state == STATE_FAILED && !instance->worker &&
-	    !instance->change)
-		instance_set_state(instance, STATE_DEFINED, NULL);
 }
 
 void manager_set_config(struct manager *m, struct config *config,
@@ -187,10 +181,12 @@ void manager_set_config(struct manager *m, struct config *config,
 	config_free(m->config);
 	m->config = config;
 	m->registry = registry;
+	machine_hold(&m->queue);
 	for (size_t i = 0; i < m->n_instances; i++)
 		settle(m->instances[i]);
 	hubs_configure(m);
 	registry_free(old);
+	machine_release(&m->queue);
 }
 
 /* ---- life ----------------------------------------------------------- */
@@ -243,6 +239,7 @@ int manager_new(struct loop *loop, const struct manager_paths *paths,
 	m->loop = loop;
 	m->paths = paths;
 	m->started_ns = loop_now_ns();
+	machine_queue_init(&m->queue);
 	list_init(&m->start_queue);
 	list_init(&m->hubs);
 	err = events_new(loop, &m->events);
@@ -265,14 +262,11 @@ void manager_free(struct manager *m)
 {
 	if (!m)
 		return;
-	/* Changes in work reach the disk; nobody hears of it any more. */
-	store_free(m->store);
-	for (size_t i = 0; i < m->n_instances; i++)
-		instance_done(m->instances[i], -ECANCELED,
-			      "vgpud ends: whether it was done shows when it "
-			      "is started again");
+	machine_hold(&m->queue);
 	while (m->n_instances)
 		instance_free(m->instances[m->n_instances - 1]);
+	/* Changes in work reach the disk; nobody hears of it any more. */
+	store_free(m->store);
 	free(m->instances);
 	hubs_free(m);
 	events_free(m->events);

@@ -21,6 +21,7 @@
 #include <sys/types.h>
 
 #include "definition.h"
+#include "machine.h"
 #include "util/list.h"
 #include "util/loop.h"
 
@@ -48,6 +49,9 @@ enum state {
 	STATE_FAILED,
 };
 const char *state_name(enum state state);
+/* As people see it. */
+struct instance;
+enum state instance_state(const struct instance *instance);
 
 /**
  * manager_fn - a change has been made, or not
@@ -59,26 +63,35 @@ struct instance;
 typedef void (*manager_fn)(int err, const char *message,
 			   struct instance *instance, void *user);
 
-enum change {
-	CHANGE_NONE,
-	CHANGE_DEFINE,
-	CHANGE_CREATE,
-	CHANGE_START,
-	CHANGE_STOP,
-	CHANGE_REMOVE,
-	CHANGE_MODIFY,
+enum request {
+	REQUEST_NONE,
+	REQUEST_DEFINE,
+	REQUEST_CREATE,
+	REQUEST_START,
+	REQUEST_STOP,
+	REQUEST_REMOVE,
+	REQUEST_MODIFY,
 };
 
 /**
  * struct instance - one vGPU
+ * @machine: what it does and waits for; see instance-states.c
  * @broken: its definition is nonsense: it has a name and a reason only
  * @parent: NULL: what its definition names is not there
- * @worker: its process; NULL: none
+ * @worker: its process, until it is known why it ended; NULL: none
+ * @reason: why it stands as it does, for people
+ * @request, @done, @user: what somebody waits for, and who
+ * @wanted: of REQUEST_MODIFY
+ * @why: how its worker ended, or why none came: the end of a sentence
+ * @doom: why its worker has to end, which nobody asked for
+ * @deaths: in the window that began at @window_ns
+ * @connection: to its hub, for its worker; -1: none
+ * @telling: its hub is told what it may have: @told
  */
 struct instance {
+	struct machine machine;
 	struct manager *manager;
 	struct definition def;
-	enum state state;
 	char *reason;
 	bool transient, broken;
 	struct parent *parent;
@@ -88,25 +101,21 @@ struct instance {
 	uid_t client_uid;
 	unsigned restarts;
 	uint64_t pin_lease;
-	char *doom; /* why its worker is being ended, which nobody asked for */
-	char *ended_why; /* its worker has ended; it is not judged yet */
-	struct loop_source *verdict;
 
-	/* Of the vgpu-parent (hub.h) */
-	struct list awaiting;
-	struct control_caller *introducing, *telling;
-	bool tell_again;
-
-	enum change change;
-	bool storing; /* the store has it in hand: it must not vanish */
+	enum request request;
 	manager_fn done;
 	void *user;
-	struct definition wanted; /* of CHANGE_MODIFY */
-	struct list queued;	  /* waits for its turn to start */
-	bool launching;		  /* counts among those being started */
-	unsigned deaths;	  /* in this window */
+	struct definition wanted;
+
+	char *why, *doom;
+	unsigned deaths;
 	uint64_t window_ns;
-	struct loop_source *backoff;
+	int connection;
+	struct control_caller *telling;
+	struct hub_terms {
+		unsigned weight, cap;
+		uint64_t pin_lease;
+	} told;
 };
 
 struct manager_paths {
@@ -123,7 +132,8 @@ struct manager {
 	struct events *events;
 	struct instance **instances; /* in the order of their UUIDs */
 	size_t n_instances;
-	struct list start_queue;
+	struct machine_queue queue;
+	struct list start_queue; /* of waits */
 	struct list hubs;
 	unsigned starting;
 	char *notify_path;

@@ -58,7 +58,7 @@ static void wrong_state(struct control_call *call,
 	struct json_object *out = json_object_new_object();
 
 	json_set_string(&out, "uuid", instance->def.uuid);
-	json_set_string(&out, "state", state_name(instance->state));
+	json_set_string(&out, "state", state_name(instance_state(instance)));
 	control_reply_error(call, IO "WrongState", out);
 }
 

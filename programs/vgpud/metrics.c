@@ -108,7 +108,7 @@ static void info(FILE *f, const struct manager *m)
 	for (size_t i = 0; i < m->n_instances; i++)
 		fprintf(f, "vgpud_instance_attached{uuid=\"%s\"} %d\n",
 			m->instances[i]->def.uuid,
-			m->instances[i]->state == STATE_ATTACHED);
+			instance_state(m->instances[i]) == STATE_ATTACHED);
 }
 
 static void instances(FILE *f, const struct manager *m)
@@ -120,7 +120,7 @@ static void instances(FILE *f, const struct manager *m)
 	for (size_t i = 0; i < m->n_instances; i++) {
 		const struct instance *instance = m->instances[i];
 
-		counts[instance->state]++;
+		counts[instance_state(instance)]++;
 		fprintf(f, "vgpud_instance_restarts_total{uuid=\"%s\"} %u\n",
 			instance->def.uuid, instance->restarts);
 	}

@@ -34,8 +34,9 @@ struct process {
 	struct loop_source *ended, *timer;
 	struct control_caller *watch; /* NULL: nobody is subscribed to */
 	uint64_t deadline, pause; /* of becoming ready; between looks */
-	bool ready, stopping, notified;
+	bool ready, stopping;
 	bool late;  /* killed, since it did not become ready */
+	char *end;  /* how it has ended */
 	int status; /* what it exited with, or PROCESS_... */
 	const struct process_ops *ops;
 	void *user;
@@ -56,6 +57,16 @@ bool process_is_ready(const struct process *p)
 	return p->ready;
 }
 
+bool process_has_ended(const struct process *p)
+{
+	return !p->ended;
+}
+
+const char *process_end(const struct process *p)
+{
+	return p->end;
+}
+
 void process_free(struct process *p)
 {
 	if (!p)
@@ -68,6 +79,7 @@ void process_free(struct process *p)
 	free(p->dir);
 	free(p->key);
 	free(p->name);
+	free(p->end);
 	free(p);
 }
 
@@ -134,7 +146,6 @@ static void look(struct process *p)
 
 void process_notified(struct process *p)
 {
-	p->notified = true;
 	p->pause = PROCESS_LOOK_NS;
 	look(p);
 }
@@ -227,6 +238,7 @@ static void on_ended(struct loop_source *src, uint32_t events, void *user)
 	loop_remove(p->ended);
 	p->ended = NULL;
 	loop_arm_timer(p->timer, 0, 0);
+	p->end = strdup(why);
 	p->ops->ended(p, why, p->user);
 }
 

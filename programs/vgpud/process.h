@@ -109,6 +109,9 @@ pid_t process_pid(const struct process *process);
 #define PROCESS_UNKNOWN	  (-2)
 int process_exit_status(const struct process *process);
 bool process_is_ready(const struct process *process);
+bool process_has_ended(const struct process *process);
+/* How: as ended() was told; NULL: it runs. */
+const char *process_end(const struct process *process);
 
 /* The last line of its own log since it started; "" if there is none. */
 void process_last_line(const struct process *process, char *buf, size_t size);

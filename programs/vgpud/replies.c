@@ -28,7 +28,7 @@ struct json_object *reply_instance(const struct instance *instance)
 				? hub_state(instance->manager, d->parent)
 				: NULL);
 	json_set_string(&obj, "type", d->type);
-	json_set_string(&obj, "state", state_name(instance->state));
+	json_set_string(&obj, "state", state_name(instance_state(instance)));
 	json_set_string(&obj, "reason", instance->reason);
 	json_set_bool(&obj, "autostart", d->autostart);
 	json_set_string(&obj, "policy", policy_name(d->policy));

@@ -22,8 +22,7 @@ struct job {
 	struct list link;
 	char *path, *text; /* no text: remove */
 	int err;
-	store_fn done;
-	void *user;
+	struct await *wait; /* NULL: nobody waits for it any more */
 };
 
 struct store {
@@ -158,6 +157,7 @@ static void job_free(struct job *job)
 static void on_done(struct loop_source *src, uint32_t events, void *user)
 {
 	struct store *s = user;
+	struct await *wait;
 	eventfd_t n;
 
 	eventfd_read(s->eventfd, &n);
@@ -172,13 +172,17 @@ static void on_done(struct loop_source *src, uint32_t events, void *user)
 		pthread_mutex_unlock(&s->lock);
 		if (!job)
 			return;
-		job->done(job->err, job->user);
+		wait = job->wait;
+		if (wait) {
+			wait->op = NULL;
+			await_done(wait, job->err, NULL);
+		}
 		job_free(job);
 	}
 }
 
-static int add_job(struct store *s, const char *path, char *text, store_fn done,
-		   void *user)
+static int add_job(struct store *s, const char *path, char *text,
+		   struct await *wait)
 {
 	struct job *job = calloc(1, sizeof(*job));
 
@@ -190,8 +194,8 @@ static int add_job(struct store *s, const char *path, char *text, store_fn done,
 		return -ENOMEM;
 	}
 	job->text = text;
-	job->done = done;
-	job->user = user;
+	job->wait = wait;
+	wait->op = job;
 	pthread_mutex_lock(&s->lock);
 	list_insert(&s->todo, &job->link);
 	pthread_cond_signal(&s->wake);
@@ -200,16 +204,24 @@ static int add_job(struct store *s, const char *path, char *text, store_fn done,
 }
 
 int store_write(struct store *s, const char *path,
-		const struct definition *definition, store_fn done, void *user)
+		const struct definition *definition, struct await *wait)
 {
 	char *text = definition_format(definition);
 
-	return text ? add_job(s, path, text, done, user) : -ENOMEM;
+	return text ? add_job(s, path, text, wait) : -ENOMEM;
 }
 
-int store_remove(struct store *s, const char *path, store_fn done, void *user)
+int store_remove(struct store *s, const char *path, struct await *wait)
 {
-	return add_job(s, path, NULL, done, user);
+	return add_job(s, path, NULL, wait);
+}
+
+void store_forget(struct await *wait)
+{
+	struct job *job = steal_ptr(wait->op);
+
+	if (job)
+		job->wait = NULL;
 }
 
 int store_new(struct loop *loop, struct store **ret_store)

@@ -10,6 +10,7 @@
 #define VGPUD_STORE_H
 
 #include "definition.h"
+#include "machine.h"
 #include "util/loop.h"
 
 #define STORE_SUFFIX ".json"
@@ -22,15 +23,14 @@ int store_new(struct loop *loop, struct store **ret_store);
 /* Does what was asked for and waits; nobody is told. NULL is fine. */
 void store_free(struct store *store);
 
-/* @err: 0, or negative errno: then nothing has changed. */
-typedef void (*store_fn)(int err, void *user);
-
-/* Write @path. 0: @done will be called; -ENOMEM. */
+/* Write @path, or remove it (that it isn't there is fine): these begin a wait,
+ * which is done with 0, or with negative errno: then nothing has changed. 0;
+ * -ENOMEM. */
 int store_write(struct store *store, const char *path,
-		const struct definition *definition, store_fn done, void *user);
-/* Remove @path; that it isn't there is fine. */
-int store_remove(struct store *store, const char *path, store_fn done,
-		 void *user);
+		const struct definition *definition, struct await *wait);
+int store_remove(struct store *store, const char *path, struct await *wait);
+/* Call the wait off: what was asked for is done, and nobody is told. */
+void store_forget(struct await *wait);
 
 /**
  * store_load() - read all definitions of a folder, blocking

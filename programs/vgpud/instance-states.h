@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of an instance as a table: instance-states.c, and the same as a page
+ * in docs/life-cycle.md. Here is what the table needs from elsewhere.
+ */
+#ifndef VGPUD_INSTANCE_STATES_H
+#define VGPUD_INSTANCE_STATES_H
+
+#include "machine.h"
+
+enum instance_place {
+	WRITING,
+	DEFINED,
+	AT_HUB,
+	IN_QUEUE,
+	INTRODUCING,
+	BOOTING,
+	STORING,
+	RUNNING,
+	UNCLEAR,
+	PAUSING,
+	MODIFYING,
+	REMOVING,
+	ENDING,
+	BROKEN_DOWN,
+	GONE,
+	/* Choices */
+	ITS_TURN,
+	OVER,
+	N_PLACES,
+};
+
+enum instance_event {
+	START = N_COMMON_EVENTS, /* requests */
+	STOP,
+	REMOVE,
+	MODIFY,
+	HUB_LOST, /* its hub has ended, or is about to */
+	LOST,	  /* the configuration was read again, and does not offer it */
+	FOUND,	  /* it was, and does */
+	ENDED,	  /* its worker has */
+	N_INSTANCE_EVENTS,
+};
+
+extern const struct machine_table instance_table;
+
+/* instance-waits.c */
+extern const struct await_kind wait_disk_write, wait_disk_remove, wait_hub,
+	wait_turn, wait_introduction, wait_ready, wait_verdict, wait_backoff,
+	wait_end;
+
+/* instance-steps.c: conditions */
+bool instance_if_asked(struct machine *m);
+bool instance_if_create(struct machine *m);
+bool instance_if_start(struct machine *m);
+bool instance_if_stop(struct machine *m);
+bool instance_if_remove(struct machine *m);
+bool instance_if_stop_and_transient(struct machine *m);
+bool instance_if_offered(struct machine *m);
+bool instance_if_hub_is_ready(struct machine *m);
+bool instance_if_hub_may_have_ended(struct machine *m);
+bool instance_if_policy_is_stop(struct machine *m);
+bool instance_if_policy_is_stop_and_transient(struct machine *m);
+bool instance_if_it_may_start_again(struct machine *m);
+
+/* ... and what is done on the way: */
+void instance_do_say_defined(struct machine *m);
+void instance_do_say_not_stored(struct machine *m);
+void instance_do_say_created(struct machine *m);
+void instance_do_say_started(struct machine *m);
+void instance_do_say_restarted(struct machine *m);
+void instance_do_say_not_started(struct machine *m);
+void instance_do_say_modified(struct machine *m);
+void instance_do_say_not_modified(struct machine *m);
+void instance_do_say_not_removed(struct machine *m);
+void instance_do_say_stopped(struct machine *m);
+void instance_do_say_removed(struct machine *m);
+void instance_do_say_not_created(struct machine *m);
+void instance_do_say_failed(struct machine *m);
+void instance_do_say_not_offered(struct machine *m);
+void instance_do_forget_deaths(struct machine *m);
+void instance_do_count_death(struct machine *m);
+void instance_do_note_why(struct machine *m);
+void instance_do_note_not_stored(struct machine *m);
+void instance_do_note_not_offered(struct machine *m);
+void instance_do_note_hub(struct machine *m);
+void instance_do_judge(struct machine *m);
+
+/* instance.c */
+void instance_moved(struct machine *m, unsigned from);
+void instance_gone(struct machine *m);
+
+#endif
