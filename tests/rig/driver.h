@@ -15,8 +15,8 @@
  * dma_space_map() and client_unmap() of rig->core, interrupts are routed by
  * inproc_route(). Time passes by rig/clock.h, if that is linked, too.
  *
- * Where the core shall fail, or memory answer as no client's does, take
- * fake-core.h in its place.
+ * Where the core itself has to fail on command, the functions of <vgpu/...>
+ * are the test's own: unit/refgpu-half-rig.h is such a core, for refgpu.
  */
 #ifndef TEST_RIG_DRIVER_H
 #define TEST_RIG_DRIVER_H

@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The instance half of drivers/refgpu between a core and a parent half that are
- * made for tests: memory is an array, and the parent half looks at the ring
- * when it is told to. It keeps the tables that hardware would have, and insists
- * that nothing is in them but what is pinned at that moment.
+ * made for tests. For all other drivers, and for what does not have to fail on
+ * command, there is rig/driver.h, with the real core.
+ *
+ * The core is a script's: memory is an array (.ram), of which .unmapped[] is
+ * not there and RO_PAGE is read-only; .max_pins makes pins fail; timers fire
+ * when rig_timers() is called, and time passes as rig/clock.h says. The parent
+ * half looks at the ring when rig_take() tells it to, or at each kick (.eager),
+ * or whenever somebody waits for it, unless it is .asleep; rig_finish() ends
+ * its jobs, rig_fault() has one fault. It keeps the tables that hardware would
+ * have, and insists that nothing is in them but what is pinned at that moment.
  *
  * What must hold is checked by REQUIRE(), so that fuzz targets can use it, too.
  */
