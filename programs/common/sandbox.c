@@ -28,22 +28,6 @@
 #define OF_SANITIZER 0u
 #endif
 
-int sandbox_mode_parse(const char *name, enum sandbox_mode *ret_mode)
-{
-	static const char *const names[] = {
-		[SANDBOX_NONE] = "none",
-		[SANDBOX_AUTO] = "auto",
-		[SANDBOX_STRICT] = "strict",
-	};
-
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strcmp(names[i], name)) {
-			*ret_mode = (enum sandbox_mode)i;
-			return 0;
-		}
-	return -EINVAL;
-}
-
 static int no_new_privileges(const struct sandbox_plan *plan)
 {
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;

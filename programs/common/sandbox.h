@@ -38,8 +38,7 @@ struct sandbox_config {
 /* Bytes for a sentence about what is missing. */
 #define SANDBOX_MISSING_MAX 320
 
-/* Return: 0; -EINVAL: no mode is called so. */
-int sandbox_mode_parse(const char *name, enum sandbox_mode *ret_mode);
+#define SANDBOX_MODES "none|auto|strict" /* as they are called */
 
 /**
  * sandbox_enter() - give up what is no longer needed, for good

@@ -18,8 +18,6 @@ struct trace;
 /**
  * struct job - one of the program's commands
  * @name: the command
- * @what: a line about it
- * @size: what --size means
  * @set_up: allocate and fill buffers; sets demo.pieces
  * @piece: append the commands of a piece of the work, 0 to demo.pieces - 1
  * @check: compare the result with the CPU's: 0, -EBADMSG (said), or errno
@@ -27,7 +25,7 @@ struct trace;
  * @picture: write demo.options->output, or NULL: there is none
  */
 struct job {
-	const char *name, *what, *size;
+	const char *name;
 	int (*set_up)(struct demo *d);
 	void (*piece)(struct demo *d, unsigned i, struct vgpu_rg_stream *s);
 	int (*check)(struct demo *d);

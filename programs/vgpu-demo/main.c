@@ -23,6 +23,11 @@ static int take_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+const struct job *const all_jobs[] = {
+	&job_mandelbrot, &job_sgemm,	 &job_saxpy, &job_stream,
+	&job_reduce,	 &job_histogram, NULL
+};
+
 static int run(const struct options *o)
 {
 	struct occasion occasion = { 0 };
@@ -46,9 +51,10 @@ int main(int argc, char **argv)
 
 	signal(SIGPIPE, SIG_IGN);
 	code = options_parse(argc, argv, &options);
-	if (code)
+	if (code >= 0)
 		return code;
-	if (!options.job)
-		return fflush(stdout) ? EXIT_FAILED : EXIT_OK;
+	for (unsigned i = 0; all_jobs[i]; i++)
+		if (!strcmp(all_jobs[i]->name, options.command))
+			options.job = all_jobs[i];
 	return run(&options);
 }

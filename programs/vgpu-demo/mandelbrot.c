@@ -148,8 +148,6 @@ static int picture(struct demo *d)
 
 const struct job job_mandelbrot = {
 	.name = "mandelbrot",
-	.what = "a picture of the Mandelbrot set; -o FILE saves it",
-	.size = "pixels across (1280)",
 	.set_up = set_up,
 	.piece = piece,
 	.check = check,

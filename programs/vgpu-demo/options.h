@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "../common/usage.h"
+#include "../common/cmdline.h"
 
 /* Exit codes; in the manual page, too. */
 enum {
@@ -22,7 +22,8 @@ struct job;
 
 /**
  * struct options - what the user wants
- * @job: NULL: all was said (--help, --version)
+ * @command: what to compute
+ * @job: the one of that name
  * @socket: of a vgpu-device, or NULL
  * @vgpu: name of one that vgpud has, or NULL
  * @vgpud: its control socket, or NULL: where it is as a rule
@@ -35,6 +36,7 @@ struct job;
  * @progress: show it
  */
 struct options {
+	const char *command;
 	const struct job *job;
 	const char *socket, *vgpu, *vgpud, *type;
 	const char *output, *trace;
@@ -43,7 +45,7 @@ struct options {
 	bool system, progress;
 };
 
-/* Return: 0, or an exit code; what is wrong was said on stderr. */
+/* All but @job. Return: -1: go on; or an exit code: all was said. */
 int options_parse(int argc, char **argv, struct options *ret_options);
 
 #endif

@@ -101,8 +101,6 @@ static void report(struct demo *d)
 
 const struct job job_sgemm = {
 	.name = "sgemm",
-	.what = "multiplies two square matrices of floats",
-	.size = "rows (768)",
 	.set_up = set_up,
 	.piece = piece,
 	.check = check,

@@ -92,8 +92,6 @@ static void report(struct demo *d)
 
 const struct job job_stream = {
 	.name = "stream",
-	.what = "moves memory around, and says how fast",
-	.size = "MiB (32)",
 	.set_up = set_up,
 	.piece = piece,
 	.check = check,

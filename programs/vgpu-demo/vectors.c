@@ -100,8 +100,6 @@ static void saxpy_report(struct demo *d)
 
 const struct job job_saxpy = {
 	.name = "saxpy",
-	.what = "y = y + a x, of long vectors of floats",
-	.size = "Mi elements (16)",
 	.set_up = saxpy_set_up,
 	.piece = saxpy_piece,
 	.check = saxpy_check,
@@ -159,8 +157,6 @@ static void reduce_report(struct demo *d)
 
 const struct job job_reduce = {
 	.name = "reduce",
-	.what = "adds up a long vector of floats",
-	.size = "Mi elements (16)",
 	.set_up = reduce_set_up,
 	.piece = reduce_piece,
 	.check = reduce_check,
@@ -222,8 +218,6 @@ static void histogram_report(struct demo *d)
 
 const struct job job_histogram = {
 	.name = "histogram",
-	.what = "counts how often each byte occurs",
-	.size = "MiB (16)",
 	.set_up = histogram_set_up,
 	.piece = histogram_piece,
 	.check = histogram_check,

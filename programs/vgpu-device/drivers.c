@@ -74,11 +74,11 @@ static int for_each_driver(const struct options *options, module_scan_fn fn,
 
 	if (!dir)
 		return -ENOMEM;
-	for (unsigned i = 0; i < options->n_drivers; i++) {
+	for (unsigned i = 0; i < options->drivers.n; i++) {
 		struct module *module;
 
 		/* What the user has named must be usable. */
-		ret = module_open(options->drivers[i], &module);
+		ret = module_open(options->drivers.word[i], &module);
 		if (ret)
 			return ret;
 		ret = fn(module, user);

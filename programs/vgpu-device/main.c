@@ -458,7 +458,7 @@ int main(int argc, char **argv)
 	crash_setup("vgpu-device");
 	fds_raise_limit();
 	code = options_parse(argc, argv, &options);
-	if (code)
+	if (code >= 0)
 		return code;
 	/* Before anything else is opened: or it could take the number. */
 	if (!is_open("--fd", options.fd) ||
@@ -474,8 +474,6 @@ int main(int argc, char **argv)
 		return drivers_list(&options);
 	case ACTION_CAPABILITIES:
 		return print_capabilities();
-	case ACTION_EXIT:
-		break;
 	}
-	return fflush(stdout) ? EXIT_RUNTIME : EXIT_OK;
+	return EXIT_RUNTIME;
 }

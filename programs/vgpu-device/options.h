@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "../common/cmdline.h"
 #include "../common/sandbox.h"
-#include "../common/usage.h"
 #include "util/log-sink.h"
 
 #define OPTIONS_MAX_DRIVERS 32 /* times that --driver may be given */
@@ -27,7 +27,6 @@ enum action {
 	ACTION_SERVE,
 	ACTION_LIST_TYPES,
 	ACTION_CAPABILITIES,
-	ACTION_EXIT, /* all was said: --help, --version */
 };
 
 /**
@@ -65,8 +64,10 @@ struct options {
 	unsigned weight, cap;
 	const char *record;
 	const char *play;
-	const char *drivers[OPTIONS_MAX_DRIVERS];
-	unsigned n_drivers;
+	struct {
+		unsigned n;
+		const char *word[OPTIONS_MAX_DRIVERS];
+	} drivers;
 	const char *driver_dir;
 	bool json;
 	bool any_memory;
@@ -75,7 +76,7 @@ struct options {
 	enum log_format log_format;
 };
 
-/* Return: 0, or an exit code; what is wrong was said on stderr. */
+/* Return: -1: go on; or an exit code: all was said, on stdout or stderr. */
 int options_parse(int argc, char **argv, struct options *ret_options);
 
 #endif

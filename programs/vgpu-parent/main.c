@@ -209,10 +209,8 @@ int main(int argc, char **argv)
 	crash_setup("vgpu-parent");
 	fds_raise_limit();
 	code = options_parse(argc, argv, &options);
-	if (code)
+	if (code >= 0)
 		return code;
-	if (options.done)
-		return fflush(stdout) ? EXIT_RUNTIME : EXIT_OK;
 	log_sink_setup(&(struct log_sink_config){ .format = options.log_format,
 						  .program = "vgpu-parent" },
 		       options.log_level);

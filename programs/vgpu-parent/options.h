@@ -3,11 +3,10 @@
 #ifndef VGPU_PARENT_OPTIONS_H
 #define VGPU_PARENT_OPTIONS_H
 
-#include <stdbool.h>
 #include <sys/types.h>
 
+#include "../common/cmdline.h"
 #include "../common/sandbox.h"
-#include "../common/usage.h"
 #include "util/log-sink.h"
 
 /* Exit codes, as vgpu-device's */
@@ -15,20 +14,18 @@ enum {
 	EXIT_OK = 0,
 	EXIT_RUNTIME = 1, /* the hardware, or something while running */
 	EXIT_USAGE = EXIT_CODE_USAGE, /* the command line makes no sense */
-	EXIT_TYPE = 3,	  /* the driver was refused */
-	EXIT_SOCKET = 4,  /* the socket can't be made */
+	EXIT_TYPE = 3,		      /* the driver was refused */
+	EXIT_SOCKET = 4,	      /* the socket can't be made */
 };
 
 /**
  * struct options - what the user wants
- * @done: all was said: --help, --version
  * @config: what the driver is to open
  * @socket_path: where anybody may connect; NULL: nobody
  * @control_path: or NULL; one of the two is there
  * @sandbox: what of it has to be there
  */
 struct options {
-	bool done;
 	const char *driver;
 	const char *config;
 	const char *socket_path;
@@ -39,7 +36,7 @@ struct options {
 	enum log_format log_format;
 };
 
-/* Return: 0, or an exit code; what is wrong was said on stderr. */
+/* Return: -1: go on; or an exit code: all was said, on stdout or stderr. */
 int options_parse(int argc, char **argv, struct options *ret_options);
 
 #endif

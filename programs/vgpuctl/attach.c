@@ -26,7 +26,7 @@
 
 enum { OPT_QEMU, OPT_QMP, OPT_LIBVIRT, OPT_MEMORY, OPT_BUS, N_OPTIONS };
 
-static const struct verb_option options[N_OPTIONS] = {
+static const struct cmd_option options[N_OPTIONS] = {
 	[OPT_QEMU] = { 0, "qemu", NULL, "arguments for QEMU's command line" },
 	[OPT_QMP] = { 0, "qmp", NULL, "a command for the monitor (hot-plug)" },
 	[OPT_LIBVIRT] = { 0, "libvirt", NULL, "elements for a domain's XML" },
@@ -356,7 +356,7 @@ static int run(struct ctl *ctl)
 	return code;
 }
 
-const struct verb verb_attach_args = {
+const struct cmd_verb verb_attach_args = {
 	.name = "attach-args",
 	.summary = "what to tell QEMU or libvirt, so that a VM gets vGPUs",
 	.text = "Prints exactly what to paste: for a QEMU (10.1 or newer) that "

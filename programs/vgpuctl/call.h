@@ -60,7 +60,7 @@ __attribute__((format(printf, 1, 2))) void ctl_note(const char *fmt, ...);
  * For ASKS_DEVICE with an operand that is vgpud's answer.
  * Return: 0, or an exit code; what went wrong was said.
  */
-int ctl_find(struct ctl *ctl, const struct verb *verb);
+int ctl_find(struct ctl *ctl, const struct cmd_verb *verb);
 
 /* Flush stdout. Return: an exit code. */
 int ctl_flush(void);

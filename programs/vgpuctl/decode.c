@@ -89,7 +89,7 @@ static int run(struct ctl *ctl)
 	return code;
 }
 
-const struct verb verb_decode = {
+const struct cmd_verb verb_decode = {
 	.name = "decode",
 	.summary = "print a recorded conversation",
 	.text = "Prints what 'vgpu-device --record' wrote, a line a message: "

@@ -12,7 +12,7 @@
 
 enum { OPT_QEMU, OPT_USER, N_OPTIONS };
 
-static const struct verb_option options[N_OPTIONS] = {
+static const struct cmd_option options[N_OPTIONS] = {
 	[OPT_QEMU] = { 0, "qemu", "FILE",
 		       "the QEMU that is to be used (default: in PATH)" },
 	[OPT_USER] = { 'u', "user", "USER",
@@ -154,7 +154,7 @@ static int run(struct ctl *ctl)
 	return !code && d.counts[FINDING_PROBLEM] ? EXIT_FAILED : code;
 }
 
-const struct verb verb_doctor = {
+const struct cmd_verb verb_doctor = {
 	.name = "doctor",
 	.summary = "find what is wrong, and say the remedy",
 	.text = "Looks at the kernel, QEMU, vgpud, the limits, the vGPUs' "

@@ -12,7 +12,7 @@
 
 enum { OPT_AFTER, OPT_COUNT, N_OPTIONS };
 
-static const struct verb_option options[N_OPTIONS] = {
+static const struct cmd_option options[N_OPTIONS] = {
 	[OPT_AFTER] = { 0, "after", "N", "begin with what came after event N" },
 	[OPT_COUNT] = { 'n', "count", "N", "end after N events" },
 };
@@ -117,7 +117,7 @@ static int run(struct ctl *ctl)
 	return code;
 }
 
-const struct verb verb_events = {
+const struct cmd_verb verb_events = {
 	.name = "events",
 	.summary = "what happens to vGPUs, as it happens",
 	.text = "Prints a line (or, with --output json, an object on a line) "

@@ -23,7 +23,7 @@
 
 enum { OPT_PARENT, OPT_TYPE, OPT_DRY_RUN, N_OPTIONS };
 
-static const struct verb_option options[N_OPTIONS] = {
+static const struct cmd_option options[N_OPTIONS] = {
 	[OPT_PARENT] = { 'p', "parent", "PARENT",
 			 "of this parent, whatever the file says" },
 	[OPT_TYPE] = { 0, "type", "TYPE",
@@ -264,7 +264,7 @@ static int run(struct ctl *ctl)
 	return code;
 }
 
-const struct verb verb_import = {
+const struct cmd_verb verb_import = {
 	.name = "import",
 	.summary = "define vGPUs from mdevctl's files",
 	.text = "Defines what a file of /etc/mdevctl.d (its name is the UUID), "

@@ -60,7 +60,7 @@ static int run(struct ctl *ctl)
 	return code;
 }
 
-const struct verb verb_info = {
+const struct cmd_verb verb_info = {
 	.name = "info",
 	.summary = "which vGPU that is, and who uses it",
 	.text = "Prints the vGPU's name, type and driver, where a VMM finds "

@@ -14,36 +14,18 @@
 
 #define POLICIES "restart|stop|fail"
 
-/* Options whose argument is a number, up to so much. */
-static const struct {
-	const char *name;
-	long max;
-} numbers[] = {
-	{ "weight", 10000 },
-	{ "cap", 100 },
-};
-
-/* The largest value of an option that is a number; -1: it is none. */
-static long number_max(const struct verb_option *option)
-{
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-		if (!strcmp(option->name, numbers[i].name))
-			return numbers[i].max;
-	return -1;
-}
-
 /* Add an option that was given, under its name. Return: 0, or an exit code. */
-static int add_option(struct ctl *ctl, const struct verb_option *option,
+static int add_option(struct ctl *ctl, const struct cmd_option *option,
 		      const char *value, struct json_object **params)
 {
-	long max = number_max(option), number;
+	long max = (long)option->max, number;
 	char *end;
 
 	if (!option->arg) {
 		json_set_bool(params, option->name, true);
 	} else if (!strcmp(option->arg, "yes|no")) {
 		json_set_bool(params, option->name, !strcmp(value, "yes"));
-	} else if (max >= 0) {
+	} else if (max) {
 		errno = 0;
 		number = strtol(value, &end, 10);
 		if (*value < '0' || *value > '9' || *end || errno ||
@@ -64,7 +46,7 @@ static int add_option(struct ctl *ctl, const struct verb_option *option,
 static int make_params(struct ctl *ctl, const char *operand,
 		       struct json_object **ret_params)
 {
-	const struct verb *verb = ctl->verb;
+	const struct cmd_verb *verb = ctl->verb;
 	struct json_object *params = json_object_new_object();
 	bool type = !strcmp(verb->operand, "TYPE");
 	int code = 0;
@@ -121,7 +103,7 @@ static bool any_option(const struct ctl *ctl)
 
 /* @whole: print all of the vGPU that is the answer */
 static const struct {
-	const struct verb *verb;
+	const struct cmd_verb *verb;
 	const char *method;
 	bool whole;
 } calls[] = {
@@ -164,13 +146,16 @@ static int run(struct ctl *ctl)
 #define OF_WEIGHT                                                              \
 	'w', "weight", "N",                                                    \
 		"its share of hardware that is shared, 1 to 10000 (0: its "    \
-		"type's)"
+		"type's)",                                                     \
+		.max = 10000
 #define OF_CAP                                                                 \
 	0, "cap", "PERCENT",                                                   \
-		"of the hardware's time, at most this, 1 to 100 (0: no limit)"
+		"of the hardware's time, at most this, 1 to 100 (0: no "       \
+		"limit)",                                                      \
+		.max = 100
 
 /* --transient is create's alone, so it is the last. */
-static const struct verb_option new_options[] = {
+static const struct cmd_option new_options[] = {
 	{ 'u', "uuid", "UUID", "its name (default: a random one)" },
 	{ 'p', "parent", "PARENT",
 	  "whose (default: the first with room for it)" },
@@ -185,11 +170,11 @@ static const struct verb_option new_options[] = {
 #define N_CREATE (sizeof(new_options) / sizeof(*new_options))
 #define N_DEFINE (N_CREATE - 1)
 
-static const struct verb_option end_options[] = {
+static const struct cmd_option end_options[] = {
 	{ 'f', "force", NULL, "even if a VMM uses it, which loses its device" },
 };
 
-static const struct verb_option modify_options[] = {
+static const struct cmd_option modify_options[] = {
 	{ 0, "type", "TYPE", "another type; of a stopped one only" },
 	{ OF_LABEL, "another label; '': none" },
 	{ 'a', "autostart", "yes|no", "start it whenever vgpud starts" },
@@ -198,7 +183,7 @@ static const struct verb_option modify_options[] = {
 	{ OF_CAP },
 };
 
-const struct verb verb_show = {
+const struct cmd_verb verb_show = {
 	.name = "show",
 	.summary = "all that vgpud knows of a vGPU",
 	.text = "Prints what a vGPU is, how it is, and where its sockets are.",
@@ -209,7 +194,7 @@ const struct verb verb_show = {
 	.run = run,
 };
 
-const struct verb verb_define = {
+const struct cmd_verb verb_define = {
 	.name = "define",
 	.summary = "store a vGPU, to be started later",
 	.text = "Stores a vGPU of a type: it takes its part of the parent, and "
@@ -223,7 +208,7 @@ const struct verb verb_define = {
 	.run = run,
 };
 
-const struct verb verb_create = {
+const struct cmd_verb verb_create = {
 	.name = "create",
 	.summary = "define a vGPU and start it",
 	.text = "Makes a vGPU of a type and starts it. If that fails nothing "
@@ -238,7 +223,7 @@ const struct verb verb_create = {
 	.run = run,
 };
 
-const struct verb verb_start = {
+const struct cmd_verb verb_start = {
 	.name = "start",
 	.summary = "run vGPUs that are defined",
 	.text = "Starts a vGPU's process. When this returns its socket "
@@ -249,7 +234,7 @@ const struct verb verb_start = {
 	.run = run,
 };
 
-const struct verb verb_stop = {
+const struct cmd_verb verb_stop = {
 	.name = "stop",
 	.summary = "end vGPUs' processes",
 	.text = "Stops a vGPU; it remains defined, unless it is a transient "
@@ -263,7 +248,7 @@ const struct verb verb_stop = {
 	.run = run,
 };
 
-const struct verb verb_remove = {
+const struct cmd_verb verb_remove = {
 	.name = "remove",
 	.summary = "stop vGPUs and forget them",
 	.text = "Stops a vGPU and removes its definition. One that a VMM uses "
@@ -278,7 +263,7 @@ const struct verb verb_remove = {
 	.run = run,
 };
 
-const struct verb verb_modify = {
+const struct cmd_verb verb_modify = {
 	.name = "modify",
 	.summary = "change a vGPU's definition",
 	.text = "Changes what is said, leaves the rest, and prints the result. "

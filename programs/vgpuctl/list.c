@@ -9,7 +9,7 @@
 
 enum { OPT_QUIET, N_LIST_OPTIONS, OPT_PARENT = N_LIST_OPTIONS, N_OPTIONS };
 
-static const struct verb_option options[N_OPTIONS] = {
+static const struct cmd_option options[N_OPTIONS] = {
 	[OPT_QUIET] = { 'q', "quiet", NULL, "names alone, one a line" },
 	[OPT_PARENT] = { 'p', "parent", "PARENT", "of this parent only" },
 };
@@ -29,7 +29,7 @@ static const char *number(char *buf, int64_t value)
  * @add: its row
  */
 struct listing {
-	const struct verb *verb;
+	const struct cmd_verb *verb;
 	const char *method;
 	const char *key, *name;
 	const char *headings[TABLE_MAX_COLUMNS];
@@ -175,7 +175,7 @@ static int run(struct ctl *ctl)
 	return code;
 }
 
-const struct verb verb_parents = {
+const struct cmd_verb verb_parents = {
 	.name = "parents",
 	.summary = "what is shared, and how much of it is taken",
 	.text = "Prints the parents: devices, real or of software, that are "
@@ -192,7 +192,7 @@ const struct verb verb_parents = {
 	.run = run,
 };
 
-const struct verb verb_types = {
+const struct cmd_verb verb_types = {
 	.name = "types",
 	.summary = "what kinds of vGPUs can be made",
 	.text = "Prints the types that the parents offer. FREE is how many "
@@ -209,7 +209,7 @@ const struct verb verb_types = {
 	.run = run,
 };
 
-const struct verb verb_list = {
+const struct cmd_verb verb_list = {
 	.name = "list",
 	.summary = "all vGPUs, and how they are",
 	.text = "Prints all vGPUs: 'defined' ones are stored and don't run, "

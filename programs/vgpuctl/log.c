@@ -25,7 +25,7 @@
 
 enum { OPT_LINES, OPT_FOLLOW, N_OPTIONS };
 
-static const struct verb_option options[N_OPTIONS] = {
+static const struct cmd_option options[N_OPTIONS] = {
 	[OPT_LINES] = { 'n', "lines", "N", "the last N lines only" },
 	[OPT_FOLLOW] = { 'f', "follow", NULL, "go on with what comes" },
 };
@@ -210,7 +210,7 @@ static int run(struct ctl *ctl)
 	return code;
 }
 
-const struct verb verb_log = {
+const struct cmd_verb verb_log = {
 	.name = "log",
 	.summary = "what a vGPU's process has logged",
 	.text = "Prints the log of the process that serves the vGPU, and of "

@@ -29,7 +29,7 @@ static int run(struct ctl *ctl)
 	return code;
 }
 
-const struct verb verb_metrics = {
+const struct cmd_verb verb_metrics = {
 	.name = "metrics",
 	.summary = "everything that is counted, for Prometheus",
 	.text = "Prints all counters and gauges in Prometheus' text format: "

@@ -23,7 +23,7 @@
 
 enum { OPT_OUTPUT, OPT_PLANE, N_OPTIONS };
 
-static const struct verb_option options[N_OPTIONS] = {
+static const struct cmd_option options[N_OPTIONS] = {
 	[OPT_OUTPUT] = { 'o', "output", "FILE",
 			 "where the PNG goes; '-': stdout" },
 	[OPT_PLANE] = { 'p', "plane", "N",
@@ -199,7 +199,7 @@ static int run(struct ctl *ctl)
 	return code;
 }
 
-const struct verb verb_screenshot = {
+const struct cmd_verb verb_screenshot = {
 	.name = "screenshot",
 	.summary = "save a picture of the screen",
 	.text = "Saves what the guest shows on the vGPU's screen as a PNG. The "

@@ -70,7 +70,7 @@ static int run(struct ctl *ctl)
 	return code;
 }
 
-const struct verb verb_stats = {
+const struct cmd_verb verb_stats = {
 	.name = "stats",
 	.summary = "count of messages, interrupts, resets and bytes",
 	.text = "Prints what the vGPU has served since its vgpu-device "

@@ -21,7 +21,7 @@
 
 enum { OPT_ONCE, OPT_DELAY, N_OPTIONS };
 
-static const struct verb_option options[N_OPTIONS] = {
+static const struct cmd_option options[N_OPTIONS] = {
 	[OPT_ONCE] = { '1', "once", NULL,
 		       "print one table and end (so it does without a "
 		       "terminal)" },
@@ -158,7 +158,7 @@ static int run(struct ctl *ctl)
 	return live(ctl, delay);
 }
 
-const struct verb verb_top = {
+const struct cmd_verb verb_top = {
 	.name = "top",
 	.summary = "the vGPUs at work, live",
 	.text = "Shows for each vGPU how many accesses to its registers and "

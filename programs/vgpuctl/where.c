@@ -7,7 +7,7 @@
 #include "control/json.h"
 #include "instance.h"
 
-static int find_by_name(struct ctl *ctl, const struct verb *verb)
+static int find_by_name(struct ctl *ctl, const struct cmd_verb *verb)
 {
 	struct json_object *instance;
 	struct control_result res;
@@ -33,7 +33,7 @@ static int find_by_name(struct ctl *ctl, const struct verb *verb)
 	return code;
 }
 
-int ctl_find(struct ctl *ctl, const struct verb *verb)
+int ctl_find(struct ctl *ctl, const struct cmd_verb *verb)
 {
 	const char *path = ctl->control_path;
 	bool said = path && path != getenv("VGPU_CONTROL_PATH");

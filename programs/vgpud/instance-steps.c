@@ -14,7 +14,7 @@
 #include "registry.h"
 #include "util/cleanup.h"
 #include "util/log.h"
-#include "../common/usage.h"
+#include "../common/cmdline.h"
 
 static struct instance *of(struct machine *m)
 {

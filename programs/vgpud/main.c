@@ -425,9 +425,9 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file that can't grow is an error */
 	code = options_parse(argc, argv, &d.options);
-	if (code || d.options.done) {
+	if (code >= 0) {
 		options_release(&d.options);
-		return code ? code : fflush(stdout) ? EXIT_RUNTIME : EXIT_OK;
+		return code;
 	}
 	log_sink_setup(&(struct log_sink_config){ .format = d.options.log_format,
 						  .program = "vgpud" },

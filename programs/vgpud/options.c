@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "options.h"
 
-#include <getopt.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,95 +10,64 @@
 
 #include "util/cleanup.h"
 
-static const char usage[] =
-	"Usage: vgpud [OPTION...]\n"
-	"\n"
-	"Manages the virtual GPUs of this host: knows the parents that are "
-	"shared and the\n"
-	"types that they offer, remembers the instances that were defined, "
-	"starts a\n"
-	"vgpu-device process for each that is to run, and watches over it. "
-	"'vgpuctl' talks\n"
-	"to it. VMs go on when it ends or is replaced: it finds its workers "
-	"again.\n"
-	"\n"
-	"As root it serves the host; as an ordinary user it serves this user "
-	"alone, with\n"
-	"nothing to configure.\n"
-	"\n"
-	"Where things are (as root / as a user):\n"
-	"  --config-dir DIR      *.conf files: parents and limits\n"
-	"                        (/etc/vgpud / $XDG_CONFIG_HOME/vgpud)\n"
-	"  --state-dir DIR       definitions, one JSON file per instance\n"
-	"                        (/var/lib/vgpud / $XDG_STATE_HOME/vgpud)\n"
-	"  --runtime-dir DIR     control.sock, and a folder per running "
-	"instance with\n"
-	"                        vfio-user.sock, control.sock and log\n"
-	"                        ($RUNTIME_DIRECTORY, /run/vgpud /\n"
-	"                        $XDG_RUNTIME_DIR/vgpud)\n"
-	"  --driver-dir DIR      drivers (default: what vgpu-device uses)\n"
-	"  --device-program FILE vgpu-device (default: beside this program)\n"
-	"  --parent-program FILE vgpu-parent (likewise)\n"
-	"\n"
-	"  --log-level LEVEL     error, warning, notice, info (default), "
-	"debug\n"
-	"  --log-format FORMAT   text, json, journal-prefix (default: what "
-	"fits)\n"
-	"  --version             print the version, and exit\n"
-	"  --help                print this, and exit\n"
-	"\n"
-	"Signals: SIGHUP reads the configuration again; SIGTERM and SIGINT end "
-	"the daemon\n"
-	"and leave all vGPUs running.\n"
-	"\n"
-	"Example:\n"
-	"  $ vgpud &\n"
-	"  $ vgpuctl types\n"
-	"  $ vgpuctl create bochs-64m --label desk\n"
-	"\n"
-	"Exit status: 0 ended by a signal; 1 failed while starting or running; "
-	"2 wrong\n"
-	"command line; 3 another vgpud runs on the same folders.\n";
+#define PATH(member) cmd_path, .at = offsetof(struct options, paths.member)
 
-enum {
-	OPT_CONFIG_DIR = 256,
-	OPT_STATE_DIR,
-	OPT_RUNTIME_DIR,
-	OPT_DRIVER_DIR,
-	OPT_PROGRAM,
-	OPT_PARENT_PROGRAM,
-	OPT_LOG_LEVEL,
-	OPT_LOG_FORMAT,
-	OPT_VERSION,
+static const struct cmd_option options[] = {
+	{ 0, "config-dir", "DIR",
+	  "*.conf files: parents and limits (/etc/vgpud / "
+	  "$XDG_CONFIG_HOME/vgpud)",
+	  PATH(config_dir),
+	  .heading = "Where things are (as root / as a user):" },
+	{ 0, "state-dir", "DIR",
+	  "definitions, one JSON file per instance (/var/lib/vgpud / "
+	  "$XDG_STATE_HOME/vgpud)",
+	  PATH(state_dir) },
+	{ 0, "runtime-dir", "DIR",
+	  "control.sock, and a folder per running instance with "
+	  "vfio-user.sock, control.sock and log ($RUNTIME_DIRECTORY, "
+	  "/run/vgpud / $XDG_RUNTIME_DIR/vgpud)",
+	  PATH(runtime_dir) },
+	{ 0, "driver-dir", "DIR", "drivers (default: what vgpu-device uses)",
+	  PATH(driver_dir) },
+	{ 0, "device-program", "FILE",
+	  "vgpu-device (default: beside this program)", PATH(program) },
+	{ 0, "parent-program", "FILE", "vgpu-parent (likewise)",
+	  PATH(parent_program) },
+	CMD_LOG_OPTIONS(struct options),
+	CMD_HELP_AND_VERSION,
 };
 
-static const struct option long_options[] = {
-	{ "config-dir", required_argument, NULL, OPT_CONFIG_DIR },
-	{ "state-dir", required_argument, NULL, OPT_STATE_DIR },
-	{ "runtime-dir", required_argument, NULL, OPT_RUNTIME_DIR },
-	{ "driver-dir", required_argument, NULL, OPT_DRIVER_DIR },
-	{ "device-program", required_argument, NULL, OPT_PROGRAM },
-	{ "parent-program", required_argument, NULL, OPT_PARENT_PROGRAM },
-	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
-	{ "log-format", required_argument, NULL, OPT_LOG_FORMAT },
-	{ "version", no_argument, NULL, OPT_VERSION },
-	{ "help", no_argument, NULL, 'h' },
-	{ 0 },
+const struct cmd_program this_program = {
+	.name = "vgpud",
+	.usage = "vgpud [OPTION...]",
+	.about = "Manages the virtual GPUs of this host: knows the parents "
+		 "that are shared and the\n"
+		 "types that they offer, remembers the instances that were "
+		 "defined, starts a\n"
+		 "vgpu-device process for each that is to run, and watches "
+		 "over it. 'vgpuctl' talks\n"
+		 "to it. VMs go on when it ends or is replaced: it finds its "
+		 "workers again.\n"
+		 "\n"
+		 "As root it serves the host; as an ordinary user it serves "
+		 "this user alone, with\n"
+		 "nothing to configure.",
+	.options = options,
+	.tail = "Signals: SIGHUP reads the configuration again; SIGTERM and "
+		"SIGINT end the daemon\n"
+		"and leave all vGPUs running.\n"
+		"\n"
+		"Example:\n"
+		"  $ vgpud &\n"
+		"  $ vgpuctl types\n"
+		"  $ vgpuctl create bochs-64m --label desk\n"
+		"\n"
+		"Exit status: 0 ended by a signal; 1 failed while starting or "
+		"running; 2 wrong\n"
+		"command line; 3 another vgpud runs on the same folders.",
 };
 
-#define wrong(...) usage_wrong("vgpud", __VA_ARGS__)
-
-/* Workers outlive a change of directory: only absolute paths are kept. */
-static void set_path(char **path, const char *value)
-{
-	char cwd[PATH_MAX];
-
-	free(*path);
-	if (value[0] == '/' || !getcwd(cwd, sizeof(cwd)))
-		*path = strdup(value);
-	else if (asprintf(path, "%s/%s", cwd, value) < 0)
-		*path = NULL;
-}
+#define wrong(...) cmd_wrong(&this_program, NULL, __VA_ARGS__)
 
 static char *join(const char *dir, const char *name)
 {
@@ -168,9 +137,9 @@ static int fill_in(struct manager_paths *p)
 		p->config_dir = root ? strdup("/etc/vgpud")
 				     : user_dir("XDG_CONFIG_HOME", ".config");
 	if (!p->state_dir)
-		p->state_dir = root ? strdup("/var/lib/vgpud")
-				    : user_dir("XDG_STATE_HOME",
-					       ".local/state");
+		p->state_dir =
+			root ? strdup("/var/lib/vgpud")
+			     : user_dir("XDG_STATE_HOME", ".local/state");
 	if (!p->runtime_dir)
 		p->runtime_dir = default_runtime_dir(root);
 	if (!p->program)
@@ -187,63 +156,18 @@ static int fill_in(struct manager_paths *p)
 		return wrong("--runtime-dir %s: a socket's path has 107 bytes "
 			     "at most, and here it would be longer",
 			     p->runtime_dir);
-	return 0;
+	return -1;
 }
 
 int options_parse(int argc, char **argv, struct options *o)
 {
-	int opt;
+	struct cmd_line line;
+	int code;
 
 	*o = (struct options){ .log_level = LOG_LEVEL_INFO,
 			       .log_format = log_format_default() };
-	while ((opt = getopt_long(argc, argv, "h", long_options, NULL)) != -1)
-		switch (opt) {
-		case OPT_CONFIG_DIR:
-			set_path(&o->paths.config_dir, optarg);
-			break;
-		case OPT_STATE_DIR:
-			set_path(&o->paths.state_dir, optarg);
-			break;
-		case OPT_RUNTIME_DIR:
-			set_path(&o->paths.runtime_dir, optarg);
-			break;
-		case OPT_DRIVER_DIR:
-			set_path(&o->paths.driver_dir, optarg);
-			break;
-		case OPT_PROGRAM:
-			set_path(&o->paths.program, optarg);
-			break;
-		case OPT_PARENT_PROGRAM:
-			set_path(&o->paths.parent_program, optarg);
-			break;
-		case OPT_LOG_LEVEL:
-			if (log_level_parse(optarg, &o->log_level))
-				return wrong("--log-level %s: one of error, "
-					     "warning, notice, info, debug is "
-					     "expected",
-					     optarg);
-			break;
-		case OPT_LOG_FORMAT:
-			if (log_format_parse(optarg, &o->log_format))
-				return wrong("--log-format %s: one of text, "
-					     "json, journal-prefix is expected",
-					     optarg);
-			break;
-		case OPT_VERSION:
-			printf("vgpud %s\n", VGPU_VERSION);
-			o->done = true;
-			return 0;
-		case 'h':
-			fputs(usage, stdout);
-			o->done = true;
-			return 0;
-		default:
-			fputs("Try 'vgpud --help'.\n", stderr);
-			return EXIT_USAGE;
-		}
-	if (optind < argc)
-		return wrong("'%s' is no option", argv[optind]);
-	return fill_in(&o->paths);
+	code = cmd_parse(&this_program, argc, argv, o, &line);
+	return code < 0 ? fill_in(&o->paths) : code;
 }
 
 void options_release(struct options *o)

@@ -11,8 +11,8 @@ CONFIG = TOP / 'programs' / 'vgpud'
 
 
 def pages():
-    made = [BUILD / 'man' / 'vgpuctl.1']
-    return {p.name: p for p in made + [p for p in (TOP / 'man').iterdir() if re.fullmatch(r'.+\.\d', p.name)]}
+    folders = (BUILD / 'man', TOP / 'man')  # made from a program's table; written
+    return {p.name: p for folder in folders for p in folder.iterdir() if re.fullmatch(r'.+\.\d', p.name)}
 
 
 def text_of(page):
@@ -33,6 +33,22 @@ def test_all_options_are_in_the_manual(program):
     helped -= {'vgpu-device': {'--device'}, 'vgpu-parent': {'--parent-socket', '--type'}, 'vgpud': {'--label'},
                'vgpuctl': {'--label'}, 'vgpu-demo': {'--socket-path'}}.get(program, set())
     assert helped and helped <= options_of(text_of(f'{program}.{PROGRAMS[program]}'))
+
+
+@pytest.mark.parametrize('program', PROGRAMS)
+@pytest.mark.parametrize('shell', ['', '_'])
+def test_all_options_are_completed(program, shell):
+    path = BUILD / 'programs' / program / program
+    if not path.exists():
+        pytest.skip('it was not built')
+    helped = set(re.findall(r'^  (?:-\w, |    )(--[a-z-]+)', run(path, '--help').stdout, re.M))
+    assert len(helped) >= 6
+    text = (BUILD / 'completions' / f'{shell}{program}').read_text(encoding='utf-8')
+    assert helped <= options_of(text), helped - options_of(text)
+    interpreter = shutil.which('zsh' if shell else 'bash')
+    if interpreter:
+        done = run(interpreter, '-n', BUILD / 'completions' / f'{shell}{program}')
+        assert done.returncode == 0 and not done.stderr
 
 
 def test_all_verbs_are_in_the_manual():

@@ -230,6 +230,6 @@ def test_demo_too_large(system):
 
 def test_demo_help_and_manual_agree():
     said = demo('--help').stdout
-    text = (TOP / 'man' / 'vgpu-demo.1').read_text().replace('\\-', '-')
-    options = set(re.findall(r'^  (?:-\w, )?(--\w+)', said, re.M))
+    text = (BUILD / 'man' / 'vgpu-demo.1').read_text().replace('\\-', '-')
+    options = set(re.findall(r'^  (?:-\w, |    )(--\w+)', said, re.M))
     assert len(options) == 12 and not {o for o in options if o not in text}, options
