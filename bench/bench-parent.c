@@ -76,20 +76,12 @@ static void rings_init(struct rings *r, void *area)
 	     "ring");
 }
 
-static int echo_open(const struct vgpu_parent_args *args,
-		     struct vgpu_parent **ret_parent)
+static int echo_open(struct vgpu_parent *parent, const char *config)
 {
 	int err = vgpu_iommu_cpu_new(NULL, &echo.iommu);
 
-	if (!err)
-		err = vgpu_parent_init(&echo.parent, args, echo.iommu);
-	*ret_parent = &echo.parent;
-	return err;
-}
-
-static void echo_nothing(struct vgpu_parent *parent)
-{
-	(void)parent;
+	(void)config;
+	return err ? err : vgpu_parent_init(parent, echo.iommu);
 }
 
 static int echo_new(struct vgpu_parent *parent,
@@ -137,37 +129,29 @@ static int echo_kick(struct vgpu_parent *parent,
 }
 
 static const struct vgpu_parent_ops echo_ops = {
-	.struct_size = sizeof(echo_ops),
 	.open = echo_open,
-	.stop = echo_nothing,
-	.close = echo_nothing,
 	.instance_new = echo_new,
 	.instance_gone = echo_gone,
 	.message = echo_message,
 	.kick = echo_kick,
 };
 
-static int no_create(const struct vgpu_create_args *args,
-		     struct vgpu_device **ret_dev)
+static int no_create(struct vgpu_device *dev)
 {
-	(void)args;
-	(void)ret_dev;
+	(void)dev;
 	return -1;
 }
 
-static const struct vgpu_type type = { .struct_size = sizeof(type),
-				       .name = "echo",
-				       .description = "for the bench" };
-static const struct vgpu_type *const types[] = { &type };
+static const struct vgpu_device_ops no_instance = { .create = no_create };
+
+static const struct vgpu_type types[] = { { .name = "echo",
+					    .description = "for the bench" } };
 static const struct vgpu_driver driver = {
-	.struct_size = sizeof(driver),
-	.abi_version = VGPU_DRIVER_ABI,
 	.name = "echo",
 	.version = "1",
 	.description = "for the bench",
-	.types = types,
-	.n_types = 1,
-	.create = no_create,
+	VGPU_LIST(types, types),
+	.instance = &no_instance,
 	.parent = &echo_ops,
 };
 
@@ -387,8 +371,7 @@ static void on_broken(struct link *link, int err, void *user)
 static void pins(struct vgpu_iommu *iommu, unsigned n)
 {
 	int fd = memfd_create("bench", MFD_CLOEXEC);
-	struct vgpu_iommu_memory memory = { .struct_size = sizeof(memory),
-					    .prot = 3,
+	struct vgpu_iommu_memory memory = { .prot = 3,
 					    .size = 2 * MAX_PAGES * PAGE,
 					    .fd = fd };
 	static struct vgpu_iommu_page pages[MAX_PAGES];

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The smallest driver that has a register, a doorbell and memory. With
  * BENCH_HUB it also goes to its parent half and back before it signals. */
-#include <errno.h>
-#include <stdlib.h>
-
 #include <vgpu/driver.h>
 #include <vgpu/iommu.h>
 #include <vgpu/parent.h>
@@ -21,20 +18,11 @@ struct bench_device {
 #ifdef BENCH_HUB
 static struct vgpu_iommu *iommu;
 
-static int parent_open(const struct vgpu_parent_args *args,
-		       struct vgpu_parent **ret_parent)
+static int parent_open(struct vgpu_parent *parent, const char *config)
 {
-	static struct vgpu_parent parent;
 	int err = vgpu_iommu_cpu_new(NULL, &iommu);
 
-	if (!err)
-		err = vgpu_parent_init(&parent, args, iommu);
-	*ret_parent = &parent;
-	return err;
-}
-
-static void nothing(struct vgpu_parent *parent)
-{
+	return err ? err : vgpu_parent_init(parent, iommu);
 }
 
 static int instance_new(struct vgpu_parent *parent,
@@ -62,10 +50,7 @@ static int kick(struct vgpu_parent *parent, struct vgpu_parent_instance *inst)
 }
 
 static const struct vgpu_parent_ops parent_table = {
-	.struct_size = sizeof(parent_table),
 	.open = parent_open,
-	.stop = nothing,
-	.close = nothing,
 	.instance_new = instance_new,
 	.instance_gone = instance_gone,
 	.message = message,
@@ -136,18 +121,26 @@ static void reg_write(struct vgpu_device *dev, void *data, uint64_t offset,
 }
 
 static const struct vgpu_mmio_ops reg_ops = {
-	.struct_size = sizeof(reg_ops),
-	.min_access = 4,
-	.max_access = 4,
 	.read = reg_read,
 	.write = reg_write,
 };
 
-static void destroy(struct vgpu_device *dev)
-{
-	vgpu_device_fini(dev);
-	free(vgpu_container_of(dev, struct bench_device, dev));
-}
+static const struct vgpu_area memory[] = {
+	{ .kind = VGPU_AREA_MAPPED, .size = DEVICE_MEMORY },
+};
+
+static const struct vgpu_area regs[] = {
+	VGPU_TRAPPED(0, 4096, &reg_ops, NULL),
+};
+
+static const struct vgpu_pci_desc pci = {
+	.vendor_id = 0x1234,
+	.device_id = 0xbe9c,
+	.class_code = 0xff0000,
+	.msi_vectors = 1,
+	.bars[0] = { .size = DEVICE_MEMORY, VGPU_LIST(areas, memory) },
+	.bars[2] = { .size = 4096, VGPU_LIST(areas, regs) },
+};
 
 static void reset(struct vgpu_device *dev, enum vgpu_reset_reason reason)
 {
@@ -155,69 +148,25 @@ static void reset(struct vgpu_device *dev, enum vgpu_reset_reason reason)
 }
 
 static const struct vgpu_device_ops ops = {
-	.struct_size = sizeof(ops),
-	.destroy = destroy,
+	.size = sizeof(struct bench_device),
+	.pci = &pci,
 	.reset = reset,
 	.parent_kick = on_kick,
 	.parent_message = on_message,
 };
 
-static int create(const struct vgpu_create_args *args,
-		  struct vgpu_device **ret_dev)
-{
-	const struct vgpu_area memory = {
-		.struct_size = sizeof(memory),
-		.kind = VGPU_AREA_MAPPED,
-		.size = DEVICE_MEMORY,
-	};
-	const struct vgpu_area regs = {
-		.struct_size = sizeof(regs),
-		.kind = VGPU_AREA_TRAPPED,
-		.size = 4096,
-		.ops = &reg_ops,
-	};
-	const struct vgpu_pci_desc pci = {
-		.struct_size = sizeof(pci),
-		.vendor_id = 0x1234,
-		.device_id = 0xbe9c,
-		.class_code = 0xff0000,
-		.msi_vectors = 1,
-		.bars = {
-			[0] = { DEVICE_MEMORY, 0, 1, &memory },
-			[2] = { 4096, 0, 1, &regs },
-		},
-	};
-	struct bench_device *b = calloc(1, sizeof(*b));
-	int err;
-
-	if (!b)
-		return -ENOMEM;
-	err = vgpu_device_init(&b->dev, &ops, args, &pci, NULL);
-	if (err) {
-		free(b);
-		return err;
-	}
-	*ret_dev = &b->dev;
-	return 0;
-}
-
-static const struct vgpu_type type = {
-	.struct_size = sizeof(type),
-	.vram_size = DEVICE_MEMORY,
-	.name = "bench-device",
-	.description = "a register, a doorbell and memory",
+static const struct vgpu_type types[] = {
+	{ .name = "bench-device",
+	  .description = "a register, a doorbell and memory",
+	  .vram_size = DEVICE_MEMORY },
 };
-static const struct vgpu_type *const types[] = { &type };
 
 static const struct vgpu_driver driver = {
-	.struct_size = sizeof(driver),
-	.abi_version = VGPU_DRIVER_ABI,
 	.name = "bench",
 	.version = "1",
 	.description = "for bench-wire",
-	.types = types,
-	.n_types = 1,
-	.create = create,
+	VGPU_LIST(types, types),
+	.instance = &ops,
 	.parent = PARENT_OPS,
 };
 

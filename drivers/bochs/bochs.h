@@ -3,9 +3,6 @@
 #ifndef BOCHS_H
 #define BOCHS_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include <vgpu/display.h>
 #include <vgpu/driver.h>
 
@@ -17,11 +14,12 @@ struct bochs_vga_state {
 	uint8_t misc;	    /* miscellaneous output */
 	uint8_t status1;    /* input status 1, as read last */
 	uint8_t dac_mask;
-	uint8_t dac_index;   /* entry that the next access is about */
-	uint8_t dac_channel; /* 0..2: red, green, blue */
 	uint8_t dac_reading; /* 0x3c7 was written last, not 0x3c8 */
-	uint8_t dac[256][3];
+	uint16_t dac_at;     /* of @dac: what the next access is about */
+	uint8_t dac[256 * 3]; /* red, green, blue of each colour */
 };
+
+#define ATTR_SCREEN_ON 0x20 /* in attr_index */
 
 /* The dispi registers, in the order of their addresses, 16 bits each */
 enum bochs_dispi {
@@ -39,6 +37,7 @@ enum bochs_dispi {
 	DISPI_COUNT,
 };
 
+#define DISPI_ID_LAST 0xb0c5 /* the newest version of the interface */
 #define DISPI_ON      0x0001 /* in ENABLE */
 #define DISPI_GETCAPS 0x0002 /* XRES, YRES and BPP read as their maxima */
 #define DISPI_DAC8    0x0020 /* 8 bits a colour channel in the palette, not 6 */
@@ -51,29 +50,14 @@ struct bochs_state {
 	struct bochs_vga_state vga;
 };
 
-struct bochs {
-	struct vgpu_device dev;
-	struct bochs_state *state;
-	uint64_t vram_size;
-	uint8_t edid[VGPU_EDID_SIZE];
-};
-
-static inline struct bochs *to_bochs(struct vgpu_device *dev)
-{
-	return vgpu_container_of(dev, struct bochs, dev);
-}
-
 /* dispi.c */
 extern const struct vgpu_mmio_ops bochs_dispi_ops;
-void bochs_dispi_reset(struct bochs *b);
 /* What is shown may have changed. */
-void bochs_update_plane(struct bochs *b);
+void bochs_update_plane(struct vgpu_device *dev);
 
 /* vga.c */
 extern const struct vgpu_mmio_ops bochs_vga_ops;
-void bochs_vga_reset(struct bochs *b);
-bool bochs_vga_screen_on(const struct bochs *b);
 /* The colours may have changed. */
-void bochs_vga_update_palette(struct bochs *b);
+void bochs_vga_update_palette(struct vgpu_device *dev);
 
 #endif

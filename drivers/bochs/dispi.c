@@ -9,10 +9,10 @@
 #include "bochs.h"
 
 #define ID_FIRST 0xb0c0
-#define ID_LAST	 0xb0c5
-#define MAX_XRES 16000
-#define MAX_YRES 12000
-#define MAX_BPP	 32
+
+static const uint16_t maxima[DISPI_COUNT] = {
+	[DISPI_XRES] = 16000, [DISPI_YRES] = 12000, [DISPI_BPP] = 32
+};
 
 static uint32_t pixel_bytes(const struct bochs_state *s)
 {
@@ -24,11 +24,10 @@ static uint32_t stride(const struct bochs_state *s)
 	return s->dispi[DISPI_VIRT_WIDTH] * pixel_bytes(s);
 }
 
-static uint32_t format(const struct bochs_state *s)
+/* 0: there is none of so many bits */
+static uint32_t format(unsigned bpp, bool big)
 {
-	bool big = s->big_endian;
-
-	switch (s->dispi[DISPI_BPP]) {
+	switch (bpp) {
 	case 8:
 		return VGPU_FORMAT_C8;
 	case 15:
@@ -52,13 +51,14 @@ static uint32_t format(const struct bochs_state *s)
  * and vgpu_plane_set() looks after that: it switches a plane off that is not
  * wholly in memory of the device.
  */
-void bochs_update_plane(struct bochs *b)
+void bochs_update_plane(struct vgpu_device *dev)
 {
-	const struct bochs_state *s = b->state;
-	struct vgpu_plane plane = { .struct_size = sizeof(plane) };
+	const struct bochs_state *s = dev->state;
+	struct vgpu_plane plane = { 0 };
 
-	if ((s->dispi[DISPI_ENABLE] & DISPI_ON) && bochs_vga_screen_on(b)) {
-		plane.format = format(s);
+	if ((s->dispi[DISPI_ENABLE] & DISPI_ON) &&
+	    (s->vga.attr_index & ATTR_SCREEN_ON)) {
+		plane.format = format(s->dispi[DISPI_BPP], s->big_endian);
 		plane.width = s->dispi[DISPI_XRES];
 		plane.height = s->dispi[DISPI_YRES];
 		plane.stride = stride(s);
@@ -66,8 +66,8 @@ void bochs_update_plane(struct bochs *b)
 		plane.offset = (uint64_t)s->dispi[DISPI_Y_OFFSET] * stride(s) +
 			       s->dispi[DISPI_X_OFFSET] * pixel_bytes(s);
 	}
-	if (vgpu_plane_set(&b->dev, 0, &plane) < 0)
-		vgpu_log(&b->dev, VGPU_LOG_DEBUG,
+	if (vgpu_plane_set(dev, 0, &plane) < 0)
+		vgpu_log(dev, VGPU_LOG_DEBUG,
 			 "%ux%u pixels, %u bytes a line, at 0x%llx: not shown",
 			 plane.width, plane.height, plane.stride,
 			 (unsigned long long)plane.offset);
@@ -77,10 +77,10 @@ void bochs_update_plane(struct bochs *b)
 /* Registers                                                           */
 /* ------------------------------------------------------------------ */
 
-static uint16_t virt_height(const struct bochs *b)
+static uint16_t virt_height(struct vgpu_device *dev)
 {
-	uint32_t line = stride(b->state);
-	uint64_t lines = line ? b->vram_size / line : 0;
+	uint32_t line = stride(dev->state);
+	uint64_t lines = line ? dev->type->vram_size / line : 0;
 
 	return lines > UINT16_MAX ? UINT16_MAX : (uint16_t)lines;
 }
@@ -88,24 +88,16 @@ static uint16_t virt_height(const struct bochs *b)
 static uint64_t dispi_read(struct vgpu_device *dev, void *data, uint64_t offset,
 			   unsigned size)
 {
-	struct bochs *b = to_bochs(dev);
-	const uint16_t *regs = b->state->dispi;
-	bool caps = regs[DISPI_ENABLE] & DISPI_GETCAPS;
+	const struct bochs_state *s = dev->state;
+	uint64_t reg = offset / 2;
 
-	switch (offset / 2) {
-	case DISPI_XRES:
-		return caps ? MAX_XRES : regs[DISPI_XRES];
-	case DISPI_YRES:
-		return caps ? MAX_YRES : regs[DISPI_YRES];
-	case DISPI_BPP:
-		return caps ? MAX_BPP : regs[DISPI_BPP];
-	case DISPI_VIRT_HEIGHT:
-		return virt_height(b);
-	case DISPI_MEMORY_64K:
-		return b->vram_size >> 16;
-	default:
-		return regs[offset / 2];
-	}
+	if (reg == DISPI_VIRT_HEIGHT)
+		return virt_height(dev);
+	if (reg == DISPI_MEMORY_64K)
+		return dev->type->vram_size >> 16;
+	if ((s->dispi[DISPI_ENABLE] & DISPI_GETCAPS) && maxima[reg])
+		return maxima[reg];
+	return s->dispi[reg];
 }
 
 /* Memory is not cleared, with or without the "no clear" bit: the pages of a
@@ -127,14 +119,12 @@ static bool acceptable(const uint16_t *regs, uint64_t reg, uint16_t value)
 
 	switch (reg) {
 	case DISPI_ID:
-		return value >= ID_FIRST && value <= ID_LAST;
+		return value >= ID_FIRST && value <= DISPI_ID_LAST;
 	case DISPI_XRES:
-		return !on && value <= MAX_XRES;
 	case DISPI_YRES:
-		return !on && value <= MAX_YRES;
+		return !on && value <= maxima[reg];
 	case DISPI_BPP:
-		return !on && (value == 8 || value == 15 || value == 16 ||
-			       value == 24 || value == 32);
+		return !on && format(value, false);
 	case DISPI_VIRT_HEIGHT: /* follows from the width */
 	case DISPI_MEMORY_64K:
 		return false;
@@ -146,33 +136,26 @@ static bool acceptable(const uint16_t *regs, uint64_t reg, uint16_t value)
 static void dispi_write(struct vgpu_device *dev, void *data, uint64_t offset,
 			uint64_t value64, unsigned size)
 {
-	struct bochs *b = to_bochs(dev);
-	uint16_t *regs = b->state->dispi, value = (uint16_t)value64;
+	uint16_t *regs = ((struct bochs_state *)dev->state)->dispi;
+	uint16_t value = (uint16_t)value64;
 	uint64_t reg = offset / 2;
 
 	if (!acceptable(regs, reg, value))
 		return;
 	if (reg == DISPI_ENABLE) {
 		write_enable(regs, value);
-		bochs_vga_update_palette(b);
+		bochs_vga_update_palette(dev);
 	} else if (reg == DISPI_VIRT_WIDTH && value < regs[DISPI_XRES]) {
 		regs[reg] = regs[DISPI_XRES];
 	} else {
 		regs[reg] = value;
 	}
-	bochs_update_plane(b);
+	bochs_update_plane(dev);
 }
 
 const struct vgpu_mmio_ops bochs_dispi_ops = {
-	.struct_size = sizeof(bochs_dispi_ops),
 	.min_access = 2,
 	.max_access = 2,
 	.read = dispi_read,
 	.write = dispi_write,
 };
-
-/* The registers are zero already. */
-void bochs_dispi_reset(struct bochs *b)
-{
-	b->state->dispi[DISPI_ID] = ID_LAST;
-}

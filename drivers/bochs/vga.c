@@ -7,8 +7,6 @@
  *
  * Source: the IBM VGA's ports, as public hardware manuals describe them.
  */
-#include <string.h>
-
 #include "bochs.h"
 
 /* From 0x3c0 */
@@ -21,47 +19,40 @@
 #define PORT_MISC_READ	0x0c
 #define PORT_STATUS1	0x1a
 
-#define ATTR_INDEX_BITS 0x3f
-#define ATTR_SCREEN_ON	0x20
-
+#define ATTR_INDEX_BITS	    0x3f
 #define STATUS1_DISPLAY_OFF 0x01
 #define STATUS1_VRETRACE    0x08
 
 /* The colours as they are set: with 6 bits a channel, or with 8. */
-void bochs_vga_update_palette(struct bochs *b)
+void bochs_vga_update_palette(struct vgpu_device *dev)
 {
-	const struct bochs_vga_state *v = &b->state->vga;
-	bool wide = b->state->dispi[DISPI_ENABLE] & DISPI_DAC8;
-	uint32_t colours[256];
+	const struct bochs_state *s = dev->state;
+	bool wide = s->dispi[DISPI_ENABLE] & DISPI_DAC8;
+	uint32_t colours[256] = { 0 };
 
-	for (unsigned i = 0; i < 256; i++) {
-		const uint8_t *c = v->dac[i & v->dac_mask];
+	for (unsigned i = 0; i < 3 * 256; i++) {
+		uint32_t x = s->vga.dac[3 * (i / 3 & s->vga.dac_mask) + i % 3];
 
-		colours[i] = 0;
-		for (int channel = 0; channel < 3; channel++) {
-			unsigned x = c[channel];
-
-			if (!wide) /* 0..63 to 0..255 */
-				x = (x & 0x3f) << 2 | (x & 0x3f) >> 4;
-			colours[i] = colours[i] << 8 | x;
-		}
+		if (!wide) /* 0..63 to 0..255 */
+			x = (x & 0x3f) << 2 | (x & 0x3f) >> 4;
+		colours[i / 3] = colours[i / 3] << 8 | x;
 	}
-	vgpu_plane_palette(&b->dev, 0, colours);
+	vgpu_plane_palette(dev, 0, colours);
 }
 
-static void dac_next(struct bochs_vga_state *v)
+/* The channel that the next access of the DAC's data is about */
+static uint8_t *dac_next(struct bochs_vga_state *v)
 {
-	if (++v->dac_channel < 3)
-		return;
-	v->dac_channel = 0;
-	v->dac_index++; /* 255 is followed by 0 */
+	uint8_t *channel = &v->dac[v->dac_at];
+
+	v->dac_at = (v->dac_at + 1u) % sizeof(v->dac);
+	return channel;
 }
 
 static uint64_t vga_read(struct vgpu_device *dev, void *data, uint64_t offset,
 			 unsigned size)
 {
-	struct bochs_vga_state *v = &to_bochs(dev)->state->vga;
-	uint8_t value;
+	struct bochs_vga_state *v = &((struct bochs_state *)dev->state)->vga;
 
 	switch (offset) {
 	case PORT_ATTR:
@@ -73,11 +64,9 @@ static uint64_t vga_read(struct vgpu_device *dev, void *data, uint64_t offset,
 	case PORT_DAC_RINDEX:
 		return v->dac_reading ? 3 : 0;
 	case PORT_DAC_WINDEX:
-		return v->dac_index;
+		return v->dac_at / 3;
 	case PORT_DAC_DATA:
-		value = v->dac[v->dac_index][v->dac_channel];
-		dac_next(v);
-		return value;
+		return *dac_next(v);
 	case PORT_MISC_READ:
 		return v->misc;
 	case PORT_STATUS1:
@@ -90,54 +79,34 @@ static uint64_t vga_read(struct vgpu_device *dev, void *data, uint64_t offset,
 	}
 }
 
-static void write_attr(struct bochs *b, uint8_t value)
-{
-	struct bochs_vga_state *v = &b->state->vga;
-
-	/* Index and data take turns; data has no meaning here. */
-	if (!v->attr_data) {
-		v->attr_index = value & ATTR_INDEX_BITS;
-		bochs_update_plane(b);
-	}
-	v->attr_data = !v->attr_data;
-}
-
-static void write_dac(struct bochs *b, uint8_t value)
-{
-	struct bochs_vga_state *v = &b->state->vga;
-
-	v->dac[v->dac_index][v->dac_channel] = value;
-	dac_next(v);
-	if (v->dac_channel == 0) /* a colour is complete */
-		bochs_vga_update_palette(b);
-}
-
 static void vga_write(struct vgpu_device *dev, void *data, uint64_t offset,
-		      uint64_t value64, unsigned size)
+		      uint64_t value, unsigned size)
 {
-	struct bochs *b = to_bochs(dev);
-	struct bochs_vga_state *v = &b->state->vga;
-	uint8_t value = (uint8_t)value64;
+	struct bochs_vga_state *v = &((struct bochs_state *)dev->state)->vga;
 
 	switch (offset) {
-	case PORT_ATTR:
-		write_attr(b, value);
+	case PORT_ATTR: /* index and data take turns; data means nothing here */
+		if (!v->attr_data)
+			v->attr_index = value & ATTR_INDEX_BITS;
+		v->attr_data = !v->attr_data;
+		bochs_update_plane(dev);
 		break;
 	case PORT_MISC:
-		v->misc = value;
+		v->misc = (uint8_t)value;
 		break;
 	case PORT_DAC_MASK:
-		v->dac_mask = value;
-		bochs_vga_update_palette(b);
+		v->dac_mask = (uint8_t)value;
+		bochs_vga_update_palette(dev);
 		break;
 	case PORT_DAC_RINDEX:
 	case PORT_DAC_WINDEX:
-		v->dac_index = value;
-		v->dac_channel = 0;
+		v->dac_at = (uint16_t)(3 * value);
 		v->dac_reading = offset == PORT_DAC_RINDEX;
 		break;
 	case PORT_DAC_DATA:
-		write_dac(b, value);
+		*dac_next(v) = (uint8_t)value;
+		if (v->dac_at % 3 == 0) /* a colour is complete */
+			bochs_vga_update_palette(dev);
 		break;
 	}
 }
@@ -145,25 +114,8 @@ static void vga_write(struct vgpu_device *dev, void *data, uint64_t offset,
 /* A word written to an index port writes the data port as well: the core
  * splits it into bytes, the lower one first. */
 const struct vgpu_mmio_ops bochs_vga_ops = {
-	.struct_size = sizeof(bochs_vga_ops),
 	.min_access = 1,
 	.max_access = 1,
 	.read = vga_read,
 	.write = vga_write,
 };
-
-bool bochs_vga_screen_on(const struct bochs *b)
-{
-	return b->state->vga.attr_index & ATTR_SCREEN_ON;
-}
-
-/* The screen is on from the start: some guests set a mode and no VGA port. */
-void bochs_vga_reset(struct bochs *b)
-{
-	struct bochs_vga_state *v = &b->state->vga;
-
-	memset(v, 0, sizeof(*v));
-	v->attr_index = ATTR_SCREEN_ON;
-	v->dac_mask = 0xff;
-	bochs_vga_update_palette(b);
-}

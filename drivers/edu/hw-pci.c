@@ -132,7 +132,6 @@ int edu_hw_pci(const char *address, struct edu_hw **ret_hw)
 {
 	char error[256] = "";
 	const struct vgpu_vfio_config config = {
-		.struct_size = sizeof(config),
 		.name = address,
 		.dma_mask = EDU_DMA_MASK,
 		.error = error,

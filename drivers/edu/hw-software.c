@@ -215,7 +215,6 @@ static void on_fault(struct vgpu_iommu *iommu, uint64_t addr, unsigned prot,
 int edu_hw_software(const char *options, struct edu_hw **ret_hw)
 {
 	const struct vgpu_iommu_cpu_config config = {
-		.struct_size = sizeof(config),
 		.base = BASE,
 		.max_pages = PAGES,
 		.fault = on_fault,

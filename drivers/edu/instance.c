@@ -35,7 +35,6 @@ struct range {
 
 struct edu {
 	struct vgpu_device dev;
-	struct edu_state *state;
 	struct job jobs[EDU_N_UNITS];
 	uint32_t last_id;
 	uint64_t pins[EDU_MAX_PIECES]; /* of the transfer */
@@ -49,11 +48,17 @@ static struct edu *edu_of(struct vgpu_device *dev)
 	return vgpu_container_of(dev, struct edu, dev);
 }
 
+static struct edu_state *state_of(struct edu *e)
+{
+	return e->dev.state;
+}
+
 static void raise_irq(struct edu *e, uint32_t bits)
 {
-	e->state->irq_status |= bits;
-	vgpu_intx_set(&e->dev, e->state->irq_status);
-	if (e->state->irq_status && vgpu_irq_enabled(&e->dev) == VGPU_IRQ_MSI)
+	state_of(e)->irq_status |= bits;
+	vgpu_intx_set(&e->dev, state_of(e)->irq_status);
+	if (state_of(e)->irq_status &&
+	    vgpu_irq_enabled(&e->dev) == VGPU_IRQ_MSI)
 		vgpu_irq_signal(&e->dev, VGPU_IRQ_MSI, 0);
 }
 
@@ -72,9 +77,9 @@ static int send(struct edu *e, struct edu_request *r)
 
 static void factorial_done(struct edu *e, uint32_t value)
 {
-	e->state->factorial = value;
-	e->state->status &= ~EDU_STATUS_COMPUTING;
-	if (e->state->status & EDU_STATUS_IRQ)
+	state_of(e)->factorial = value;
+	state_of(e)->status &= ~EDU_STATUS_COMPUTING;
+	if (state_of(e)->status & EDU_STATUS_IRQ)
 		raise_irq(e, EDU_IRQ_FACTORIAL);
 }
 
@@ -83,7 +88,7 @@ static void start_factorial(struct edu *e)
 	struct job *job = &e->jobs[EDU_UNIT_FACTORIAL];
 	struct edu_request r = { .op = EDU_OP_FACTORIAL,
 				 .id = ++e->last_id,
-				 .value = e->state->factorial };
+				 .value = state_of(e)->factorial };
 
 	if (job->active) {
 		job->waiting = true;
@@ -102,8 +107,8 @@ static void start_factorial(struct edu *e)
 
 static void dma_done(struct edu *e)
 {
-	e->state->cmd &= ~EDU_CMD_RUN;
-	if (e->state->cmd & EDU_CMD_IRQ)
+	state_of(e)->cmd &= ~EDU_CMD_RUN;
+	if (state_of(e)->cmd & EDU_CMD_IRQ)
 		raise_irq(e, EDU_IRQ_DMA);
 }
 
@@ -146,7 +151,7 @@ static int pin(struct edu *e, uint64_t iova, uint32_t len,
 
 static void start_dma(struct edu *e)
 {
-	const struct edu_state *s = e->state;
+	const struct edu_state *s = e->dev.state;
 	struct job *job = &e->jobs[EDU_UNIT_DMA];
 	bool to_ram = s->cmd & EDU_CMD_TO_RAM;
 	uint64_t buffer = to_ram ? s->src : s->dst;
@@ -247,7 +252,7 @@ static void edu_parent_message(struct vgpu_device *dev, const void *msg,
 static uint64_t edu_read(struct vgpu_device *dev, void *data, uint64_t offset,
 			 unsigned size)
 {
-	const struct edu_state *s = edu_of(dev)->state;
+	const struct edu_state *s = dev->state;
 
 	if (offset < EDU_DMA_SRC && size != 4)
 		return ~0ull;
@@ -277,7 +282,7 @@ static uint64_t edu_read(struct vgpu_device *dev, void *data, uint64_t offset,
 
 static void write_dma(struct edu *e, uint64_t offset, uint64_t value)
 {
-	struct edu_state *s = e->state;
+	struct edu_state *s = e->dev.state;
 
 	if (s->cmd & EDU_CMD_RUN)
 		return;
@@ -304,7 +309,7 @@ static void edu_write(struct vgpu_device *dev, void *data, uint64_t offset,
 		      uint64_t value, unsigned size)
 {
 	struct edu *e = edu_of(dev);
-	struct edu_state *s = e->state;
+	struct edu_state *s = e->dev.state;
 
 	if (offset < EDU_DMA_SRC && size != 4)
 		return;
@@ -355,7 +360,7 @@ static void edu_reset(struct vgpu_device *dev, enum vgpu_reset_reason reason)
 {
 	struct edu *e = edu_of(dev);
 
-	memset(e->state, 0, sizeof(*e->state));
+	memset(dev->state, 0, sizeof(struct edu_state));
 	/* The core has taken back what we would tell it about. */
 	if (reason == VGPU_RESET_DMA)
 		e->n_unmaps = 0;
@@ -368,23 +373,7 @@ static void edu_client_gone(struct vgpu_device *dev)
 	forget_jobs(edu_of(dev));
 }
 
-static void edu_destroy(struct vgpu_device *dev)
-{
-	vgpu_device_fini(dev);
-	free(edu_of(dev));
-}
-
-static const struct vgpu_device_ops edu_ops = {
-	.struct_size = sizeof(edu_ops),
-	.destroy = edu_destroy,
-	.reset = edu_reset,
-	.client_gone = edu_client_gone,
-	.dma_unmap = edu_dma_unmap,
-	.parent_message = edu_parent_message,
-};
-
 static const struct vgpu_mmio_ops edu_mmio = {
-	.struct_size = sizeof(edu_mmio),
 	.min_access = 4,
 	.max_access = 8,
 	.flags = VGPU_MMIO_NO_PARTIAL_WRITE,
@@ -393,10 +382,19 @@ static const struct vgpu_mmio_ops edu_mmio = {
 };
 
 static const struct vgpu_area edu_areas[] = {
-	{ .struct_size = sizeof(edu_areas[0]),
-	  .kind = VGPU_AREA_TRAPPED,
-	  .size = EDU_BAR_SIZE,
-	  .ops = &edu_mmio },
+	VGPU_TRAPPED(0, EDU_BAR_SIZE, &edu_mmio, NULL),
+};
+
+static const struct vgpu_pci_desc edu_pci = {
+	.vendor_id = 0x1234,
+	.device_id = 0x11e8,
+	.subsystem_vendor_id = 0x1af4,
+	.subsystem_id = 0x1100,
+	.class_code = 0x00ff00,
+	.revision = 0x10,
+	.intx_pin = 1,
+	.msi_vectors = 1,
+	.bars[0] = { .size = EDU_BAR_SIZE, VGPU_LIST(areas, edu_areas) },
 };
 
 static const struct vgpu_field edu_fields[] = {
@@ -410,63 +408,27 @@ static const struct vgpu_field edu_fields[] = {
 	VGPU_FIELD(struct edu_state, irq_status, 1),
 };
 
-static const struct vgpu_state_desc edu_state_desc = {
-	.struct_size = sizeof(edu_state_desc),
-	.version = 1,
-	.size = sizeof(struct edu_state),
-	.n_fields = sizeof(edu_fields) / sizeof(edu_fields[0]),
-	.fields = edu_fields,
+static const struct vgpu_device_ops edu_ops = {
+	.size = sizeof(struct edu),
+	VGPU_STATE(struct edu_state, 1, edu_fields),
+	.pci = &edu_pci,
+	.reset = edu_reset,
+	.client_gone = edu_client_gone,
+	.dma_unmap = edu_dma_unmap,
+	.parent_message = edu_parent_message,
 };
 
-static int edu_create(const struct vgpu_create_args *args,
-		      struct vgpu_device **ret_dev)
-{
-	const struct vgpu_pci_desc pci = {
-		.struct_size = sizeof(pci),
-		.vendor_id = 0x1234,
-		.device_id = 0x11e8,
-		.subsystem_vendor_id = 0x1af4,
-		.subsystem_id = 0x1100,
-		.class_code = 0x00ff00,
-		.revision = 0x10,
-		.intx_pin = 1,
-		.msi_vectors = 1,
-		.bars = { [0] = { .size = EDU_BAR_SIZE,
-				  .n_areas = 1,
-				  .areas = edu_areas } },
-	};
-	struct edu *e = calloc(1, sizeof(*e));
-	int err;
-
-	if (!e)
-		return -ENOMEM;
-	err = vgpu_device_init(&e->dev, &edu_ops, args, &pci, &edu_state_desc);
-	if (err) {
-		free(e);
-		return err;
-	}
-	e->state = vgpu_device_state(&e->dev);
-	*ret_dev = &e->dev;
-	return 0;
-}
-
-static const struct vgpu_type edu_type = {
-	.struct_size = sizeof(edu_type),
-	.name = "edu",
-	.description = "QEMU's edu device, shared by several vGPUs",
+static const struct vgpu_type edu_types[] = {
+	{ .name = "edu",
+	  .description = "QEMU's edu device, shared by several vGPUs" },
 };
-
-static const struct vgpu_type *const edu_types[] = { &edu_type };
 
 static const struct vgpu_driver edu_driver = {
-	.struct_size = sizeof(edu_driver),
-	.abi_version = VGPU_DRIVER_ABI,
 	.name = "edu",
 	.version = "1",
 	.description = "shares an edu device, physical or modelled",
-	.types = edu_types,
-	.n_types = 1,
-	.create = edu_create,
+	VGPU_LIST(types, edu_types),
+	.instance = &edu_ops,
 	.parent = &edu_parent_ops,
 };
 

@@ -206,7 +206,6 @@ static int make_scratch(struct edu_parent *p)
 	}
 	p->scratch = ptr;
 	p->memory = (struct vgpu_iommu_memory){
-		.struct_size = sizeof(p->memory),
 		.prot = VGPU_DMA_READ | VGPU_DMA_WRITE,
 		.id = UINT64_MAX,
 		.base = ptr,
@@ -239,7 +238,6 @@ static void edu_close(struct vgpu_parent *parent)
 	vgpu_parent_remove(p->watchdog);
 	free_scratch(p);
 	p->hw->ops->free(p->hw);
-	free(p);
 }
 
 static void edu_stop(struct vgpu_parent *parent)
@@ -247,39 +245,30 @@ static void edu_stop(struct vgpu_parent *parent)
 	edu_engine_stop(edu_parent_of(parent), -ECANCELED);
 }
 
-static int edu_open(const struct vgpu_parent_args *args,
-		    struct vgpu_parent **ret_parent)
+static int edu_open(struct vgpu_parent *parent, const char *config)
 {
-	struct edu_parent *p = calloc(1, sizeof(*p));
-	int err;
+	struct edu_parent *p = edu_parent_of(parent);
+	int err = open_hw(config, &p->hw);
 
-	if (!p)
-		return -ENOMEM;
-	err = open_hw(args->config, &p->hw);
-	if (err) {
-		free(p);
+	if (err)
 		return err;
-	}
-	err = vgpu_parent_init(&p->parent, args, p->hw->iommu);
+	p->hw->irq = edu_engine_irq;
+	p->hw->user = p;
+	err = vgpu_parent_init(parent, p->hw->iommu);
 	if (!err)
 		err = make_scratch(p);
 	if (!err)
-		err = vgpu_parent_add_timer(&p->parent, edu_engine_watchdog, p,
+		err = vgpu_parent_add_timer(parent, edu_engine_watchdog, p,
 					    &p->watchdog);
-	p->hw->irq = edu_engine_irq;
-	p->hw->user = p;
 	if (!err)
-		err = p->hw->start(p->hw, &p->parent);
-	if (err) {
-		edu_close(&p->parent);
-		return err;
-	}
-	*ret_parent = &p->parent;
-	return 0;
+		err = p->hw->start(p->hw, parent);
+	if (err)
+		edu_close(parent);
+	return err;
 }
 
 const struct vgpu_parent_ops edu_parent_ops = {
-	.struct_size = sizeof(edu_parent_ops),
+	.size = sizeof(struct edu_parent),
 	.open = edu_open,
 	.stop = edu_stop,
 	.close = edu_close,

@@ -4,16 +4,14 @@
 #include "halves.h"
 
 #define TYPE(flavour, mib, x, y)                                               \
-	&(const struct vgpu_type)                                              \
 	{                                                                      \
-		.struct_size = sizeof(struct vgpu_type),                       \
-		.vram_size = (mib##ull) << 20, .name = "refgpu-" flavour,      \
+		.name = "refgpu-" flavour,                                     \
 		.description = "reference GPU, " #mib                          \
 			       " MiB of video memory, " #x "x" #y,             \
-		.xres = x, .yres = y,                                          \
+		.vram_size = (mib##ull) << 20, .xres = (x), .yres = (y)        \
 	}
 
-static const struct vgpu_type *const rg_types[] = {
+static const struct vgpu_type rg_types[] = {
 	TYPE("64m", 64, 1024, 768),
 	TYPE("256m", 256, 1920, 1080),
 	TYPE("1g", 1024, 2560, 1440),
@@ -21,14 +19,11 @@ static const struct vgpu_type *const rg_types[] = {
 };
 
 static const struct vgpu_driver rg_driver = {
-	.struct_size = sizeof(rg_driver),
-	.abi_version = VGPU_DRIVER_ABI,
 	.name = "refgpu",
 	.version = "1",
 	.description = "shares the reference GPU between vGPUs",
-	.types = rg_types,
-	.n_types = sizeof(rg_types) / sizeof(rg_types[0]),
-	.create = rg_create,
+	VGPU_LIST(types, rg_types),
+	.instance = &rg_instance_ops,
 	.parent = &rg_parent_ops,
 };
 

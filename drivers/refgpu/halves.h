@@ -5,9 +5,7 @@
 
 #include <vgpu/parent.h>
 
-int rg_create(const struct vgpu_create_args *args,
-	      struct vgpu_device **ret_dev);
-
+extern const struct vgpu_device_ops rg_instance_ops;
 extern const struct vgpu_parent_ops rg_parent_ops;
 
 #endif

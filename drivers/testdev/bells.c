@@ -16,14 +16,12 @@ static uint64_t rings_read(struct vgpu_device *dev, void *data, uint64_t offset,
 }
 
 const struct vgpu_mmio_ops testdev_bell_ops = {
-	.struct_size = sizeof(testdev_bell_ops),
 	.min_access = 4,
 	.max_access = 4,
 	.write = ring,
 };
 
 const struct vgpu_mmio_ops testdev_rings_ops = {
-	.struct_size = sizeof(testdev_rings_ops),
 	.min_access = 4,
 	.max_access = 4,
 	.read = rings_read,

@@ -216,7 +216,6 @@ static void engine_write(struct vgpu_device *dev, void *data, uint64_t offset,
 }
 
 const struct vgpu_mmio_ops testdev_engine_ops = {
-	.struct_size = sizeof(testdev_engine_ops),
 	.min_access = 4,
 	.max_access = 4,
 	.read = engine_read,

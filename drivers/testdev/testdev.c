@@ -15,8 +15,6 @@
 
 #include "testdev.h"
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-
 #define MSI_VECTORS  8
 #define MSIX_VECTORS 128
 
@@ -146,7 +144,6 @@ static void io_write(struct vgpu_device *dev, void *data, uint64_t offset,
 }
 
 static const struct vgpu_mmio_ops regs_ops = {
-	.struct_size = sizeof(regs_ops),
 	.min_access = 4,
 	.max_access = 4,
 	.read = regs_read,
@@ -154,7 +151,6 @@ static const struct vgpu_mmio_ops regs_ops = {
 };
 
 static const struct vgpu_mmio_ops io_ops = {
-	.struct_size = sizeof(io_ops),
 	.min_access = 4,
 	.max_access = 4,
 	.read = io_read,
@@ -187,14 +183,6 @@ static const struct vgpu_field testdev_fields[] = {
 	VGPU_FIELD(struct testdev_state, engine_keep, 1),
 };
 
-static const struct vgpu_state_desc testdev_state_desc = {
-	.struct_size = sizeof(testdev_state_desc),
-	.version = 1,
-	.size = sizeof(struct testdev_state),
-	.n_fields = ARRAY_SIZE(testdev_fields),
-	.fields = testdev_fields,
-};
-
 static void testdev_reset(struct vgpu_device *dev,
 			  enum vgpu_reset_reason reason)
 {
@@ -219,24 +207,18 @@ static void testdev_destroy(struct vgpu_device *dev)
 
 	vgpu_device_fini(dev);
 	vgpu_iommu_destroy(t->iommu);
-	free(t);
 }
 
-static const struct vgpu_device_ops testdev_ops = {
-	.struct_size = sizeof(testdev_ops),
-	.destroy = testdev_destroy,
-	.reset = testdev_reset,
-	.client_gone = testdev_client_gone,
-	.dma_unmap = testdev_engine_unmap,
-	.dma_lost = testdev_engine_lost,
-};
-
-#define AREA(area_kind, at, len, area_ops)                                     \
+#define TRAPPED(at, len, ops) VGPU_TRAPPED(at, len, ops, NULL)
+#define AREA(area_kind, at, len)                                               \
 	{                                                                      \
-		.struct_size = sizeof(struct vgpu_area), .kind = (area_kind),  \
-		.offset = (at), .size = (len), .ops = (area_ops)               \
+		.kind = (area_kind), .offset = (at), .size = (len)             \
 	}
-#define TRAPPED(at, len, ops) AREA(VGPU_AREA_TRAPPED, at, len, ops)
+#define BELL(at)                                                               \
+	{                                                                      \
+		.kind = VGPU_AREA_DOORBELL, .offset = (at), .size = 4,         \
+		.ops = &testdev_bell_ops                                       \
+	}
 
 static const struct vgpu_area bar0_areas[] = {
 	TRAPPED(0, REGS_SIZE, &regs_ops),
@@ -250,8 +232,8 @@ static const struct vgpu_area bar0_areas[] = {
 	TRAPPED(WINDOW_WO, WINDOW_SIZE, &testdev_wo_ops),
 	TRAPPED(RINGS, 4, &testdev_rings_ops),
 	TRAPPED(ENGINE_BASE, ENGINE_SIZE, &testdev_engine_ops),
-	AREA(VGPU_AREA_DOORBELL, BELL_0, 4, &testdev_bell_ops),
-	AREA(VGPU_AREA_DOORBELL, BELL_1, 4, &testdev_bell_ops),
+	BELL(BELL_0),
+	BELL(BELL_1),
 };
 
 static const struct vgpu_area bar3_areas[] = {
@@ -259,10 +241,10 @@ static const struct vgpu_area bar3_areas[] = {
 };
 
 static const struct vgpu_area bar4_areas[] = {
-	AREA(VGPU_AREA_MAPPED, MIX_MAPPED, MIX_TRAPPED - MIX_MAPPED, NULL),
+	AREA(VGPU_AREA_MAPPED, MIX_MAPPED, MIX_TRAPPED - MIX_MAPPED),
 	TRAPPED(MIX_TRAPPED, MIX_MEMORY - MIX_TRAPPED, &testdev_cells_ops),
-	AREA(VGPU_AREA_MEMORY, MIX_MEMORY, MIX_MAPPED_TOO - MIX_MEMORY, NULL),
-	AREA(VGPU_AREA_MAPPED, MIX_MAPPED_TOO, MIX_HOLE - MIX_MAPPED_TOO, NULL),
+	AREA(VGPU_AREA_MEMORY, MIX_MEMORY, MIX_MAPPED_TOO - MIX_MEMORY),
+	AREA(VGPU_AREA_MAPPED, MIX_MAPPED_TOO, MIX_HOLE - MIX_MAPPED_TOO),
 };
 
 /* The capability's own registers, from its start */
@@ -295,7 +277,6 @@ static void cap_written(struct vgpu_device *dev, unsigned cap, unsigned offset,
 }
 
 static const struct vgpu_pci_cap_ops cap_ops = {
-	.struct_size = sizeof(cap_ops),
 	.before_read = cap_before_read,
 	.written = cap_written,
 };
@@ -308,7 +289,6 @@ static const uint8_t vendor_writable[sizeof(vendor_data)] = {
 };
 static const struct vgpu_pci_cap caps[] = {
 	{
-		.struct_size = sizeof(caps[0]),
 		.id = 0x09,
 		.len = sizeof(vendor_data) + 2,
 		.data = vendor_data,
@@ -333,10 +313,9 @@ static void build_rom(uint8_t *rom)
 	memcpy(rom + 0x20, pcir, sizeof(pcir)); /* 24 bytes with its NUL */
 }
 
-static int testdev_init(struct testdev *t, const struct vgpu_create_args *args)
+static int testdev_init(struct testdev *t)
 {
 	const struct vgpu_pci_desc pci = {
-		.struct_size = sizeof(pci),
 		.vendor_id = 0x1234,
 		.device_id = 0x7e57,
 		.subsystem_vendor_id = 0x1234,
@@ -351,75 +330,63 @@ static int testdev_init(struct testdev *t, const struct vgpu_create_args *args)
 		.msix_bar = 1,
 		.msix_table_offset = 0,
 		.msix_pba_offset = 0x800,
-		.n_caps = ARRAY_SIZE(caps),
-		.caps = caps,
+		VGPU_LIST(caps, caps),
 		.rom = t->rom,
 		.rom_size = ROM_SIZE,
-		.bars = {
-			[0] = { .size = 4096, .n_areas = ARRAY_SIZE(bar0_areas),
-				.areas = bar0_areas },
-			[1] = { .size = 4096 },
-			[3] = { .size = IO_SIZE, .flags = VGPU_BAR_IO,
-				.n_areas = ARRAY_SIZE(bar3_areas),
-				.areas = bar3_areas },
-			[4] = { .size = MIX_SIZE,
-				.flags = VGPU_BAR_64 | VGPU_BAR_PREFETCH,
-				.n_areas = ARRAY_SIZE(bar4_areas),
-				.areas = bar4_areas },
-		},
+		.bars[0] = { .size = 4096, VGPU_LIST(areas, bar0_areas) },
+		.bars[1] = { .size = 4096 },
+		.bars[3] = { .size = IO_SIZE,
+			     .flags = VGPU_BAR_IO,
+			     VGPU_LIST(areas, bar3_areas) },
+		.bars[4] = { .size = MIX_SIZE,
+			     .flags = VGPU_BAR_64 | VGPU_BAR_PREFETCH,
+			     VGPU_LIST(areas, bar4_areas) },
 	};
 
-	return vgpu_device_init(&t->dev, &testdev_ops, args, &pci,
-				&testdev_state_desc);
+	return vgpu_device_init(&t->dev, &pci);
 }
 
-static int testdev_create(const struct vgpu_create_args *args,
-			  struct vgpu_device **ret_dev)
+static int testdev_create(struct vgpu_device *dev)
 {
-	struct testdev *t = calloc(1, sizeof(*t));
+	struct testdev *t = to_testdev(dev);
 	int err;
 
-	if (!t)
-		return -ENOMEM;
 	build_rom(t->rom);
 	err = vgpu_iommu_cpu_new(NULL, &t->iommu);
 	if (err)
-		goto fail;
-	err = testdev_init(t, args);
+		return err;
+	err = testdev_init(t);
+	if (!err)
+		err = vgpu_dma_set_iommu(dev, t->iommu);
 	if (err)
-		goto fail;
-	err = vgpu_dma_set_iommu(&t->dev, t->iommu);
-	if (err) {
-		vgpu_device_fini(&t->dev);
-		goto fail;
-	}
-	t->state = vgpu_device_state(&t->dev);
-	*ret_dev = &t->dev;
-	return 0;
-fail:
-	vgpu_iommu_destroy(t->iommu);
-	free(t);
+		testdev_destroy(dev);
+	t->state = dev->state;
 	return err;
 }
 
-static const struct vgpu_type testdev_type = {
-	.struct_size = sizeof(testdev_type),
-	.vram_size = MIX_SIZE,
-	.name = "testdev",
-	.description = "one of everything, for tests; not for use",
+static const struct vgpu_device_ops testdev_ops = {
+	.size = sizeof(struct testdev),
+	VGPU_STATE(struct testdev_state, 1, testdev_fields),
+	.create = testdev_create,
+	.destroy = testdev_destroy,
+	.reset = testdev_reset,
+	.client_gone = testdev_client_gone,
+	.dma_unmap = testdev_engine_unmap,
+	.dma_lost = testdev_engine_lost,
 };
 
-static const struct vgpu_type *const testdev_types[] = { &testdev_type };
+static const struct vgpu_type testdev_types[] = {
+	{ .name = "testdev",
+	  .description = "one of everything, for tests; not for use",
+	  .vram_size = MIX_SIZE },
+};
 
 static const struct vgpu_driver testdev_driver = {
-	.struct_size = sizeof(testdev_driver),
-	.abi_version = VGPU_DRIVER_ABI,
 	.name = "testdev",
 	.version = "1",
 	.description = "device for the tests of vgpud itself",
-	.types = testdev_types,
-	.n_types = ARRAY_SIZE(testdev_types),
-	.create = testdev_create,
+	VGPU_LIST(types, testdev_types),
+	.instance = &testdev_ops,
 };
 
 VGPU_DRIVER_MODULE(testdev_driver);

@@ -52,7 +52,6 @@ static void window_write(struct vgpu_device *dev, unsigned window,
 		window_write(dev, window, offset, value, size, min, max);      \
 	}                                                                      \
 	const struct vgpu_mmio_ops testdev_##name##_ops = {                    \
-		.struct_size = sizeof(struct vgpu_mmio_ops),                   \
 		.flags = op_flags,                                             \
 		.min_access = min,                                             \
 		.max_access = max,                                             \
@@ -85,7 +84,6 @@ static void bulk_write(struct vgpu_device *dev, void *data, uint64_t offset,
 }
 
 const struct vgpu_mmio_ops testdev_bulk_ops = {
-	.struct_size = sizeof(struct vgpu_mmio_ops),
 	.min_access = 1,
 	.max_access = 8,
 	.read_bulk = bulk_read,
@@ -105,14 +103,12 @@ static void wo_write(struct vgpu_device *dev, void *data, uint64_t offset,
 }
 
 const struct vgpu_mmio_ops testdev_ro_ops = {
-	.struct_size = sizeof(struct vgpu_mmio_ops),
 	.min_access = 4,
 	.max_access = 4,
 	.read = ro_read,
 };
 
 const struct vgpu_mmio_ops testdev_wo_ops = {
-	.struct_size = sizeof(struct vgpu_mmio_ops),
 	.flags = VGPU_MMIO_NO_PARTIAL_WRITE,
 	.min_access = 4,
 	.max_access = 4,
@@ -132,7 +128,6 @@ static void cells_write(struct vgpu_device *dev, void *data, uint64_t offset,
 }
 
 const struct vgpu_mmio_ops testdev_cells_ops = {
-	.struct_size = sizeof(struct vgpu_mmio_ops),
 	.min_access = 8,
 	.max_access = 8,
 	.read = cells_read,

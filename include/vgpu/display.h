@@ -38,7 +38,6 @@ extern "C" {
 
 /**
  * struct vgpu_plane - what is scanned out
- * @struct_size: sizeof(struct vgpu_plane)
  * @format: VGPU_FORMAT_*; 0: the plane is off, all else is ignored
  * @width: pixels, 1..16384
  * @height: lines, 1..16384
@@ -47,7 +46,6 @@ extern "C" {
  * @offset: of the first pixel in that region, bytes
  */
 struct vgpu_plane {
-	uint32_t struct_size;
 	uint32_t format;
 	uint32_t width;
 	uint32_t height;
@@ -56,7 +54,8 @@ struct vgpu_plane {
 	uint64_t offset;
 };
 
-/** struct vgpu_rect - pixels; an empty one (width or height 0) is nothing */
+/** struct vgpu_rect - pixels; an empty one (width or height 0) is nothing.
+ * Fixed. */
 struct vgpu_rect {
 	uint32_t x, y, width, height;
 };
@@ -71,8 +70,13 @@ struct vgpu_rect {
  * (it is then switched off: a guest may program nonsense); -ERANGE: no such
  * plane; -ENOMEM. To announce what is there already changes nothing.
  */
-VGPU_API int vgpu_plane_set(struct vgpu_device *dev, unsigned index,
-			    const struct vgpu_plane *plane);
+VGPU_API int vgpu_plane_set_sized(struct vgpu_device *dev, unsigned index,
+				  const struct vgpu_plane *plane, size_t size);
+static inline int vgpu_plane_set(struct vgpu_device *dev, unsigned index,
+				 const struct vgpu_plane *plane)
+{
+	return vgpu_plane_set_sized(dev, index, plane, sizeof(*plane));
+}
 
 /**
  * vgpu_plane_palette() - announce the colours of a VGPU_FORMAT_C8 plane
@@ -101,7 +105,6 @@ VGPU_API void vgpu_plane_damage(struct vgpu_device *dev, unsigned index,
 
 /**
  * struct vgpu_edid_info - what an EDID block is built from
- * @struct_size: sizeof(struct vgpu_edid_info)
  * @vendor: three capital letters (PNP id)
  * @name: monitor name, at most 13 bytes
  * @serial: number
@@ -111,7 +114,6 @@ VGPU_API void vgpu_plane_damage(struct vgpu_device *dev, unsigned index,
  * @dpi: dots per inch, 0: 96
  */
 struct vgpu_edid_info {
-	uint32_t struct_size;
 	char vendor[4];
 	const char *name;
 	uint32_t serial;
@@ -132,8 +134,13 @@ struct vgpu_edid_info {
  *
  * Return: bytes used (128 or 256); -EINVAL.
  */
-VGPU_API int vgpu_edid_build(const struct vgpu_edid_info *info,
-			     uint8_t buf[VGPU_EDID_SIZE]);
+VGPU_API int vgpu_edid_build_sized(const struct vgpu_edid_info *info,
+				   uint8_t buf[VGPU_EDID_SIZE], size_t size);
+static inline int vgpu_edid_build(const struct vgpu_edid_info *info,
+				  uint8_t buf[VGPU_EDID_SIZE])
+{
+	return vgpu_edid_build_sized(info, buf, sizeof(*info));
+}
 
 /* ------------------------------------------------------------------ */
 /* The shared description, for readers                                 */

@@ -156,6 +156,8 @@ VGPU_API void *vgpu_dma_ptr(struct vgpu_device *dev, uint64_t iova, size_t len,
  * @len: bytes
  * @range: private to the core
  * @prot: as asked for; private to the core
+ *
+ * Fixed.
  */
 struct vgpu_dma_segment {
 	void *ptr;

@@ -12,9 +12,8 @@
  * Conventions
  *   - int results are 0 (or a count) and negative errno values on failure;
  *     outputs named ret_* are untouched on failure.
- *   - Every structure that crosses the interface and may grow starts with its
- *     size as the driver was compiled with, so that either side may be the
- *     newer one. What a driver does not know it leaves at 0.
+ *   - What a driver does not use of a structure it leaves at 0, as designated
+ *     initialisers do.
  *   - Numbers are the host's integers, whatever their bytes look like on the
  *     bus: a read op returns the register's value. Buffers (bulk ops,
  *     capabilities, ROM, memory) are bytes in the guest's order, which is
@@ -25,6 +24,27 @@
  *   - Guest-visible state lives in memory that the core hands out
  *     (vgpu_device_state()), never in globals and not in the driver's own
  *     allocations; it holds offsets, never pointers.
+ *
+ * Old and new. A driver that was compiled once loads in every later core, and
+ * in an earlier one as long as it asks for nothing that it lacks. For that:
+ *   - VGPU_DRIVER_ABI is one number for all headers of <vgpu/...> that a driver
+ *     includes. A module of another number is refused when it is loaded.
+ *   - What a driver hands over (descriptions, ops, configurations) grows at its
+ *     end only, and 0 there means what it meant before it grew. How long each
+ *     structure is for a driver, the headers tell the core: for what a module
+ *     describes, VGPU_DRIVER_MODULE() does once for all; what is handed to a
+ *     function goes by an inline one which adds the size. So nobody writes a
+ *     size, and arrays have the driver's stride.
+ *   - The core reads of an older driver's structure what is there, and 0 behind
+ *     it. Where a newer driver has set what the core does not know, it is
+ *     refused with a sentence (-E2BIG).
+ *   - What the core hands to a driver or fills in for it never changes its size
+ *     ("fixed" below): what is to be added comes by another function.
+ *   - A value keeps its number. The core hands a driver no value of an
+ *     enumeration that is not in its header without being asked to, but for
+ *     reasons of a reset: one that is not known is like VGPU_RESET_CLIENT.
+ *   - A module that calls a function which an earlier core lacks is not loaded;
+ *     what is missing is logged.
  */
 #ifndef VGPU_DRIVER_H
 #define VGPU_DRIVER_H
@@ -40,7 +60,7 @@ extern "C" {
 #define VGPU_API __attribute__((visibility("default")))
 #define VGPU_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
-/** VGPU_DRIVER_ABI - bumped when the interface changes incompatibly. */
+/** VGPU_DRIVER_ABI - the interface's number; see "Old and new" */
 #define VGPU_DRIVER_ABI 2u
 
 struct vgpu_device;
@@ -58,6 +78,14 @@ struct vgpu_core; /* the core's half of an instance; opaque */
 /* ------------------------------------------------------------------ */
 /* Regions                                                             */
 /* ------------------------------------------------------------------ */
+
+/**
+ * VGPU_LIST() - initialises the members of a structure that are an array and
+ * the number of its elements: VGPU_LIST(areas, regs) is
+ * .areas = regs, .n_areas = 3
+ */
+#define VGPU_LIST(member, array)                                               \
+	.member = (array), .n_##member = sizeof(array) / sizeof((array)[0])
 
 #define VGPU_NUM_BARS 6
 
@@ -81,9 +109,9 @@ enum vgpu_region_index {
 
 /**
  * struct vgpu_mmio_ops - the registers of a trapped area
- * @struct_size: sizeof(struct vgpu_mmio_ops)
  * @min_access: smallest access the ops take, in bytes: 1, 2, 4 or 8
- * @max_access: largest access the ops take, in bytes: 1, 2, 4 or 8
+ * @max_access: largest access the ops take, in bytes: 1, 2, 4 or 8. Both 0: 4,
+ *              which is what most registers have.
  * @read: value of the register at @offset, from the area's start
  * @write: store @value to the register at @offset, from the area's start
  * @read_bulk: optional; fill @buf from @offset on, for areas that are read in
@@ -100,7 +128,6 @@ enum vgpu_region_index {
  * case it is ignored. A NULL @read reads as all-ones, a NULL @write ignores.
  */
 struct vgpu_mmio_ops {
-	uint32_t struct_size;
 	uint32_t flags;
 	uint32_t min_access;
 	uint32_t max_access;
@@ -139,7 +166,6 @@ enum vgpu_area_kind {
 
 /**
  * struct vgpu_area - a part of a BAR
- * @struct_size: sizeof(struct vgpu_area)
  * @kind: who serves it
  * @offset: from the BAR's start, bytes; if @kind is mapped a multiple of the
  *          host's page size
@@ -151,16 +177,22 @@ enum vgpu_area_kind {
  *
  * Bytes of a BAR that no area covers read as all-ones and ignore writes.
  * Areas must not overlap; their order does not matter. An access that crosses
- * from one to the next is cut there. All areas of a BAR have one struct_size.
+ * from one to the next is cut there.
  */
 struct vgpu_area {
-	uint32_t struct_size;
 	uint32_t kind;
 	uint64_t offset;
 	uint64_t size;
 	const struct vgpu_mmio_ops *ops;
 	void *data;
 };
+
+/** VGPU_TRAPPED() - initialises a trapped area */
+#define VGPU_TRAPPED(at, len, area_ops, ops_data)                              \
+	{                                                                      \
+		.kind = VGPU_AREA_TRAPPED, .offset = (at), .size = (len),      \
+		.ops = (area_ops), .data = (ops_data)                          \
+	}
 
 #define VGPU_BAR_IO       (1u << 0) /* I/O space; the default is memory */
 #define VGPU_BAR_64       (1u << 1) /* 64-bit: takes the next BAR as well */
@@ -175,12 +207,10 @@ struct vgpu_area {
  * @reserved: 0
  *
  * Memory has at least 16 bytes (PCI Express: 128), at most 2 GiB, and with
- * VGPU_BAR_64 at most 256 GiB; the BAR that follows a 64-bit one has size 0. I/O
- * space has 4 to 256 bytes; none of its areas can be mapped. A large
- * VRAM wants VGPU_BAR_64 | VGPU_BAR_PREFETCH: firmware then places it above
- * 4 GiB, where there is room.
- *
- * This structure has no size of its own: it never grows.
+ * VGPU_BAR_64 at most 256 GiB; the BAR that follows a 64-bit one has size 0.
+ * I/O space has 4 to 256 bytes; none of its areas can be mapped. A large VRAM
+ * wants VGPU_BAR_64 | VGPU_BAR_PREFETCH: firmware then places it above 4 GiB,
+ * where there is room. Fixed.
  */
 struct vgpu_bar {
 	uint64_t size;
@@ -192,8 +222,6 @@ struct vgpu_bar {
 
 /**
  * struct vgpu_pci_cap_ops - a capability that is more than bytes at rest
- * @struct_size: sizeof(struct vgpu_pci_cap_ops)
- * @reserved: 0
  * @before_read: optional. The guest is about to read @len bytes from @offset
  *               on: bring them up to date by vgpu_pci_cap_store(). QEMU reads
  *               all of config space at once when it starts, so a read is no
@@ -206,8 +234,6 @@ struct vgpu_bar {
  * the capability's start, its id being 0, and never below 2.
  */
 struct vgpu_pci_cap_ops {
-	uint32_t struct_size;
-	uint32_t reserved;
 	void (*before_read)(struct vgpu_device *dev, unsigned cap,
 			    unsigned offset, unsigned len);
 	void (*written)(struct vgpu_device *dev, unsigned cap, unsigned offset,
@@ -216,7 +242,6 @@ struct vgpu_pci_cap_ops {
 
 /**
  * struct vgpu_pci_cap - a vendor's own PCI capability
- * @struct_size: sizeof(struct vgpu_pci_cap)
  * @id: capability id: 0x09, vendor-specific, for nearly everybody; not one of
  *      the core's (0x01, 0x05, 0x10, 0x11)
  * @len: bytes, including the two of id and next pointer; 2..192
@@ -230,7 +255,6 @@ struct vgpu_pci_cap_ops {
  * A reset brings the body back to @data.
  */
 struct vgpu_pci_cap {
-	uint32_t struct_size;
 	uint8_t id;
 	uint8_t len;
 	uint16_t reserved;
@@ -241,7 +265,6 @@ struct vgpu_pci_cap {
 
 /**
  * struct vgpu_pci_desc - what the PCI function looks like
- * @struct_size: sizeof(struct vgpu_pci_desc)
  * @vendor_id: PCI vendor id
  * @device_id: PCI device id
  * @subsystem_vendor_id: PCI subsystem vendor id
@@ -275,7 +298,6 @@ struct vgpu_pci_cap {
  * whether they are set or not. docs/config-space.md has every register.
  */
 struct vgpu_pci_desc {
-	uint32_t struct_size;
 	uint16_t vendor_id;
 	uint16_t device_id;
 	uint16_t subsystem_vendor_id;
@@ -308,6 +330,8 @@ struct vgpu_pci_desc {
  * @size: bytes of one element
  * @count: number of elements, 1 for a scalar
  * @since: version of the table in which the field appeared
+ *
+ * Fixed.
  */
 struct vgpu_field {
 	const char *name;
@@ -337,19 +361,25 @@ struct vgpu_field {
 
 /**
  * struct vgpu_state_desc - the guest-visible state of an instance
- * @struct_size: sizeof(struct vgpu_state_desc)
  * @version: version of the table, >= 1
- * @size: bytes of the state structure
+ * @size: bytes of the state structure; 0: there is none
  * @n_fields: number of @fields
- * @fields: every field that the guest can notice; must outlive the instance
+ * @fields: every field that the guest can notice
+ *
+ * Fixed.
  */
 struct vgpu_state_desc {
-	uint32_t struct_size;
 	uint32_t version;
 	uint32_t size;
 	uint32_t n_fields;
 	const struct vgpu_field *fields;
 };
+
+/** VGPU_STATE() - in a struct vgpu_device_ops: @state is a structure of type
+ * @type, of which @fields, an array, is version @v of the table */
+#define VGPU_STATE(type, v, fields_)                                           \
+	.state = { (v), sizeof(type), sizeof(fields_) / sizeof(fields_[0]),    \
+		   (fields_) }
 
 /* ------------------------------------------------------------------ */
 /* Instances                                                           */
@@ -377,15 +407,25 @@ enum vgpu_reset_reason {
 };
 
 /**
- * struct vgpu_device_ops - what the core asks of an instance
- * @struct_size: sizeof(struct vgpu_device_ops)
- * @destroy: mandatory. Release what the driver holds, call
- *           vgpu_device_fini(), free the embedding structure.
- * @reset: mandatory. Bring the registers to their power-on values. Memory of
- *         mapped areas keeps its contents. Also called once after creation,
- *         with VGPU_RESET_NEW_CLIENT. Config space, the MSI-X table and the
- *         level of INTx are at their power-on values by then (but see
+ * struct vgpu_device_ops - an instance half: what the core asks of an instance
+ * @size: bytes of the driver's structure for an instance, which begins with a
+ *        struct vgpu_device; 0: it needs no more than that
+ * @state: what is in an instance's state (VGPU_STATE())
+ * @pci: what all instances look like; NULL: @create says it for each by
+ *       vgpu_device_init()
+ * @create: make it what it is: @dev is the instance's structure, zeroed, with
+ *          its type filled in. Describe the function by vgpu_device_init(),
+ *          unless there is @pci: then that is done already. What is left
+ *          to undo when it fails is the driver's; no other op follows.
+ *          Optional with @pci.
+ * @destroy: optional. Release what the driver holds. Then the core lets go of
+ *           the rest, and frees the structure.
+ * @reset: bring the registers to their power-on values. Memory of mapped areas
+ *         keeps its contents. Also called once after creation, with
+ *         VGPU_RESET_NEW_CLIENT. Config space, the MSI-X table and the level
+ *         of INTx are at their power-on values by then (but see
  *         VGPU_RESET_DMA), so an INTx that is still due is to be raised anew.
+ *         NULL: the state is zeroed, which is all there is to do.
  * @client_gone: optional. The client went away; drop what is its own. The
  *               device is reset when another one comes.
  * @dma_unmap: optional. The client takes [@iova, @iova + @size) back, and the
@@ -403,8 +443,10 @@ enum vgpu_reset_reason {
  *               this op ran last: look at what the halves share.
  */
 struct vgpu_device_ops {
-	uint32_t struct_size;
-	uint32_t reserved;
+	size_t size;
+	struct vgpu_state_desc state;
+	const struct vgpu_pci_desc *pci;
+	int (*create)(struct vgpu_device *dev);
 	void (*destroy)(struct vgpu_device *dev);
 	void (*reset)(struct vgpu_device *dev, enum vgpu_reset_reason reason);
 	void (*client_gone)(struct vgpu_device *dev);
@@ -417,72 +459,48 @@ struct vgpu_device_ops {
 };
 
 /**
- * struct vgpu_device - an instance; embed it and use vgpu_container_of()
- * @ops: the driver's ops
+ * struct vgpu_device - an instance
+ * @type: which of the driver's types
+ * @state: its state, as the driver has described it; NULL: it has none, or
+ *         vgpu_device_init() was not called yet
  * @core: private to the core
+ *
+ * A driver with more to keep begins a structure of its own with it, says how
+ * large that is (@size of its ops), and gets back to it by vgpu_container_of().
+ *
+ * The state is the core's, zeroed at creation and before
+ * VGPU_RESET_NEW_CLIENT; its address is stable while the process lives. Fixed.
  */
 struct vgpu_device {
-	const struct vgpu_device_ops *ops;
-	struct vgpu_core *core;
-};
-
-struct vgpu_type;
-struct vgpu_parent_ops;
-
-/**
- * struct vgpu_create_args - what an instance is to be made of
- * @struct_size: sizeof(struct vgpu_create_args)
- * @uuid: the instance's name, 16 bytes as printed; it means nothing else
- * @type: which of the driver's types
- * @core: pass on to vgpu_device_init()
- */
-struct vgpu_create_args {
-	uint32_t struct_size;
-	uint8_t uuid[16];
 	const struct vgpu_type *type;
+	void *state;
 	struct vgpu_core *core;
 };
 
 /**
- * vgpu_device_init() - register an instance with the core
- * @dev: embedded in the driver's structure
- * @ops: must outlive the instance
- * @args: as passed to the driver's create op
+ * vgpu_device_init() - say what an instance looks like, in the create op
+ * @dev: the instance
  * @pci: what the function looks like; copied (but see @rom and @ops in it)
- * @state: the instance's state; NULL if it has none
  *
- * Afterwards vgpu_device_state() and vgpu_device_memory() work. The first
- * reset op follows when create has returned.
+ * Afterwards @state is there, and vgpu_device_memory() works. The first reset
+ * op follows when create has returned.
  *
- * Return: 0; -EINVAL for a description that no PCI function could have, for
- * ops that lack a mandatory one, or for a struct_size that does not fit (what
- * is wrong is logged); -ENOMEM; -E2BIG for a limit of the core, or a structure
- * of a later interface that asks for what this core does not know; -EALREADY:
- * called twice. On failure nothing is left to undo: free the embedding
- * structure and return the error from create.
+ * Return: 0; -EINVAL for a description that no PCI function could have (what is
+ * wrong is logged); -ENOMEM; -E2BIG for a limit of the core, or a structure of
+ * a later interface that asks for what this core does not know; -EALREADY:
+ * called twice. On failure nothing is left to undo.
  */
 VGPU_API int vgpu_device_init(struct vgpu_device *dev,
-			      const struct vgpu_device_ops *ops,
-			      const struct vgpu_create_args *args,
-			      const struct vgpu_pci_desc *pci,
-			      const struct vgpu_state_desc *state);
+			      const struct vgpu_pci_desc *pci);
 
 /**
- * vgpu_device_fini() - undo vgpu_device_init()
- * @dev: the instance; a zeroed one is fine
- *
- * No op is called afterwards.
- */
-VGPU_API void vgpu_device_fini(struct vgpu_device *dev);
-
-/**
- * vgpu_device_state() - the instance's state
+ * vgpu_device_fini() - undo vgpu_device_init(), in the destroy op
  * @dev: the instance
  *
- * Owned by the core, zeroed at creation and before VGPU_RESET_NEW_CLIENT;
- * the address is stable while the process lives.
+ * For drivers with something that must not go before: an IOMMU backend of their
+ * own. The core calls it for all others. No op is called afterwards.
  */
-VGPU_API void *vgpu_device_state(struct vgpu_device *dev);
+VGPU_API void vgpu_device_fini(struct vgpu_device *dev);
 
 /**
  * vgpu_device_memory() - memory behind a mapped or memory area
@@ -646,58 +664,97 @@ VGPU_API void vgpu_log(struct vgpu_device *dev, enum vgpu_log_level level,
 
 /**
  * struct vgpu_type - a flavour of vGPU that the driver offers
- * @struct_size: sizeof(struct vgpu_type)
- * @vram_size: bytes of video memory one instance takes
  * @name: <driver>-<flavour>, [a-z0-9.-], at most 63 bytes
  * @description: one line for people
+ * @vram_size: bytes of video memory one instance takes
  * @xres: preferred width in pixels, 0: no display
  * @yres: preferred height in pixels
  * @data: the driver's own
  */
 struct vgpu_type {
-	uint32_t struct_size;
-	uint32_t reserved;
-	uint64_t vram_size;
 	const char *name;
 	const char *description;
+	uint64_t vram_size;
 	uint32_t xres;
 	uint32_t yres;
 	const void *data;
 };
 
+struct vgpu_parent_ops;
+
 /**
  * struct vgpu_driver - a driver module
- * @struct_size: sizeof(struct vgpu_driver)
- * @abi_version: VGPU_DRIVER_ABI
  * @name: [a-z0-9-], at most 31 bytes
  * @version: the driver's own version, for people
  * @description: one line for people
- * @types: array of @n_types pointers
+ * @types: array of @n_types
  * @n_types: at least 1
- * @create: make an instance: allocate, vgpu_device_init(), fill in @ret_dev
+ * @instance: the instance half
  * @parent: the parent half's ops (<vgpu/parent.h>); NULL: instances of this
  *          driver share nothing, and run without a vgpu-parent
  */
 struct vgpu_driver {
-	uint32_t struct_size;
-	uint32_t abi_version;
 	const char *name;
 	const char *version;
 	const char *description;
-	const struct vgpu_type *const *types;
+	const struct vgpu_type *types;
 	size_t n_types;
-	int (*create)(const struct vgpu_create_args *args,
-		      struct vgpu_device **ret_dev);
+	const struct vgpu_device_ops *instance;
 	const struct vgpu_parent_ops *parent;
 };
 
+/**
+ * struct vgpu_module - what a module exports
+ * @abi: VGPU_DRIVER_ABI; the first member for ever
+ * @size: sizeof(struct vgpu_module)
+ * @driver: the driver
+ * @driver_size: sizeof(struct vgpu_driver), as the driver was compiled with
+ *
+ * and likewise for each structure that it can reach. Made by
+ * VGPU_DRIVER_MODULE(); a structure that comes into the interface later is
+ * added at the end.
+ */
+struct vgpu_module {
+	uint32_t abi;
+	uint32_t size;
+	const struct vgpu_driver *driver;
+	uint32_t driver_size;
+	uint32_t type_size;
+	uint32_t device_ops_size;
+	uint32_t pci_desc_size;
+	uint32_t area_size;
+	uint32_t mmio_ops_size;
+	uint32_t pci_cap_size;
+	uint32_t pci_cap_ops_size;
+	uint32_t parent_ops_size;
+};
+
+/* <vgpu/parent.h> knows better. */
+#ifndef VGPU_PARENT_OPS_SIZE
+#define VGPU_PARENT_OPS_SIZE 0
+#endif
+
+/** VGPU_MODULE_INIT() - a struct vgpu_module of @drv, with all sizes */
+#define VGPU_MODULE_INIT(drv)                                                  \
+	{                                                                      \
+		VGPU_DRIVER_ABI, sizeof(struct vgpu_module), (drv),            \
+			sizeof(struct vgpu_driver), sizeof(struct vgpu_type),  \
+			sizeof(struct vgpu_device_ops),                        \
+			sizeof(struct vgpu_pci_desc),                          \
+			sizeof(struct vgpu_area),                              \
+			sizeof(struct vgpu_mmio_ops),                          \
+			sizeof(struct vgpu_pci_cap),                           \
+			sizeof(struct vgpu_pci_cap_ops), VGPU_PARENT_OPS_SIZE, \
+	}
+
 /** VGPU_DRIVER_SYMBOL - name of the symbol that a module exports */
-#define VGPU_DRIVER_SYMBOL "vgpu_driver_entry"
+#define VGPU_DRIVER_SYMBOL "vgpu_driver_module"
 
 /** VGPU_DRIVER_MODULE() - export @drv, a struct vgpu_driver, from the module */
-#define VGPU_DRIVER_MODULE(drv)                                       \
-	extern const struct vgpu_driver *const vgpu_driver_entry;     \
-	VGPU_API const struct vgpu_driver *const vgpu_driver_entry = &(drv)
+#define VGPU_DRIVER_MODULE(drv)                                                \
+	extern const struct vgpu_module vgpu_driver_module;                    \
+	VGPU_API const struct vgpu_module vgpu_driver_module =                 \
+		VGPU_MODULE_INIT(&(drv))
 
 #ifdef __cplusplus
 }

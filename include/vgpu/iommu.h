@@ -28,7 +28,6 @@ struct vgpu_iommu;
 
 /**
  * struct vgpu_iommu_memory - a range of client memory, as this process has it
- * @struct_size: sizeof(struct vgpu_iommu_memory)
  * @prot: VGPU_DMA_READ, VGPU_DMA_WRITE: what the client allows
  * @id: unique in this process's life
  * @base: where it lies
@@ -38,10 +37,9 @@ struct vgpu_iommu;
  * @priv: the backend's own; NULL at first
  *
  * The core keeps it from the first pin of a page until the client takes the
- * range away, and calls @forget before.
+ * range away, and calls @forget before. Fixed.
  */
 struct vgpu_iommu_memory {
-	uint32_t struct_size;
 	uint32_t prot;
 	uint64_t id;
 	void *base;
@@ -55,6 +53,8 @@ struct vgpu_iommu_memory {
  * struct vgpu_iommu_page - one page to be made reachable
  * @memory: which memory
  * @offset: of the page in it, a multiple of VGPU_DMA_PAGE_SIZE
+ *
+ * Fixed.
  */
 struct vgpu_iommu_page {
 	struct vgpu_iommu_memory *memory;
@@ -68,6 +68,8 @@ struct vgpu_iommu_page {
  *            the kernel's mappings
  * @max_mappings: how many of them there can be
  * @faults: accesses that were stopped, as far as the backend can see them
+ *
+ * Fixed.
  */
 struct vgpu_iommu_stats {
 	uint64_t mapped_pages;
@@ -78,7 +80,6 @@ struct vgpu_iommu_stats {
 
 /**
  * struct vgpu_iommu_ops - what a backend does
- * @struct_size: sizeof(struct vgpu_iommu_ops)
  * @name: for logs
  * @map: make @n pages reachable with @prot (never more than their memory's)
  *       and fill in @ret_addrs. All or none.
@@ -98,8 +99,6 @@ struct vgpu_iommu_stats {
  * @unmap may take a few milliseconds, not more.
  */
 struct vgpu_iommu_ops {
-	uint32_t struct_size;
-	uint32_t reserved;
 	const char *name;
 	int64_t (*map)(struct vgpu_iommu *iommu,
 		       const struct vgpu_iommu_page *pages, unsigned n,
@@ -115,11 +114,23 @@ struct vgpu_iommu_ops {
 
 /**
  * struct vgpu_iommu - a backend; embed it and use vgpu_container_of()
- * @ops: must outlive it
+ * @ops: what it does
+ * @ops_size: bytes of them, as the backend was compiled with
+ *
+ * Fixed; made by vgpu_iommu_init().
  */
 struct vgpu_iommu {
 	const struct vgpu_iommu_ops *ops;
+	size_t ops_size;
 };
+
+/* @ops must outlive it. */
+static inline void vgpu_iommu_init(struct vgpu_iommu *iommu,
+				   const struct vgpu_iommu_ops *ops)
+{
+	iommu->ops = ops;
+	iommu->ops_size = sizeof(*ops);
+}
 
 /**
  * vgpu_dma_set_iommu() - say what an instance's pins go through
@@ -152,7 +163,6 @@ static inline void vgpu_iommu_destroy(struct vgpu_iommu *iommu)
 
 /**
  * struct vgpu_iommu_cpu_config - a software IOMMU
- * @struct_size: sizeof(struct vgpu_iommu_cpu_config)
  * @base: first device address, a multiple of VGPU_DMA_PAGE_SIZE; 0: the
  *        default, which is no address that a guest has by accident
  * @max_pages: pages that can be reachable at once; 0: VGPU_IOMMU_CPU_PAGES
@@ -161,8 +171,6 @@ static inline void vgpu_iommu_destroy(struct vgpu_iommu *iommu)
  * @user: for @fault
  */
 struct vgpu_iommu_cpu_config {
-	uint32_t struct_size;
-	uint32_t reserved;
 	uint64_t base;
 	uint64_t max_pages;
 	void (*fault)(struct vgpu_iommu *iommu, uint64_t addr, unsigned prot,
@@ -181,8 +189,14 @@ struct vgpu_iommu_cpu_config {
  * Addresses are used again as late as possible, so that one which is used
  * after its unpin faults.
  */
-VGPU_API int vgpu_iommu_cpu_new(const struct vgpu_iommu_cpu_config *config,
-				struct vgpu_iommu **ret_iommu);
+VGPU_API int
+vgpu_iommu_cpu_new_sized(const struct vgpu_iommu_cpu_config *config,
+			 struct vgpu_iommu **ret_iommu, size_t size);
+static inline int vgpu_iommu_cpu_new(const struct vgpu_iommu_cpu_config *config,
+				     struct vgpu_iommu **ret_iommu)
+{
+	return vgpu_iommu_cpu_new_sized(config, ret_iommu, sizeof(*config));
+}
 
 /**
  * vgpu_iommu_cpu_read() - the engine reads

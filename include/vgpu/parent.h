@@ -62,40 +62,31 @@ struct vgpu_parent_instance; /* a vGPU, as its parent sees it; opaque */
 #define VGPU_PARENT_MAX_MEMORIES 4u
 
 /**
- * struct vgpu_parent_args - what a parent is to be made of
- * @struct_size: sizeof(struct vgpu_parent_args)
- * @config: what the operator said, such as "pci=0000:00:04.0"; never NULL
- * @hub: pass on to vgpu_parent_init()
- */
-struct vgpu_parent_args {
-	uint32_t struct_size;
-	uint32_t reserved;
-	const char *config;
-	struct vgpu_hub *hub;
-};
-
-/**
  * struct vgpu_parent_ops - what the core asks of a parent half
- * @struct_size: sizeof(struct vgpu_parent_ops)
- * @open: mandatory. Take the hardware: allocate, vgpu_parent_init(), fill in
- *        @ret_parent. Log what the operator can do about a failure. Open all
- *        files and load all libraries here: afterwards the process may be in a
- *        sandbox, where neither works any more. Start threads later, with the
- *        first instance: one that is there already would be outside of it.
- * @stop: mandatory. All instances are gone, and this parent will be closed:
+ * @size: bytes of the driver's structure for a parent, which begins with a
+ *        struct vgpu_parent; 0: it needs no more than that
+ * @open: mandatory. Take the hardware: @parent is the driver's structure,
+ *        zeroed; @config is what the operator said, such as
+ *        "pci=0000:00:04.0", never NULL. Say by vgpu_parent_init() what pins go
+ *        through. Log what the operator can do about a failure; what is left
+ *        to undo then is the driver's. Open all files and load all libraries
+ *        here: afterwards the process may be in a sandbox, where neither works
+ *        any more. Start threads later, with the first instance: one that is
+ *        there already would be outside of it.
+ * @stop: optional. All instances are gone, and this parent will be closed:
  *        make the hardware stop, now; it may be in the middle of a transfer.
  *        Release what it held.
- * @close: mandatory. Nothing is mapped any more. Give the hardware back and
- *         free the embedding structure; destroy the IOMMU backend last.
+ * @close: optional. Nothing is mapped any more. Give the hardware back, and
+ *         destroy the IOMMU backend last. The structure is the core's.
  * @instance_new: mandatory. A vgpu-device has connected. A negative errno
  *                refuses it.
  * @instance_gone: mandatory. It has ended, been killed or said nonsense: drop
  *                 its jobs. Addresses that the engine is using just now stay
  *                 mapped until they are released; @inst is good until then, for
  *                 vgpu_instance_release() only.
- * @message: mandatory. Bytes from an instance half; @msg is aligned to 8 and
- *           changes no more. A negative errno says that it makes no sense: the
- *           core drops the instance (instance_gone follows).
+ * @message: bytes from an instance half; @msg is aligned to 8 and changes no
+ *           more. A negative errno says that it makes no sense: the core drops
+ *           the instance (instance_gone follows). NULL: no message makes sense.
  * @instance_changed: optional. vgpu_instance_weight() or vgpu_instance_cap()
  *                    is another one now.
  * @kick: optional. vgpu_parent_kick() was called by that instance half, once
@@ -131,10 +122,8 @@ struct vgpu_parent_args {
  * its instances end with their workers.
  */
 struct vgpu_parent_ops {
-	uint32_t struct_size;
-	uint32_t reserved;
-	int (*open)(const struct vgpu_parent_args *args,
-		    struct vgpu_parent **ret_parent);
+	size_t size;
+	int (*open)(struct vgpu_parent *parent, const char *config);
 	void (*stop)(struct vgpu_parent *parent);
 	void (*close)(struct vgpu_parent *parent);
 	int (*instance_new)(struct vgpu_parent *parent,
@@ -161,9 +150,14 @@ struct vgpu_parent_ops {
 		       size_t len);
 };
 
+#undef VGPU_PARENT_OPS_SIZE
+#define VGPU_PARENT_OPS_SIZE sizeof(struct vgpu_parent_ops)
+
 /**
- * struct vgpu_parent - a parent half; embed it and use vgpu_container_of()
+ * struct vgpu_parent - a parent half; the driver's structure begins with it
  * @hub: private to the core
+ *
+ * Fixed.
  */
 struct vgpu_parent {
 	struct vgpu_hub *hub;
@@ -171,14 +165,12 @@ struct vgpu_parent {
 
 /**
  * vgpu_parent_init() - register a parent with the core, in the open op
- * @parent: embedded in the driver's structure
- * @args: as passed to the open op
+ * @parent: as passed to the open op
  * @iommu: what instances' pins go through; stays the driver's
  *
  * Return: 0; -EINVAL: a backend whose ops lack something.
  */
 VGPU_API int vgpu_parent_init(struct vgpu_parent *parent,
-			      const struct vgpu_parent_args *args,
 			      struct vgpu_iommu *iommu);
 
 /* ------------------------------------------------------------------ */

@@ -68,7 +68,6 @@ enum vgpu_sched_mode {
 
 /**
  * struct vgpu_sched_ops - what the scheduler asks of the driver
- * @struct_size: sizeof(struct vgpu_sched_ops)
  * @submit: start @entity as soon as the engine is free. At most two are
  *	submitted and have not left. It leaves by vgpu_sched_left(), which is
  *	not to be called in this op.
@@ -82,10 +81,10 @@ enum vgpu_sched_mode {
  *	Where an engine itself is stopped (its clock, its power, its process),
  *	it is not its user who hangs; but after VGPU_SCHED_HANG_FACTOR times as
  *	long it is all the same. NULL: the time is what calls say.
+ *
+ * Fixed: what is added comes in struct vgpu_sched_config.
  */
 struct vgpu_sched_ops {
-	uint32_t struct_size;
-	uint32_t reserved;
 	void (*submit)(void *user, unsigned engine,
 		       struct vgpu_sched_entity *entity);
 	void (*preempt)(void *user, unsigned engine);
@@ -96,7 +95,6 @@ struct vgpu_sched_ops {
 
 /**
  * struct vgpu_sched_config - how to share
- * @struct_size: sizeof(struct vgpu_sched_config)
  * @engines: 1 to VGPU_SCHED_MAX_ENGINES
  * @mode: enum vgpu_sched_mode
  * @shares: VGPU_SCHED_FIXED: weights that the whole engine stands for, not 0
@@ -106,7 +104,6 @@ struct vgpu_sched_ops {
  * @user: for them
  */
 struct vgpu_sched_config {
-	uint32_t struct_size;
 	uint32_t engines;
 	uint32_t mode;
 	uint32_t shares;
@@ -125,6 +122,8 @@ struct vgpu_sched_config {
  * @runs: turns
  * @preempted: of these, ended from outside
  * @hangs: ended by force
+ *
+ * Fixed.
  */
 struct vgpu_sched_stats {
 	uint64_t time_ns;
@@ -137,8 +136,13 @@ struct vgpu_sched_stats {
 };
 
 /* Return: 0; -EINVAL: @config; -ENOMEM. */
-VGPU_API int vgpu_sched_new(const struct vgpu_sched_config *config,
-			    struct vgpu_sched **ret_sched);
+VGPU_API int vgpu_sched_new_sized(const struct vgpu_sched_config *config,
+				  struct vgpu_sched **ret_sched, size_t size);
+static inline int vgpu_sched_new(const struct vgpu_sched_config *config,
+				 struct vgpu_sched **ret_sched)
+{
+	return vgpu_sched_new_sized(config, ret_sched, sizeof(*config));
+}
 /* All groups are gone. NULL is fine. */
 VGPU_API void vgpu_sched_free(struct vgpu_sched *sched);
 

@@ -71,7 +71,6 @@ struct vgpu_shadow_target {
 
 /**
  * struct vgpu_shadow_format - a kind of page table
- * @struct_size: sizeof(struct vgpu_shadow_format)
  * @n_levels: 1..VGPU_SHADOW_MAX_LEVELS, the root's is 0
  * @shift: of each level: an entry covers 1 << shift bytes; the last is 12
  * @entries: of each level's tables, a power of two up to
@@ -79,9 +78,11 @@ struct vgpu_shadow_target {
  *           entry of the level above does. Tables are aligned to their size.
  * @decode: what @entry of a table of @level says; pure. @level of the root
  *          entry itself is -1: it is VGPU_SHADOW_TABLE, or faults.
+ *
+ * Fixed, as are the other structures but for struct vgpu_shadow_config, in
+ * which comes what is added.
  */
 struct vgpu_shadow_format {
-	uint32_t struct_size;
 	uint32_t n_levels;
 	uint8_t shift[8];
 	uint16_t entries[8];
@@ -125,7 +126,6 @@ struct vgpu_shadow_tracker;
 
 /**
  * struct vgpu_shadow_tracker_ops - who knows which tables may have changed
- * @struct_size: sizeof(struct vgpu_shadow_tracker_ops)
  * @name: for people
  * @open: for one shadow
  * @close: nothing is watched any more
@@ -136,8 +136,6 @@ struct vgpu_shadow_tracker;
  *            comparing before it. Wrong guesses cost time, not correctness.
  */
 struct vgpu_shadow_tracker_ops {
-	uint32_t struct_size;
-	uint32_t reserved;
 	const char *name;
 	int (*open)(void *user, struct vgpu_shadow_tracker **ret_tracker);
 	void (*close)(struct vgpu_shadow_tracker *tracker);
@@ -174,7 +172,6 @@ struct vgpu_shadow;
 
 /**
  * struct vgpu_shadow_ops - how the driver reaches things
- * @struct_size: sizeof(struct vgpu_shadow_ops)
  * @enter: begin a section in which @ptr's pointers are good; may be NULL
  * @leave: end it; sections are shorter than 100 us
  * @ptr: @len bytes of guest memory (or of the device's, if @local) in one
@@ -191,8 +188,6 @@ struct vgpu_shadow;
  * @user is the pool's, but for @put: there it is the shadow's.
  */
 struct vgpu_shadow_ops {
-	uint32_t struct_size;
-	uint32_t reserved;
 	void (*enter)(void *user);
 	void (*leave)(void *user);
 	const void *(*ptr)(void *user, uint64_t addr, bool local, size_t len,
@@ -208,7 +203,6 @@ struct vgpu_shadow_ops {
 
 /**
  * struct vgpu_shadow_config - what a pool is made of
- * @struct_size: sizeof(struct vgpu_shadow_config)
  * @max_tables: limit of tables in all of its shadows, at least n_levels
  * @format: outlives the pool, as
  * @ops: do
@@ -217,7 +211,6 @@ struct vgpu_shadow_ops {
  * @tracker_user: for its open op
  */
 struct vgpu_shadow_config {
-	uint32_t struct_size;
 	uint32_t max_tables;
 	const struct vgpu_shadow_format *format;
 	const struct vgpu_shadow_ops *ops;
@@ -227,8 +220,14 @@ struct vgpu_shadow_config {
 };
 
 /* Return: 0; -EINVAL: a format or ops that lack something; -ENOMEM. */
-VGPU_API int vgpu_shadow_pool_new(const struct vgpu_shadow_config *config,
-				  struct vgpu_shadow_pool **ret_pool);
+VGPU_API int vgpu_shadow_pool_new_sized(const struct vgpu_shadow_config *config,
+					struct vgpu_shadow_pool **ret_pool,
+					size_t size);
+static inline int vgpu_shadow_pool_new(const struct vgpu_shadow_config *config,
+				       struct vgpu_shadow_pool **ret_pool)
+{
+	return vgpu_shadow_pool_new_sized(config, ret_pool, sizeof(*config));
+}
 
 /* All shadows are freed, and what they held is out of the hardware's reach: the
  * rest is unpinned. NULL is fine. */

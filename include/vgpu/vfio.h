@@ -29,7 +29,6 @@ struct vgpu_vfio;
 
 /**
  * struct vgpu_vfio_config - which function, and how
- * @struct_size: sizeof(struct vgpu_vfio_config)
  * @flags: VGPU_VFIO_*
  * @name: PCI address, "0000:01:00.0"
  * @dma_mask: highest address that the device can use, for example
@@ -41,7 +40,6 @@ struct vgpu_vfio;
  * @error_size: room in @error
  */
 struct vgpu_vfio_config {
-	uint32_t struct_size;
 	uint32_t flags;
 	const char *name;
 	uint64_t dma_mask;
@@ -62,8 +60,13 @@ struct vgpu_vfio_config {
  * of its group; -EPERM, -EACCES: no permission for its device nodes; other
  * errno of the kernel's.
  */
-VGPU_API int vgpu_vfio_open(const struct vgpu_vfio_config *config,
-			    struct vgpu_vfio **ret_vfio);
+VGPU_API int vgpu_vfio_open_sized(const struct vgpu_vfio_config *config,
+				  struct vgpu_vfio **ret_vfio, size_t size);
+static inline int vgpu_vfio_open(const struct vgpu_vfio_config *config,
+				 struct vgpu_vfio **ret_vfio)
+{
+	return vgpu_vfio_open_sized(config, ret_vfio, sizeof(*config));
+}
 
 /* Stops its DMA and interrupts, resets it if it can, and gives it back.
  * Nothing may be pinned through its backend any more. NULL is fine. */

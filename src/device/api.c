@@ -6,50 +6,22 @@
 #include "build.h"
 #include "irq.h"
 #include "region.h"
-#include "sized.h"
 
-/* The interface's first version had these. */
-#define MIN_OPS_SIZE \
-	(offsetof(struct vgpu_device_ops, reset) + sizeof(void *))
-
-int vgpu_device_init(struct vgpu_device *dev, const struct vgpu_device_ops *ops,
-		     const struct vgpu_create_args *args,
-		     const struct vgpu_pci_desc *pci,
-		     const struct vgpu_state_desc *state)
+int vgpu_device_init(struct vgpu_device *dev, const struct vgpu_pci_desc *pci)
 {
-	struct vgpu_core *core = args->core;
-	int err;
-
-	if (core->initialised) {
-		log_error(core->name, "vgpu_device_init() was called twice");
+	if (dev->core->initialised) {
+		log_error(dev->core->name,
+			  "vgpu_device_init() was called twice, or by a driver "
+			  "that has said by .pci what it looks like");
 		return -EALREADY;
 	}
-	if (sized_copy(&core->ops, sizeof(core->ops), ops, MIN_OPS_SIZE) < 0 ||
-	    !core->ops.destroy || !core->ops.reset) {
-		log_error(core->name, "the driver's ops were refused: destroy "
-			  "and reset are mandatory, struct_size must fit");
-		return -EINVAL;
-	}
-	dev->ops = ops;
-	dev->core = core;
-	err = build(core, pci, state);
-	if (err)
-		dev->core = NULL;
-	return err;
+	return build(dev->core, pci);
 }
 
 void vgpu_device_fini(struct vgpu_device *dev)
 {
-	if (!dev->core)
-		return;
 	if (dev->core->initialised)
 		build_undo(dev->core);
-	dev->core = NULL;
-}
-
-void *vgpu_device_state(struct vgpu_device *dev)
-{
-	return dev->core->state;
 }
 
 void *vgpu_device_memory(struct vgpu_device *dev, unsigned region,

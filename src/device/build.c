@@ -9,16 +9,10 @@
 #include "../pci/msix.h"
 #include "../state/arena.h"
 #include "../util/bytes.h"
+#include "description.h"
 #include "dma-owner.h"
 #include "irq.h"
-#include "sized.h"
-
-/* The interface's first version had these. */
-#define MIN_PCI_DESC_SIZE \
-	(offsetof(struct vgpu_pci_desc, bars) + \
-	 VGPU_NUM_BARS * sizeof(struct vgpu_bar))
-#define MIN_STATE_DESC_SIZE \
-	(offsetof(struct vgpu_state_desc, fields) + sizeof(void *))
+#include "module.h"
 
 /* ------------------------------------------------------------------ */
 /* What config space, interrupts and MSI-X tell each other             */
@@ -183,42 +177,36 @@ static int build_irqs(struct vgpu_core *core)
 	return irqs_new(core->loop, core->arena, &config, &core->irqs);
 }
 
-static int build_state(struct vgpu_core *core,
-		       const struct vgpu_state_desc *driver_state)
+static int build_state(struct vgpu_core *core)
 {
-	struct vgpu_state_desc state;
+	const struct vgpu_state_desc *state = &core->ops.state;
 	int err;
 
-	if (!driver_state)
+	if (!state->size && !state->n_fields)
 		return 0;
-	err = sized_copy(&state, sizeof(state), driver_state,
-			 MIN_STATE_DESC_SIZE);
-	if (err)
-		return err;
-	if (!state.size)
+	if (!state->size)
 		return -EINVAL;
-	err = arena_block(core->arena, "driver.state", state.version,
-			  state.size, &core->state);
+	err = arena_block(core->arena, "driver.state", state->version,
+			  state->size, &core->state);
 	if (err < 0)
 		return err;
-	core->state_size = state.size;
-	return arena_describe(core->arena, "driver.state", state.fields,
-			      state.n_fields);
+	core->dev->state = core->state;
+	core->state_size = state->size;
+	return arena_describe(core->arena, "driver.state", state->fields,
+			      state->n_fields);
 }
 
-int build(struct vgpu_core *core, const struct vgpu_pci_desc *pci,
-	  const struct vgpu_state_desc *state)
+int build(struct vgpu_core *core, const struct vgpu_pci_desc *pci)
 {
-	const char *what, *why = NULL;
+	const char *what = "memory";
+	struct description d;
 	int err;
 
-	what = "its description's struct_size does not fit; recompile it";
-	err = sized_copy(&core->desc, sizeof(core->desc), pci,
-			 MIN_PCI_DESC_SIZE);
+	err = description_copy(&d, module_sizes(core->module), pci, &what);
 	if (err)
 		goto fail;
-	err = pci_config_check(&core->desc, &why);
-	what = why;
+	core->desc = d.pci;
+	err = pci_config_check(&core->desc, &what);
 	if (err)
 		goto fail;
 	what = "config space";
@@ -237,18 +225,20 @@ int build(struct vgpu_core *core, const struct vgpu_pci_desc *pci,
 	if (err)
 		goto fail;
 	what = "its state: size, version or fields make no sense";
-	err = build_state(core, state);
+	err = build_state(core);
 	if (err)
 		goto fail;
 	what = "the DMA map";
 	err = dma_owner_build(core, core->any_memory);
 	if (err)
 		goto fail;
+	description_free(&d);
 	core->initialised = true;
 	return 0;
 fail:
 	log_error(core->name, "the driver's description was refused: %s (%s)",
 		  what, strerror(-err));
+	description_free(&d);
 	build_undo(core);
 	return err;
 }
@@ -267,4 +257,5 @@ void build_undo(struct vgpu_core *core)
 	pci_config_free(core->config);
 	core->config = NULL;
 	core->state = NULL;
+	core->dev->state = NULL;
 }

@@ -6,8 +6,7 @@
 #include "device.h"
 
 /* vgpu_device_init()'s work. All or nothing; what is wrong is logged. */
-int build(struct vgpu_core *core, const struct vgpu_pci_desc *pci,
-	  const struct vgpu_state_desc *state);
+int build(struct vgpu_core *core, const struct vgpu_pci_desc *pci);
 void build_undo(struct vgpu_core *core);
 
 #endif

@@ -10,6 +10,7 @@
 #include "../pci/config.h"
 #include "../pci/msix.h"
 #include "../state/arena.h"
+#include "../util/bytes.h"
 #include "build.h"
 #include "client.h"
 #include "irq.h"
@@ -19,12 +20,36 @@
 /* Life                                                                */
 /* ------------------------------------------------------------------ */
 
+/* Have the instance described, and what the driver keeps of it made. */
+static int ask_driver(struct vgpu_core *core, const struct vgpu_driver *driver)
+{
+	int err = core->ops.pci ? build(core, core->ops.pci) : 0;
+
+	if (!err && core->ops.create)
+		err = core->ops.create(core->dev);
+	if (err >= 0 && !core->initialised) {
+		log_error(core->name,
+			  "driver %s: create returned without "
+			  "vgpu_device_init()",
+			  driver->name);
+		return -EINVAL;
+	}
+	return err;
+}
+
+static void driver_reset(struct vgpu_core *core, enum vgpu_reset_reason reason)
+{
+	if (core->ops.reset)
+		core->ops.reset(core->dev, reason);
+	else if (core->state)
+		memset(core->state, 0, core->state_size);
+}
+
 int device_create(const struct device_config *config,
 		  struct vgpu_core **ret_core)
 {
 	struct vgpu_core *core = calloc(1, sizeof(*core));
-	struct vgpu_create_args args = { .struct_size = sizeof(args) };
-	struct vgpu_device *dev = NULL;
+	const struct vgpu_driver *driver = module_driver(config->module);
 	char uuid[37];
 	int err;
 
@@ -51,24 +76,22 @@ int device_create(const struct device_config *config,
 			  strerror(-err));
 		goto fail;
 	}
-	memcpy(args.uuid, config->uuid, sizeof(args.uuid));
-	args.type = config->type;
-	args.core = core;
-	err = module_driver(config->module)->create(&args, &dev);
-	if (err >= 0 && !core->initialised) {
-		log_error(core->name,
-			  "driver %s: create returned without "
-			  "vgpu_device_init()",
-			  module_driver(config->module)->name);
-		err = -EINVAL;
-	}
-	if (err < 0) {
-		log_error(core->name, "driver %s can't create the vGPU: %s",
-			  module_driver(config->module)->name, strerror(-err));
+	core->ops = *driver->instance;
+	core->dev = calloc(1, MAX(core->ops.size, sizeof(*core->dev)));
+	if (!core->dev) {
+		err = -ENOMEM;
 		goto fail;
 	}
-	core->dev = dev;
-	core->ops.reset(core->dev, VGPU_RESET_NEW_CLIENT);
+	core->dev->type = module_own_type(config->module, config->type);
+	core->dev->core = core;
+	err = ask_driver(core, driver);
+	if (err < 0) {
+		log_error(core->name, "driver %s can't create the vGPU: %s",
+			  driver->name, strerror(-err));
+		goto fail;
+	}
+	core->created = true;
+	driver_reset(core, VGPU_RESET_NEW_CLIENT);
 	*ret_core = core;
 	return 0;
 fail:
@@ -80,14 +103,11 @@ void device_destroy(struct vgpu_core *core)
 {
 	if (!core)
 		return;
-	if (core->dev)
+	if (core->created && core->ops.destroy)
 		core->ops.destroy(core->dev);
-	if (core->initialised) {
-		log_error(core->name, "driver %s: destroy without "
-			  "vgpu_device_fini()",
-			  module_driver(core->module)->name);
+	if (core->initialised)
 		build_undo(core);
-	}
+	free(core->dev);
 	if (core->display_ext)
 		core->display_ext->free(core->display);
 	arena_free(core->arena);
@@ -111,7 +131,7 @@ void device_reset(struct vgpu_core *core, enum vgpu_reset_reason reason)
 			msix_reset(core->msix);
 		irqs_reset(core->irqs);
 	}
-	core->ops.reset(core->dev, reason);
+	driver_reset(core, reason);
 }
 
 /* ------------------------------------------------------------------ */

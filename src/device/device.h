@@ -3,8 +3,9 @@
  * An instance: what the core keeps for one vGPU.
  *
  * Built in two steps: device_create() makes the empty core and asks the
- * driver's create op; the driver calls vgpu_device_init() with its
- * description, which builds config space, regions, interrupts and state.
+ * driver's create op, which calls vgpu_device_init() with its description: that
+ * builds config space, regions, interrupts and state. A driver whose instances
+ * all look alike names the description, and has it built before.
  *
  * One thread, the loop's, unless a function says otherwise.
  */
@@ -67,7 +68,7 @@ struct device_extension {
 };
 
 struct vgpu_core {
-	struct vgpu_device *dev; /* the driver's; NULL until it is made */
+	struct vgpu_device *dev; /* the driver's */
 	struct loop *loop;
 	struct arena *arena;
 	const struct module *module;
@@ -78,6 +79,7 @@ struct vgpu_core {
 	struct vgpu_device_ops ops; /* our versions of the driver's */
 	struct vgpu_pci_desc desc;
 	bool initialised;          /* vgpu_device_init() has succeeded */
+	bool created;		   /* the driver's create op has, too */
 	struct pci_config *config;
 	const uint8_t *power; /* of @config: pci_config_power_byte() */
 	struct region regions[VGPU_NUM_REGIONS];

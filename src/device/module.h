@@ -25,7 +25,9 @@ struct module;
  */
 int module_open(const char *path, struct module **ret_module);
 
-/* A driver that is linked in, for tests. @driver must outlive the module. */
+/* A driver that is linked in, for tests: what it exports, or one that is
+ * compiled with the same headers. It must outlive the module. */
+int module_from(const struct vgpu_module *theirs, struct module **ret_module);
 int module_from_driver(const struct vgpu_driver *driver,
 		       struct module **ret_module);
 
@@ -33,11 +35,16 @@ int module_from_driver(const struct vgpu_driver *driver,
 void module_close(struct module *module);
 
 const char *module_path(const struct module *module);
+/* How long structures are in the driver */
+const struct vgpu_module *module_sizes(const struct module *module);
 /* Our version of its description; valid while it is open. */
 const struct vgpu_driver *module_driver(const struct module *module);
 /* Types by number; our version of the structure. */
 size_t module_n_types(const struct module *module);
 const struct vgpu_type *module_type(const struct module *module, size_t i);
+/* The driver's own, which is what it gets to see, from ours */
+const struct vgpu_type *module_own_type(const struct module *module,
+					const struct vgpu_type *type);
 /* By name; NULL: it offers no such type. */
 const struct vgpu_type *module_find_type(const struct module *module,
 					 const char *name);

@@ -86,12 +86,12 @@ int region_renew(struct region *region, const char *name)
 	return err;
 }
 
-/* Our version of an ops table that may be older and so shorter. */
 static void copy_ops(struct region_area *area)
 {
-	memcpy(&area->ops_copy, area->ops,
-	       MIN((size_t)area->ops->struct_size, sizeof(area->ops_copy)));
+	area->ops_copy = *area->ops;
 	area->ops = &area->ops_copy;
+	if (!area->ops_copy.max_access)
+		area->ops_copy.min_access = area->ops_copy.max_access = 4;
 }
 
 int region_init_bar(struct region *region, const char *name,
@@ -113,10 +113,7 @@ int region_init_bar(struct region *region, const char *name,
 	region->size = bar->size;
 	region->flags = REGION_CAN_READ | REGION_CAN_WRITE;
 	for (uint32_t i = 0; i < bar->n_areas; i++) {
-		/* The driver's array has the driver's stride. */
-		const struct vgpu_area *a =
-			(const void *)((const uint8_t *)bar->areas +
-				       (size_t)i * bar->areas->struct_size);
+		const struct vgpu_area *a = &bar->areas[i];
 
 		region->areas[i] = (struct region_area){
 			.kind = a->kind,

@@ -10,6 +10,7 @@
 #include <vgpu/display.h>
 
 #include "../util/bytes.h"
+#include "../util/sized.h"
 #include "edid-block.h"
 
 #define MIN_XRES     320
@@ -160,7 +161,7 @@ static bool info_valid(const struct vgpu_edid_info *info)
 {
 	size_t len;
 
-	if (info->struct_size < sizeof(*info) || !info->name)
+	if (!info->name)
 		return false;
 	for (int i = 0; i < 3; i++)
 		if (info->vendor[i] < 'A' || info->vendor[i] > 'Z')
@@ -176,8 +177,8 @@ static bool info_valid(const struct vgpu_edid_info *info)
 	       info->refresh >= MIN_REFRESH && info->refresh <= MAX_REFRESH;
 }
 
-int vgpu_edid_build(const struct vgpu_edid_info *info,
-		    uint8_t buf[VGPU_EDID_SIZE])
+static int build_edid(const struct vgpu_edid_info *info,
+		      uint8_t buf[VGPU_EDID_SIZE])
 {
 	uint32_t dpi, mm[2];
 	struct cvt_timing preferred, base;
@@ -217,4 +218,13 @@ int vgpu_edid_build(const struct vgpu_edid_info *info,
 		return EDID_BLOCK_SIZE;
 	displayid_build(buf + EDID_BLOCK_SIZE, &preferred, mm, info);
 	return 2 * EDID_BLOCK_SIZE;
+}
+
+int vgpu_edid_build_sized(const struct vgpu_edid_info *info,
+			  uint8_t buf[VGPU_EDID_SIZE], size_t size)
+{
+	struct vgpu_edid_info ours;
+	int err = sized_copy(&ours, sizeof(ours), info, size);
+
+	return err ? err : build_edid(&ours, buf);
 }

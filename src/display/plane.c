@@ -9,7 +9,7 @@
 
 #include "../device/device.h"
 #include "../device/region.h"
-#include "../device/sized.h"
+#include "../util/sized.h"
 #include "../state/arena.h"
 #include "../util/bytes.h"
 #include "../util/cleanup.h"
@@ -19,9 +19,6 @@
 #include "shm.h"
 
 #define MAX_SIZE 16384u /* pixels or lines of a plane */
-
-/* The interface's first version of struct vgpu_plane ended here. */
-#define MIN_PLANE_SIZE (offsetof(struct vgpu_plane, offset) + sizeof(uint64_t))
 
 /* In the arena: what was announced. The shared file is made from it. */
 #define STATE_NAME    "display.planes"
@@ -152,8 +149,8 @@ static int display_of(struct vgpu_core *core, struct display **ret_display)
 /* What a driver announces                                             */
 /* ------------------------------------------------------------------ */
 
-int vgpu_plane_set(struct vgpu_device *dev, unsigned index,
-		   const struct vgpu_plane *plane)
+int vgpu_plane_set_sized(struct vgpu_device *dev, unsigned index,
+			 const struct vgpu_plane *plane, size_t size)
 {
 	struct vgpu_plane p = { 0 };
 	struct display *d;
@@ -165,7 +162,7 @@ int vgpu_plane_set(struct vgpu_device *dev, unsigned index,
 	err = display_of(dev->core, &d);
 	if (err)
 		return err;
-	bad = sized_copy(&p, sizeof(p), plane, MIN_PLANE_SIZE);
+	bad = sized_copy(&p, sizeof(p), plane, size);
 	if (!bad && p.format)
 		bad = check_plane(dev->core, &p, &flags);
 	if (bad || !p.format)

@@ -297,7 +297,6 @@ int iommu_chunks_new(const struct iommu_chunks_config *config,
 	c->kernel = *config->ops;
 	c->ctx = config->ctx;
 	c->ops = (struct vgpu_iommu_ops){
-		.struct_size = sizeof(c->ops),
 		.name = config->name,
 		.map = chunks_map,
 		.unmap = chunks_unmap,
@@ -305,7 +304,7 @@ int iommu_chunks_new(const struct iommu_chunks_config *config,
 		.get_stats = chunks_get_stats,
 		.destroy = chunks_destroy,
 	};
-	c->iommu.ops = &c->ops;
+	vgpu_iommu_init(&c->iommu, &c->ops);
 	*ret_iommu = &c->iommu;
 	return 0;
 fail:

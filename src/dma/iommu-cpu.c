@@ -14,6 +14,7 @@
 #include <vgpu/iommu.h>
 
 #include "../util/bytes.h"
+#include "../util/sized.h"
 #include "reader.h"
 
 #define PAGE_SHIFT 12u
@@ -134,7 +135,6 @@ static void cpu_destroy(struct vgpu_iommu *iommu)
 }
 
 static const struct vgpu_iommu_ops cpu_ops = {
-	.struct_size = sizeof(cpu_ops),
 	.name = "cpu",
 	.map = cpu_map,
 	.unmap = cpu_unmap,
@@ -142,15 +142,15 @@ static const struct vgpu_iommu_ops cpu_ops = {
 	.destroy = cpu_destroy,
 };
 
-int vgpu_iommu_cpu_new(const struct vgpu_iommu_cpu_config *config,
-		       struct vgpu_iommu **ret_iommu)
+int vgpu_iommu_cpu_new_sized(const struct vgpu_iommu_cpu_config *config,
+			     struct vgpu_iommu **ret_iommu, size_t size)
 {
 	struct vgpu_iommu_cpu_config cfg = { 0 };
 	struct iommu_cpu *c;
+	int err = config ? sized_copy(&cfg, sizeof(cfg), config, size) : 0;
 
-	if (config)
-		memcpy(&cfg, config,
-		       MIN(sizeof(cfg), (size_t)config->struct_size));
+	if (err)
+		return err;
 	if (!cfg.base)
 		cfg.base = VGPU_IOMMU_CPU_BASE;
 	if (!cfg.max_pages)
@@ -171,7 +171,7 @@ int vgpu_iommu_cpu_new(const struct vgpu_iommu_cpu_config *config,
 	dma_reader_setup();
 	pthread_mutex_init(&c->lock, NULL);
 	c->config = cfg;
-	c->iommu.ops = &cpu_ops;
+	vgpu_iommu_init(&c->iommu, &cpu_ops);
 	*ret_iommu = &c->iommu;
 	return 0;
 }

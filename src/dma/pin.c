@@ -40,7 +40,6 @@ static struct vgpu_iommu_memory *memory_of(struct dma_space *space,
 	if (!m)
 		return NULL;
 	*m = (struct vgpu_iommu_memory){
-		.struct_size = sizeof(*m),
 		.prot = r->flags & (DMA_PROT_READ | DMA_PROT_WRITE),
 		.id = atomic_fetch_add(&last_id, 1) + 1,
 		.base = space->files.files[r->file - 1].base + r->offset,
@@ -375,14 +374,20 @@ void dma_pins_free(struct dma_space *space)
 	space->pins = NULL;
 }
 
+bool iommu_is_whole(const struct vgpu_iommu *iommu)
+{
+	const struct vgpu_iommu_ops *ops = iommu->ops;
+
+	return ops && iommu->ops_size >= sizeof(*ops) && ops->map &&
+	       ops->unmap && ops->get_stats && ops->destroy;
+}
+
 int dma_space_set_iommu(struct dma_space *space, struct vgpu_iommu *iommu)
 {
 	struct dma_pins *pins = space->pins;
 	int err = 0;
 
-	if (iommu && (iommu->ops->struct_size < sizeof(*iommu->ops) ||
-		      !iommu->ops->map || !iommu->ops->unmap ||
-		      !iommu->ops->get_stats || !iommu->ops->destroy))
+	if (iommu && !iommu_is_whole(iommu))
 		return -EINVAL;
 	pthread_mutex_lock(&pins->lock);
 	if (pins->table.n)

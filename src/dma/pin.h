@@ -6,10 +6,15 @@
 #ifndef DMA_PIN_H
 #define DMA_PIN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <vgpu/iommu.h>
+
+/* Has a vendor's backend all that is mandatory? Optional ops that come later
+ * are behind what an older one has: its ops_size says. */
+bool iommu_is_whole(const struct vgpu_iommu *iommu);
 
 struct dma_budget;
 struct dma_space;

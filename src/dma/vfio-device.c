@@ -13,6 +13,7 @@
 
 #include "../util/bytes.h"
 #include "../util/cleanup.h"
+#include "../util/sized.h"
 #include "vfio-kernel.h"
 
 /* More than any function has; eventfds for one call */
@@ -298,15 +299,17 @@ static int set_up(struct vgpu_vfio *v, const struct vgpu_vfio_config *config,
 	return err;
 }
 
-int vgpu_vfio_open(const struct vgpu_vfio_config *config,
-		   struct vgpu_vfio **ret_vfio)
+int vgpu_vfio_open_sized(const struct vgpu_vfio_config *config,
+			 struct vgpu_vfio **ret_vfio, size_t size)
 {
 	struct vgpu_vfio_config c = { 0 };
 	struct vfio_error error;
 	struct vgpu_vfio *v;
 	int err;
 
-	memcpy(&c, config, MIN(sizeof(c), (size_t)config->struct_size));
+	err = sized_copy(&c, sizeof(c), config, size);
+	if (err)
+		return err;
 	error = (struct vfio_error){ c.error, c.error ? c.error_size : 0 };
 	if (!c.name)
 		return -EINVAL;

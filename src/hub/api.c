@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
+#include "../device/module.h"
+#include "../dma/pin.h"
 #include "../util/cleanup.h"
 #include "../util/loop.h"
 #include "../link/bell.h"
@@ -14,13 +16,10 @@
 
 #define HOLD_MAX (2ull << 30)
 
-int vgpu_parent_init(struct vgpu_parent *parent,
-		     const struct vgpu_parent_args *args,
-		     struct vgpu_iommu *iommu)
+int vgpu_parent_init(struct vgpu_parent *parent, struct vgpu_iommu *iommu)
 {
-	if (!iommu || !iommu->ops || !iommu->ops->map || !iommu->ops->unmap)
+	if (!iommu || !iommu_is_whole(iommu))
 		return -EINVAL;
-	parent->hub = args->hub;
 	parent->hub->iommu = iommu;
 	return 0;
 }
@@ -43,7 +42,7 @@ const char *vgpu_instance_name(const struct vgpu_parent_instance *inst)
 const struct vgpu_type *
 vgpu_instance_type(const struct vgpu_parent_instance *inst)
 {
-	return inst->type;
+	return module_own_type(inst->hub->module, inst->type);
 }
 
 unsigned vgpu_instance_weight(const struct vgpu_parent_instance *inst)

@@ -264,7 +264,7 @@ static int on_message(struct link *link, const struct wire_header *header,
 	if (header->kind == WIRE_HELLO)
 		return hello(inst, payload, len);
 	if (header->kind != WIRE_MESSAGE || !inst->known || !len ||
-	    len > VGPU_PARENT_MAX_MESSAGE)
+	    len > VGPU_PARENT_MAX_MESSAGE || !hub->ops.message)
 		return -EPROTO;
 	return hub->ops.message(hub->parent, inst, payload, len);
 }
@@ -326,9 +326,6 @@ int hub_open(struct loop *loop, const struct module *module,
 		const char *config, struct vgpu_hub **ret_hub)
 {
 	struct vgpu_hub *hub = calloc(1, sizeof(*hub));
-	struct vgpu_parent_args args = { .struct_size = sizeof(args),
-					 .config = config,
-					 .hub = hub };
 	int err;
 
 	if (!hub)
@@ -338,7 +335,14 @@ int hub_open(struct loop *loop, const struct module *module,
 	hub_budget_init(&hub->budget);
 	list_init(&hub->instances);
 	hub->ops = *module_driver(module)->parent;
-	err = hub->ops.open(&args, &hub->parent);
+	hub->parent = calloc(1, MAX(hub->ops.size, sizeof(*hub->parent)));
+	if (!hub->parent) {
+		free(hub);
+		return -ENOMEM;
+	}
+	hub->parent->hub = hub;
+	err = hub->ops.open(hub->parent, config);
+	hub->opened = !err;
 	if (!err && !hub->iommu) {
 		log_error(NULL,
 			  "driver %s: open returned without "
@@ -370,11 +374,12 @@ void hub_close(struct vgpu_hub *hub)
 		log_debug(i->name, "was in use by the engine until the end");
 		i->dropping = true; /* no more by its last release */
 	}
-	if (hub->parent)
+	if (hub->opened && hub->ops.stop)
 		hub->ops.stop(hub->parent);
 	list_for_each_safe(n, &hub->instances)
 		destroy(list_entry(n, struct vgpu_parent_instance, link));
-	if (hub->parent)
+	if (hub->opened && hub->ops.close)
 		hub->ops.close(hub->parent);
+	free(hub->parent);
 	free(hub);
 }

@@ -34,6 +34,7 @@ struct vgpu_hub {
 	const struct module *module;
 	struct vgpu_parent_ops ops; /* our version of the driver's */
 	struct vgpu_parent *parent; /* the driver's */
+	bool opened;		    /* its open op has succeeded */
 	struct vgpu_iommu *iommu;   /* likewise */
 	struct list instances;
 	unsigned n_instances; /* those that are going included */

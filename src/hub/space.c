@@ -96,7 +96,6 @@ int hub_space_memory(struct hub_space *space,
 	}
 	m->file = file;
 	m->public = (struct vgpu_iommu_memory){
-		.struct_size = sizeof(m->public),
 		.prot = wire->prot,
 		.id = ++last_id,
 		.base = space->files.files[file].base + wire->offset,

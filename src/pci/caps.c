@@ -41,7 +41,7 @@ size_t pci_caps_bytes(const struct vgpu_pci_desc *desc)
 	if (desc->express)
 		n += room(EXPRESS_SIZE);
 	for (uint32_t i = 0; i < desc->n_caps; i++)
-		n += room(pci_cap_at(desc, i)->len);
+		n += room(desc->caps[i].len);
 	return n;
 }
 
@@ -178,7 +178,7 @@ void pci_caps_layout(struct pci_config *config,
 		layout_express(config, config->express, desc);
 	}
 	for (uint32_t i = 0; i < desc->n_caps; i++) {
-		const struct vgpu_pci_cap *cap = pci_cap_at(desc, i);
+		const struct vgpu_pci_cap *cap = &desc->caps[i];
 
 		pci_vendor_layout(config,
 				  append(config, &cur, cap->id, cap->len), cap);

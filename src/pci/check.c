@@ -31,13 +31,6 @@ static bool overlap(struct extent a, struct extent b)
 	return a.offset < b.offset + b.size && b.offset < a.offset + a.size;
 }
 
-/* Entries have the size that the driver was compiled with. */
-static const struct vgpu_area *area_at(const struct vgpu_bar *bar, uint32_t i)
-{
-	return (const void *)((const uint8_t *)bar->areas +
-			      (size_t)i * bar->areas->struct_size);
-}
-
 /* ------------------------------------------------------------------ */
 /* BARs                                                                */
 /* ------------------------------------------------------------------ */
@@ -72,10 +65,10 @@ static const char *check_mmio_ops(const struct vgpu_mmio_ops *ops, unsigned n)
 {
 	if (!ops)
 		return BAR_WHY(n, "has a trapped area without ops");
-	if (ops->struct_size < sizeof(*ops))
-		return BAR_WHY(n, "has an area whose ops lack struct_size");
 	if (ops->flags & ~VGPU_MMIO_NO_PARTIAL_WRITE)
 		return BAR_WHY(n, "has an area whose ops have unknown flags");
+	if (!ops->min_access && !ops->max_access)
+		return NULL; /* 4 and 4 */
 	if (!is_pow2(ops->min_access) || !is_pow2(ops->max_access) ||
 	    ops->min_access > ops->max_access || ops->max_access > MAX_ACCESS)
 		return BAR_WHY(n,
@@ -90,8 +83,6 @@ static const char *check_area(const struct vgpu_bar *bar,
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 
-	if (area->struct_size != bar->areas->struct_size)
-		return BAR_WHY(n, "has areas of differing struct_size");
 	if (area->kind > VGPU_AREA_DOORBELL)
 		return BAR_WHY(n, "has an area of unknown kind");
 	if (!area->size)
@@ -124,16 +115,14 @@ static const char *check_areas(const struct vgpu_bar *bar, unsigned n)
 		return BAR_WHY(n, "has n_areas but no areas");
 	if (bar->n_areas > PCI_MAX_AREAS)
 		return BAR_WHY(n, "has more than 62 areas");
-	if (bar->n_areas && bar->areas->struct_size < sizeof(*bar->areas))
-		return BAR_WHY(n, "has an area that lacks struct_size");
 	for (uint32_t i = 0; i < bar->n_areas; i++) {
-		const struct vgpu_area *a = area_at(bar, i);
+		const struct vgpu_area *a = &bar->areas[i];
 		const char *why = check_area(bar, a, n);
 
 		if (why)
 			return why;
 		for (uint32_t j = 0; j < i; j++) {
-			const struct vgpu_area *b = area_at(bar, j);
+			const struct vgpu_area *b = &bar->areas[j];
 
 			if (overlap((struct extent){ a->offset, a->size },
 				    (struct extent){ b->offset, b->size }))
@@ -227,7 +216,7 @@ static const char *check_msix(const struct vgpu_pci_desc *desc)
 	if (overlap(table, pba))
 		return "the MSI-X table and the PBA overlap";
 	for (uint32_t i = 0; i < bar->n_areas; i++) {
-		const struct vgpu_area *a = area_at(bar, i);
+		const struct vgpu_area *a = &bar->areas[i];
 		struct extent area = { a->offset, a->size };
 
 		if (overlap(area, table) || overlap(area, pba))
@@ -254,8 +243,6 @@ static const char *check_cap(const struct vgpu_pci_cap *cap)
 	}
 	if (cap->reserved)
 		return "a capability has something in reserved";
-	if (cap->ops && cap->ops->struct_size < sizeof(*cap->ops))
-		return "a capability's ops lack struct_size";
 	if (cap->len < PCI_CAP_LIST_NEXT + 1 || cap->len > PCI_CAPS_SIZE)
 		return "a capability's len is 2 to 192 bytes";
 	if (cap->len > 2 && !cap->data)
@@ -275,15 +262,9 @@ static const char *check_caps(const struct vgpu_pci_desc *desc)
 	if (desc->n_caps > PCI_MAX_VENDOR_CAPS)
 		return "there are more capabilities than config space has room "
 		       "for";
-	if (desc->n_caps && desc->caps->struct_size < sizeof(*desc->caps))
-		return "a capability lacks struct_size";
 	for (uint32_t i = 0; i < desc->n_caps; i++) {
-		const struct vgpu_pci_cap *cap = pci_cap_at(desc, i);
-		const char *why;
+		const char *why = check_cap(&desc->caps[i]);
 
-		if (cap->struct_size != desc->caps->struct_size)
-			return "the capabilities differ in struct_size";
-		why = check_cap(cap);
 		if (why)
 			return why;
 	}

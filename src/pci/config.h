@@ -31,6 +31,7 @@ struct pci_config;
 #define PCI_MAX_BAR32	    (1ull << 31)   /* largest that 32 bits can decode */
 #define PCI_MAX_BAR	    (256ull << 30) /* largest at all: 256 GiB */
 #define PCI_MAX_AREAS	    62u		   /* of one BAR */
+#define PCI_MAX_VENDOR_CAPS 48u /* 192 bytes for them, in multiples of 4 */
 
 /**
  * struct pci_config_ops - what a config write leads to
@@ -57,7 +58,7 @@ struct pci_config_ops {
 
 /**
  * pci_config_check() - can such a function exist?
- * @desc: size-checked and copied to our version of the structure
+ * @desc: in our version of the structures
  * @ret_why: on failure, a sentence for the driver's author; static
  *
  * Ids and class, BAR sizes and flags, 64-bit pairs, areas (their ops,

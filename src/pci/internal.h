@@ -24,7 +24,6 @@ struct pci_bar_reg {
 };
 
 /* A list of nothing but heads */
-#define PCI_MAX_VENDOR_CAPS (PCI_CAPS_SIZE / PCI_CAP_ALIGN)
 
 /**
  * struct pci_vendor_cap - where one of the driver's capabilities is
@@ -94,9 +93,6 @@ uint32_t pci_caps_settle(const struct pci_config *config, unsigned reg,
 			 uint32_t old, uint32_t value);
 
 /* vendor.c */
-/* The description's entries have the size that the driver was compiled with. */
-const struct vgpu_pci_cap *pci_cap_at(const struct vgpu_pci_desc *desc,
-				      uint32_t i);
 void pci_vendor_layout(struct pci_config *config, unsigned at,
 		       const struct vgpu_pci_cap *cap);
 /* The guest is about to read, or has written, these bytes of the space. */

@@ -8,13 +8,6 @@
 
 #define BODY PCI_CAP_FLAGS /* the driver's bytes start behind id and next */
 
-const struct vgpu_pci_cap *pci_cap_at(const struct vgpu_pci_desc *desc,
-				      uint32_t i)
-{
-	return (const void *)((const uint8_t *)desc->caps +
-			      (size_t)i * desc->caps->struct_size);
-}
-
 void pci_vendor_layout(struct pci_config *config, unsigned at,
 		       const struct vgpu_pci_cap *cap)
 {
@@ -27,8 +20,7 @@ void pci_vendor_layout(struct pci_config *config, unsigned at,
 	if (!cap->ops)
 		return;
 	v->has_ops = true;
-	memcpy(&v->ops, cap->ops,
-	       MIN((size_t)cap->ops->struct_size, sizeof(v->ops)));
+	v->ops = *cap->ops;
 	memset(config->live + at + BODY, 0xff, cap->len - BODY);
 }
 

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "../device/sized.h"
+#include "../util/sized.h"
 #include "../util/bytes.h"
 #include "private.h"
 
@@ -288,26 +288,22 @@ uint64_t vgpu_sched_next(const struct vgpu_sched *sched)
 /* Life                                                                */
 /* ------------------------------------------------------------------ */
 
-int vgpu_sched_new(const struct vgpu_sched_config *config,
-		   struct vgpu_sched **ret_sched)
+int vgpu_sched_new_sized(const struct vgpu_sched_config *config,
+			 struct vgpu_sched **ret_sched, size_t size)
 {
 	struct vgpu_sched_config c;
 	struct vgpu_sched *sched;
 
-	if (sized_copy(&c, sizeof(c), config, sizeof(c)) < 0 || !c.engines ||
+	if (sized_copy(&c, sizeof(c), config, size) < 0 || !c.engines ||
 	    c.engines > VGPU_SCHED_MAX_ENGINES || c.mode > VGPU_SCHED_FIXED ||
-	    (c.mode == VGPU_SCHED_FIXED && !c.shares))
+	    (c.mode == VGPU_SCHED_FIXED && !c.shares) || !c.ops ||
+	    !c.ops->submit || !c.ops->preempt || !c.ops->reset)
 		return -EINVAL;
 	sched = calloc(1,
 		       sizeof(*sched) + c.engines * sizeof(sched->engines[0]));
 	if (!sched)
 		return -ENOMEM;
-	if (sized_copy(&sched->ops, sizeof(sched->ops), c.ops,
-		       offsetof(struct vgpu_sched_ops, time)) < 0 ||
-	    !sched->ops.submit || !sched->ops.preempt || !sched->ops.reset) {
-		free(sched);
-		return -EINVAL;
-	}
+	sched->ops = *c.ops;
 	if (!c.slice_ns)
 		c.slice_ns = VGPU_SCHED_SLICE_NS;
 	if (!c.hang_ns)

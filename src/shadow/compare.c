@@ -115,7 +115,6 @@ static void compare_suspects(struct vgpu_shadow_tracker *tracker,
 }
 
 const struct vgpu_shadow_tracker_ops vgpu_shadow_compare = {
-	.struct_size = sizeof(vgpu_shadow_compare),
 	.name = "compare",
 	.open = compare_open,
 	.close = compare_close,

@@ -4,10 +4,11 @@
 #include <stdlib.h>
 
 #include "shadow-private.h"
+#include "../util/sized.h"
 
 static bool format_is_good(const struct vgpu_shadow_format *f)
 {
-	if (!f || f->struct_size < sizeof(*f) || !f->decode || !f->n_levels ||
+	if (!f || !f->decode || !f->n_levels ||
 	    f->n_levels > VGPU_SHADOW_MAX_LEVELS ||
 	    f->shift[f->n_levels - 1] != 12)
 		return false;
@@ -25,35 +26,35 @@ static bool format_is_good(const struct vgpu_shadow_format *f)
 
 static bool ops_are_good(const struct vgpu_shadow_ops *o)
 {
-	return o && o->struct_size >= sizeof(*o) && o->ptr && o->pin &&
-	       o->unpin && o->put && o->fence && !o->enter == !o->leave;
+	return o && o->ptr && o->pin && o->unpin && o->put && o->fence &&
+	       !o->enter == !o->leave;
 }
 
 static bool tracker_is_good(const struct vgpu_shadow_tracker_ops *t)
 {
-	return t->struct_size >= sizeof(*t) && t->open && t->close && t->add &&
-	       t->remove && t->compared && t->suspects;
+	return t->open && t->close && t->add && t->remove && t->compared &&
+	       t->suspects;
 }
 
-int vgpu_shadow_pool_new(const struct vgpu_shadow_config *config,
-			 struct vgpu_shadow_pool **ret_pool)
+int vgpu_shadow_pool_new_sized(const struct vgpu_shadow_config *config,
+			       struct vgpu_shadow_pool **ret_pool, size_t size)
 {
+	struct vgpu_shadow_config c;
 	const struct vgpu_shadow_tracker_ops *tracker;
 	struct vgpu_shadow_pool *p;
 
-	if (config->struct_size < sizeof(*config))
+	if (sized_copy(&c, sizeof(c), config, size) < 0)
 		return -EINVAL;
-	tracker = config->tracker ? config->tracker : &vgpu_shadow_compare;
-	if (!format_is_good(config->format) || !ops_are_good(config->ops) ||
-	    !tracker_is_good(tracker) ||
-	    config->max_tables < config->format->n_levels)
+	tracker = c.tracker ? c.tracker : &vgpu_shadow_compare;
+	if (!format_is_good(c.format) || !ops_are_good(c.ops) ||
+	    !tracker_is_good(tracker) || c.max_tables < c.format->n_levels)
 		return -EINVAL;
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
-	p->config = *config;
-	p->format = config->format;
-	p->ops = config->ops;
+	p->config = c;
+	p->format = c.format;
+	p->ops = c.ops;
 	p->tracker = tracker;
 	list_init(&p->shadows);
 	list_init(&p->dead);

@@ -332,7 +332,6 @@ static void remote_destroy(struct vgpu_iommu *iommu)
 }
 
 static const struct vgpu_iommu_ops remote_ops = {
-	.struct_size = sizeof(remote_ops),
 	.name = "parent",
 	.map = remote_map,
 	.unmap = remote_unmap,
@@ -343,7 +342,8 @@ static const struct vgpu_iommu_ops remote_ops = {
 
 int iommu_remote_init(struct iommu_remote *remote, int fd)
 {
-	*remote = (struct iommu_remote){ .iommu.ops = &remote_ops, .fd = fd };
+	*remote = (struct iommu_remote){ .fd = fd };
+	vgpu_iommu_init(&(*remote).iommu, &remote_ops);
 	pthread_mutex_init(&remote->lock, NULL);
 	remote->free_ids = calloc(WIRE_MAX_MEMORIES, sizeof(uint32_t));
 	return remote->free_ids ? 0 : -ENOMEM;

@@ -74,16 +74,12 @@ static struct half {
 	unsigned n_holds;
 } half;
 
-static int half_open(const struct vgpu_parent_args *args,
-		     struct vgpu_parent **ret_parent)
+static int half_open(struct vgpu_parent *parent, const char *name)
 {
-	const struct vgpu_iommu_cpu_config config = {
-		.struct_size = sizeof(config), .max_pages = 1 << 16
-	};
+	const struct vgpu_iommu_cpu_config config = { .max_pages = 1 << 16 };
 
 	REQUIRE(!vgpu_iommu_cpu_new(&config, &half.iommu));
-	*ret_parent = &half.parent;
-	return vgpu_parent_init(&half.parent, args, half.iommu);
+	return vgpu_parent_init(parent, half.iommu);
 }
 
 static void half_stop(struct vgpu_parent *parent)
@@ -170,7 +166,6 @@ static int half_kick(struct vgpu_parent *parent,
 }
 
 static const struct vgpu_parent_ops half_ops = {
-	.struct_size = sizeof(half_ops),
 	.open = half_open,
 	.stop = half_stop,
 	.close = half_close,
@@ -180,25 +175,21 @@ static const struct vgpu_parent_ops half_ops = {
 	.kick = half_kick,
 };
 
-static int no_create(const struct vgpu_create_args *args,
-		     struct vgpu_device **ret_dev)
+static int no_create(struct vgpu_device *dev)
 {
 	return -ENODEV;
 }
 
-static const struct vgpu_type type = { .struct_size = sizeof(type),
-				       .name = "fuzz",
-				       .description = "for the fuzzer" };
-static const struct vgpu_type *const types[] = { &type };
+static const struct vgpu_device_ops no_instance = { .create = no_create };
+
+static const struct vgpu_type types[] = { { .name = "fuzz",
+					    .description = "for the fuzzer" } };
 static const struct vgpu_driver driver = {
-	.struct_size = sizeof(driver),
-	.abi_version = VGPU_DRIVER_ABI,
 	.name = "fuzz",
 	.version = "1",
 	.description = "for the fuzzer",
-	.types = types,
-	.n_types = 1,
-	.create = no_create,
+	VGPU_LIST(types, types),
+	.instance = &no_instance,
 	.parent = &half_ops,
 };
 

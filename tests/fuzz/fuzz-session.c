@@ -34,7 +34,7 @@
 #include "util/log.h"
 
 /* What the driver's module exports (VGPU_DRIVER_MODULE) */
-extern const struct vgpu_driver *const vgpu_driver_entry;
+extern const struct vgpu_module vgpu_driver_module;
 
 #define MAX_STEPS   512
 #define MEMORY_SIZE (1u << 20)
@@ -73,7 +73,7 @@ static void once(void)
 		return;
 	done = true;
 	log_setup(drop_line, LOG_LEVEL_DEBUG);
-	REQUIRE(!module_from_driver(vgpu_driver_entry, &module));
+	REQUIRE(!module_from(&vgpu_driver_module, &module));
 	REQUIRE(!loop_new(&loop));
 	peer_init(&the_rig.peer, loop);
 	peer_init(&the_rig.second, loop);

@@ -45,7 +45,6 @@ static void decode(uint64_t e, int level, struct vgpu_shadow_target *t)
 }
 
 static const struct vgpu_shadow_format format = {
-	.struct_size = sizeof(format),
 	.n_levels = 3,
 	.shift = { 18, 15, 12 },
 	.entries = { 8, 8, 8 },
@@ -165,7 +164,6 @@ static uint64_t fence(void *user)
 }
 
 static const struct vgpu_shadow_ops ops = {
-	.struct_size = sizeof(ops),
 	.enter = enter,
 	.leave = leave,
 	.ptr = ptr,
@@ -300,7 +298,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct world *w = aligned_alloc(4096, (sizeof(*w) + 4095) & ~4095ull);
 	struct input in = { data, size };
 	struct vgpu_shadow_config config = {
-		.struct_size = sizeof(config),
 		.max_tables = MAX_TABLES,
 		.format = &format,
 		.ops = &ops,

@@ -26,7 +26,7 @@ struct rig *rig_new(const char *type)
 	MUST(rig);
 	inproc_init(&rig->client);
 	MUST(!loop_new(&rig->loop));
-	MUST(!module_from_driver(vgpu_driver_entry, &rig->module));
+	MUST(!module_from(&vgpu_driver_module, &rig->module));
 	config = (struct device_config){
 		.loop = rig->loop,
 		.module = rig->module,

@@ -31,7 +31,7 @@
 #include "util/loop.h"
 
 /* What a module exports; here, the driver that is linked in. */
-extern const struct vgpu_driver *const vgpu_driver_entry;
+extern const struct vgpu_module vgpu_driver_module;
 
 struct rig {
 	struct loop *loop;

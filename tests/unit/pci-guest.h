@@ -168,15 +168,8 @@ static inline uint64_t next_random(uint64_t *state)
 static const uint8_t vendor_data[] = { 8, 0x11, 0x22, 0x33, 0x44, 0x55 };
 static const uint8_t vendor_mask[] = { 0, 0x00, 0xff, 0x0f, 0x00, 0x80 };
 static const struct vgpu_pci_cap vendor_caps[] = {
-	{ .struct_size = sizeof(struct vgpu_pci_cap),
-	  .id = 0x09,
-	  .len = 8,
-	  .data = vendor_data,
-	  .writable = vendor_mask },
-	{ .struct_size = sizeof(struct vgpu_pci_cap),
-	  .id = 0x15,
-	  .len = 3,
-	  .data = vendor_data },
+	{ .id = 0x09, .len = 8, .data = vendor_data, .writable = vendor_mask },
+	{ .id = 0x15, .len = 3, .data = vendor_data },
 };
 
 /* PCI Express with everything: a 64-bit prefetchable BAR above 4 GiB, a 64-bit
@@ -186,7 +179,6 @@ static inline struct vgpu_pci_desc everything(void)
 	static const uint8_t rom[5000] = { 0x55, 0xaa };
 
 	return (struct vgpu_pci_desc){
-		.struct_size = sizeof(struct vgpu_pci_desc),
 		.vendor_id = 0x1234,
 		.device_id = 0xabcd,
 		.subsystem_vendor_id = 0x1af4,
@@ -219,7 +211,6 @@ static inline struct vgpu_pci_desc everything(void)
 static inline struct vgpu_pci_desc plain(void)
 {
 	return (struct vgpu_pci_desc){
-		.struct_size = sizeof(struct vgpu_pci_desc),
 		.vendor_id = 0x1234,
 		.device_id = 0x1111,
 		.class_code = 0x038000,

@@ -8,7 +8,7 @@
 
 #include "rig/clock.h"
 
-extern const struct vgpu_driver *const vgpu_driver_entry;
+extern const struct vgpu_module vgpu_driver_module;
 
 #define PAGE	     4096ull
 #define MIN_OF(a, b) ((a) < (b) ? (a) : (b))
@@ -34,32 +34,12 @@ static void unmap(void *p, size_t size)
 /* The core                                                            */
 /* ------------------------------------------------------------------ */
 
-int vgpu_device_init(struct vgpu_device *dev, const struct vgpu_device_ops *ops,
-		     const struct vgpu_create_args *args,
-		     const struct vgpu_pci_desc *pci,
-		     const struct vgpu_state_desc *state)
+int vgpu_device_init(struct vgpu_device *dev, const struct vgpu_pci_desc *pci)
 {
-	struct vgpu_core *core = args->core;
-
-	dev->ops = ops;
-	dev->core = core;
-	core->dev = dev;
-	core->ops = ops;
-	core->state = calloc(1, state->size);
-	REQUIRE(core->state);
+	dev->state = calloc(1, dev->core->ops->state.size);
+	REQUIRE(dev->state);
 	REQUIRE(pci->bars[REFGPU_BAR_VRAM].size == VRAM_SIZE);
 	return 0;
-}
-
-void vgpu_device_fini(struct vgpu_device *dev)
-{
-	free(dev->core->state);
-	dev->core->dev = NULL;
-}
-
-void *vgpu_device_state(struct vgpu_device *dev)
-{
-	return dev->core->state;
 }
 
 void *vgpu_device_memory(struct vgpu_device *dev, unsigned region,
@@ -77,8 +57,8 @@ int vgpu_irq_signal(struct vgpu_device *dev, enum vgpu_irq_index index,
 	return 0;
 }
 
-int vgpu_plane_set(struct vgpu_device *dev, unsigned index,
-		   const struct vgpu_plane *plane)
+int vgpu_plane_set_sized(struct vgpu_device *dev, unsigned index,
+			 const struct vgpu_plane *plane, size_t size)
 {
 	REQUIRE(!index);
 	if (plane->format)
@@ -618,9 +598,7 @@ void rig_ram64(struct vgpu_core *core, uint64_t page, unsigned i, uint64_t v)
 struct vgpu_core *rig_new(void)
 {
 	struct vgpu_core *core = calloc(1, sizeof(*core));
-	struct vgpu_create_args args = { .struct_size = sizeof(args),
-					 .core = core };
-	struct vgpu_device *dev;
+	const struct vgpu_driver *driver = vgpu_driver_module.driver;
 
 	REQUIRE(core);
 	/* Time goes by as it is looked at. */
@@ -630,10 +608,13 @@ struct vgpu_core *rig_new(void)
 	core->vram = zeroes(VRAM_SIZE);
 	core->shared = zeroes(sizeof(*core->shared));
 	REQUIRE(!rg_ring_init(&core->ring, core->shared));
-	args.type = vgpu_driver_entry->types[0];
-	REQUIRE(args.type->vram_size == VRAM_SIZE);
-	REQUIRE(!vgpu_driver_entry->create(&args, &dev));
-	core->ops->reset(dev, VGPU_RESET_NEW_CLIENT);
+	core->ops = driver->instance;
+	core->dev = calloc(1, core->ops->size);
+	REQUIRE(core->dev && driver->types->vram_size == VRAM_SIZE);
+	core->dev->type = driver->types;
+	core->dev->core = core;
+	REQUIRE(!core->ops->create(core->dev));
+	core->ops->reset(core->dev, VGPU_RESET_NEW_CLIENT);
 	REQUIRE(core->memory_given);
 	return core;
 }
@@ -645,6 +626,8 @@ void rig_free(struct vgpu_core *core)
 	core->ops->client_gone(core->dev);
 	rig_take(core, UINT32_MAX);
 	core->ops->destroy(core->dev);
+	free(core->dev->state);
+	free(core->dev);
 	REQUIRE(!core->n_pinned && !core->sections);
 	for (unsigned i = 0; i < RG_MAX_SLOTS; i++)
 		close_slot(core, i);

@@ -26,29 +26,24 @@
 
 extern const struct vgpu_parent_ops rg_parent_ops;
 
-static int no_create(const struct vgpu_create_args *args,
-		     struct vgpu_device **ret_dev)
+static int no_create(struct vgpu_device *dev)
 {
-	(void)args;
-	(void)ret_dev;
+	(void)dev;
 	return -ENODEV;
 }
 
-static const struct vgpu_type type = { .struct_size = sizeof(type),
-				       .name = "refgpu-test",
-				       .description = "64 MiB",
-				       .vram_size = WORKER_VRAM };
-static const struct vgpu_type *const types[] = { &type };
+static const struct vgpu_device_ops no_instance = { .create = no_create };
+
+static const struct vgpu_type types[] = { { .name = "refgpu-test",
+					    .description = "64 MiB",
+					    .vram_size = WORKER_VRAM } };
 
 static const struct vgpu_driver driver = {
-	.struct_size = sizeof(driver),
-	.abi_version = VGPU_DRIVER_ABI,
 	.name = "refgpu",
 	.version = "1",
 	.description = "its parent half",
-	.types = types,
-	.n_types = 1,
-	.create = no_create,
+	VGPU_LIST(types, types),
+	.instance = &no_instance,
 	.parent = &rg_parent_ops,
 };
 
@@ -214,7 +209,7 @@ struct worker *worker_new(struct rig *rig, unsigned weight)
 	assert_int_equal(hub_accept(rig->core, fds[0]), 0);
 	w->fd = fds[1];
 	h.uuid[0] = w->number = ++rig->workers;
-	strcpy(h.type, type.name);
+	strcpy(h.type, types[0].name);
 	assert_int_equal(wire_send(w->fd, WIRE_HELLO, 0, &h, sizeof(h), NULL),
 			 0);
 	assert_int_equal(

@@ -54,19 +54,19 @@ static void keep_line(enum log_level level, const char *subject,
 static struct {
 	struct vgpu_device_ops ops;
 	struct vgpu_pci_desc pci;
-	struct vgpu_state_desc state;
-	const struct vgpu_state_desc *state_ptr;
 	int second_init; /* what the second vgpu_device_init() said */
-	bool init_twice, no_init, no_fini;
+	bool init_twice, no_init, fini;
 	int create_err;
-	unsigned resets, unmaps, cap_reads, cap_writes;
+	unsigned destroyed, resets, unmaps, cap_reads, cap_writes;
 } wish;
 
-static struct vgpu_device dev;
+static struct vgpu_device *dev;
 
 static void on_destroy(struct vgpu_device *d)
 {
-	if (!wish.no_fini)
+	assert_ptr_equal(d, dev);
+	wish.destroyed++;
+	if (wish.fini)
 		vgpu_device_fini(d);
 }
 
@@ -86,22 +86,19 @@ static int on_dma_unmap(struct vgpu_device *d, uint64_t iova, uint64_t size)
 	return 0;
 }
 
-static int on_create(const struct vgpu_create_args *args,
-		     struct vgpu_device **ret_dev)
+static int on_create(struct vgpu_device *d)
 {
 	int err = 0;
 
-	memset(&dev, 0, sizeof(dev));
-	*ret_dev = &dev;
+	dev = d;
+	assert_string_equal(d->type->name, "api");
 	if (!wish.no_init)
-		err = vgpu_device_init(&dev, &wish.ops, args, &wish.pci,
-				       wish.state_ptr);
+		err = vgpu_device_init(d, &wish.pci);
 	if (!err && wish.init_twice)
-		wish.second_init = vgpu_device_init(&dev, &wish.ops, args,
-						    &wish.pci, NULL);
+		wish.second_init = vgpu_device_init(d, &wish.pci);
 	if (!err && wish.create_err) {
-		vgpu_device_fini(&dev);
-		vgpu_device_fini(&dev); /* nothing the second time */
+		vgpu_device_fini(d);
+		vgpu_device_fini(d); /* nothing the second time */
 		err = wish.create_err;
 	}
 	return err;
@@ -110,23 +107,22 @@ static int on_create(const struct vgpu_create_args *args,
 static uint64_t answer_offset(struct vgpu_device *d, void *data,
 			      uint64_t offset, unsigned size)
 {
-	assert_ptr_equal(d, &dev);
+	assert_ptr_equal(d, dev);
 	assert_null(data);
 	(void)size;
 	return offset;
 }
 
 static const struct vgpu_mmio_ops regs_ops = {
-	.struct_size = sizeof(regs_ops),
 	.min_access = 1,
 	.max_access = 8,
 	.read = answer_offset,
 };
 
 static const struct vgpu_area areas[] = {
-	{ sizeof(areas[0]), VGPU_AREA_TRAPPED, 0, 64, &regs_ops, NULL },
-	{ sizeof(areas[0]), VGPU_AREA_MAPPED, PAGE, PAGE, NULL, NULL },
-	{ sizeof(areas[0]), VGPU_AREA_MEMORY, 2 * PAGE, PAGE, NULL, NULL },
+	{ VGPU_AREA_TRAPPED, 0, 64, &regs_ops, NULL },
+	{ VGPU_AREA_MAPPED, PAGE, PAGE, NULL, NULL },
+	{ VGPU_AREA_MEMORY, 2 * PAGE, PAGE, NULL, NULL },
 };
 
 static void on_cap_read(struct vgpu_device *d, unsigned n, unsigned offset,
@@ -134,7 +130,7 @@ static void on_cap_read(struct vgpu_device *d, unsigned n, unsigned offset,
 {
 	(void)offset;
 	(void)len;
-	assert_ptr_equal(d, &dev);
+	assert_ptr_equal(d, dev);
 	assert_int_equal(n, 0);
 	wish.cap_reads++;
 }
@@ -150,19 +146,14 @@ static void on_cap_written(struct vgpu_device *d, unsigned n, unsigned offset,
 }
 
 static const struct vgpu_pci_cap_ops cap_ops = {
-	.struct_size = sizeof(cap_ops),
 	.before_read = on_cap_read,
 	.written = on_cap_written,
 };
 static const uint8_t cap_data[] = { 8, 1, 2, 3, 4, 5 };
 /* One that is more than bytes at rest, and one that is not */
 static const struct vgpu_pci_cap caps[] = {
-	{ .struct_size = sizeof(caps[0]),
-	  .id = 9,
-	  .len = 8,
-	  .data = cap_data,
-	  .ops = &cap_ops },
-	{ .struct_size = sizeof(caps[0]), .id = 9, .len = 8, .data = cap_data },
+	{ .id = 9, .len = 8, .data = cap_data, .ops = &cap_ops },
+	{ .id = 9, .len = 8, .data = cap_data },
 };
 
 struct state {
@@ -174,33 +165,20 @@ static const struct vgpu_field fields[] = {
 	VGPU_FIELD(struct state, b, 1),
 };
 
-static const struct vgpu_type type = {
-	.struct_size = sizeof(type),
+static const struct vgpu_type types[] = { {
 	.name = "api",
 	.description = "a test",
-};
-static const struct vgpu_type *const types[] = { &type };
-static const struct vgpu_driver driver = {
-	.struct_size = sizeof(driver),
-	.abi_version = VGPU_DRIVER_ABI,
-	.name = "api",
-	.version = "1",
-	.description = "test",
-	.types = types,
-	.n_types = 1,
-	.create = on_create,
-};
-
+} };
 static void wish_well(void)
 {
 	memset(&wish, 0, sizeof(wish));
 	wish.ops = (struct vgpu_device_ops){
-		.struct_size = sizeof(wish.ops),
+		VGPU_STATE(struct state, 1, fields),
+		.create = on_create,
 		.destroy = on_destroy,
 		.reset = on_reset,
 	};
 	wish.pci = (struct vgpu_pci_desc){
-		.struct_size = sizeof(wish.pci),
 		.vendor_id = 0x1234,
 		.device_id = 1,
 		.class_code = 0xff0000,
@@ -208,14 +186,6 @@ static void wish_well(void)
 		.caps = caps,
 		.bars = { [2] = { BAR_SIZE, 0, 3, areas, 0 } },
 	};
-	wish.state = (struct vgpu_state_desc){
-		.struct_size = sizeof(wish.state),
-		.version = 1,
-		.size = sizeof(struct state),
-		.n_fields = 2,
-		.fields = fields,
-	};
-	wish.state_ptr = &wish.state;
 	log_text[0] = 0;
 }
 
@@ -229,13 +199,24 @@ static struct fixture {
 
 static int create(struct vgpu_core **ret_core)
 {
+	const struct vgpu_driver driver = {
+		.name = "api",
+		.version = "1",
+		.description = "test",
+		VGPU_LIST(types, types),
+		.instance = &wish.ops,
+	};
 	struct device_config config = {
 		.loop = f.loop,
-		.module = f.module,
-		.type = module_find_type(f.module, "api"),
 		.iommu = f.iommu,
 	};
 
+	module_close(f.module);
+	f.module = NULL;
+	if (module_from_driver(&driver, &f.module))
+		return -EINVAL;
+	config.module = f.module;
+	config.type = module_find_type(f.module, "api");
 	return device_create(&config, ret_core);
 }
 
@@ -246,13 +227,14 @@ static int setup(void **state)
 	log_setup(keep_line, LOG_LEVEL_DEBUG);
 	assert_int_equal(loop_new(&f.loop), 0);
 	assert_int_equal(vgpu_iommu_cpu_new(NULL, &f.iommu), 0);
-	return module_from_driver(&driver, &f.module);
+	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
 	module_close(f.module);
+	f.module = NULL;
 	vgpu_iommu_destroy(f.iommu);
 	loop_free(f.loop);
 	return 0;
@@ -282,18 +264,12 @@ static void wrong_descriptions_are_refused_with_a_reason(void **state)
 {
 	static const struct vgpu_field outside = { "x", 8, 4, 1, 1 };
 	static const struct vgpu_area io_mapped = {
-		sizeof(io_mapped), VGPU_AREA_MAPPED, 0, 64, NULL, NULL,
+		VGPU_AREA_MAPPED, 0, 64, NULL, NULL,
 	};
 
 	(void)state;
-	wish.ops.destroy = NULL;
-	refused(-EINVAL, "destroy and reset are mandatory");
-	wish.ops.reset = NULL;
-	refused(-EINVAL, "destroy and reset are mandatory");
-	wish.ops.struct_size = 8;
-	refused(-EINVAL, "struct_size must fit");
-	wish.pci.struct_size = 16;
-	refused(-EINVAL, "recompile it");
+	wish.ops.create = NULL;
+	refused(-EINVAL, "it has neither a create op nor pci");
 	wish.pci.vendor_id = 0xffff;
 	refused(-EINVAL, "vendor");
 	wish.pci.bars[2].flags = VGPU_BAR_IO;
@@ -301,12 +277,10 @@ static void wrong_descriptions_are_refused_with_a_reason(void **state)
 	wish.pci.bars[2].n_areas = 1;
 	wish.pci.bars[2].areas = &io_mapped;
 	refused(-EINVAL, "I/O");
-	wish.state.size = 0;
+	wish.ops.state.size = 0;
 	refused(-EINVAL, "its state");
-	wish.state.struct_size = 4;
-	refused(-EINVAL, "its state");
-	wish.state.fields = &outside;
-	wish.state.n_fields = 1;
+	wish.ops.state.fields = &outside;
+	wish.ops.state.n_fields = 1;
 	refused(-ERANGE, "its state");
 }
 
@@ -324,10 +298,35 @@ static void what_a_driver_forgets_is_noticed(void **state)
 	assert_int_equal(wish.second_init, -EALREADY);
 	assert_non_null(strstr(log_text, "called twice"));
 	device_destroy(core);
-	wish.no_fini = true;
+	/* Who says by pci what it looks like does not say it again. */
+	wish.ops.pci = &wish.pci;
+	refused(-EALREADY, "called twice");
+}
+
+static void what_nobody_needs_is_not_there(void **state)
+{
+	struct vgpu_core *core;
+	struct state *s;
+
+	(void)state;
+	for (int fini = 0; fini < 2; fini++) {
+		wish.fini = fini;
+		core = made();
+		device_destroy(core);
+		assert_int_equal(wish.destroyed, 1);
+		wish_well();
+	}
+	wish.ops = (struct vgpu_device_ops){
+		VGPU_STATE(struct state, 1, fields),
+		.pci = &wish.pci,
+	};
 	core = made();
-	device_destroy(core); /* its memory is taken back all the same */
-	assert_non_null(strstr(log_text, "without vgpu_device_fini()"));
+	s = core->dev->state;
+	s->a = s->b = 7;
+	device_reset(core, VGPU_RESET_CLIENT);
+	assert_true(!s->a && !s->b);
+	device_destroy(core);
+	wish_well();
 }
 
 static void a_driver_without_state_has_none(void **state)
@@ -335,16 +334,16 @@ static void a_driver_without_state_has_none(void **state)
 	struct vgpu_core *core;
 
 	(void)state;
-	wish.state_ptr = NULL;
+	wish.ops.state = (struct vgpu_state_desc){ 0 };
 	core = made();
-	assert_null(vgpu_device_state(&dev));
+	assert_null(dev->state);
 	device_destroy(core);
 }
 
 static void state_and_memory(void **state)
 {
 	struct vgpu_core *core = made();
-	struct state *s = vgpu_device_state(&dev);
+	struct state *s = dev->state;
 	uint8_t bytes[6] = { 0 };
 	uint64_t size;
 	char *p;
@@ -354,17 +353,17 @@ static void state_and_memory(void **state)
 	assert_int_equal(wish.resets, 1);
 	assert_true(s && !s->a && !s->b);
 	/* Memory is where it was described, and nowhere else. */
-	p = vgpu_device_memory(&dev, 2, PAGE, PAGE);
+	p = vgpu_device_memory(dev, 2, PAGE, PAGE);
 	assert_non_null(p);
 	p[5] = 7;
-	p = vgpu_device_memory(&dev, 2, 2 * PAGE, PAGE);
+	p = vgpu_device_memory(dev, 2, 2 * PAGE, PAGE);
 	assert_non_null(p);
 	p[5] = 8;
-	assert_null(vgpu_device_memory(&dev, 2, 0, 64));
-	assert_null(vgpu_device_memory(&dev, 2, PAGE, PAGE + 1));
-	assert_null(vgpu_device_memory(&dev, 2, 3 * PAGE, 1));
-	assert_null(vgpu_device_memory(&dev, 0, 0, 1));
-	assert_null(vgpu_device_memory(&dev, VGPU_NUM_BARS, 0, 1));
+	assert_null(vgpu_device_memory(dev, 2, 0, 64));
+	assert_null(vgpu_device_memory(dev, 2, PAGE, PAGE + 1));
+	assert_null(vgpu_device_memory(dev, 2, 3 * PAGE, 1));
+	assert_null(vgpu_device_memory(dev, 0, 0, 1));
+	assert_null(vgpu_device_memory(dev, VGPU_NUM_BARS, 0, 1));
 	/* The client gets the file of the first kind only. */
 	assert_int_equal(region_file(core, 2, &fd, &size), 0);
 	assert_int_equal(size, BAR_SIZE);
@@ -383,16 +382,16 @@ static void capabilities(void **state)
 	uint8_t bytes[8] = { 0 }, at = 0;
 
 	(void)state;
-	assert_int_equal(vgpu_pci_cap_load(&dev, 0, 2, bytes, 6), 0);
+	assert_int_equal(vgpu_pci_cap_load(dev, 0, 2, bytes, 6), 0);
 	assert_memory_equal(bytes, cap_data, 6);
 	bytes[0] = 0x99;
-	assert_int_equal(vgpu_pci_cap_store(&dev, 0, 3, bytes, 1), 0);
-	assert_int_equal(vgpu_pci_cap_load(&dev, 0, 3, bytes, 1), 0);
+	assert_int_equal(vgpu_pci_cap_store(dev, 0, 3, bytes, 1), 0);
+	assert_int_equal(vgpu_pci_cap_load(dev, 0, 3, bytes, 1), 0);
 	assert_int_equal(bytes[0], 0x99);
-	assert_int_equal(vgpu_pci_cap_load(&dev, 0, 2, bytes, 7), -EINVAL);
-	assert_int_equal(vgpu_pci_cap_load(&dev, 2, 2, bytes, 1), -EINVAL);
-	assert_int_equal(vgpu_pci_cap_store(&dev, 2, 2, bytes, 1), -EINVAL);
-	assert_int_equal(vgpu_pci_cap_store(&dev, 1, 3, bytes, 1), -EPERM);
+	assert_int_equal(vgpu_pci_cap_load(dev, 0, 2, bytes, 7), -EINVAL);
+	assert_int_equal(vgpu_pci_cap_load(dev, 2, 2, bytes, 1), -EINVAL);
+	assert_int_equal(vgpu_pci_cap_store(dev, 2, 2, bytes, 1), -EINVAL);
+	assert_int_equal(vgpu_pci_cap_store(dev, 1, 3, bytes, 1), -EPERM);
 	/* The guest looks at the first one, and writes to it. */
 	assert_int_equal(region_read(core, VGPU_REGION_CONFIG, 0x34, &at, 1),
 			 0);
@@ -455,11 +454,11 @@ static void no_interrupts_of_a_device_without(void **state)
 	struct vgpu_core *core = made();
 
 	(void)state;
-	vgpu_intx_set(&dev, true);
-	assert_true(vgpu_irq_signal(&dev, VGPU_IRQ_INTX, 0) < 0);
-	assert_true(vgpu_irq_signal(&dev, VGPU_IRQ_MSI, 0) < 0);
-	assert_true(vgpu_irq_signal(&dev, VGPU_NUM_IRQS, 0) < 0);
-	assert_int_equal(vgpu_irq_enabled(&dev), VGPU_IRQ_INTX);
+	vgpu_intx_set(dev, true);
+	assert_true(vgpu_irq_signal(dev, VGPU_IRQ_INTX, 0) < 0);
+	assert_true(vgpu_irq_signal(dev, VGPU_IRQ_MSI, 0) < 0);
+	assert_true(vgpu_irq_signal(dev, VGPU_NUM_IRQS, 0) < 0);
+	assert_int_equal(vgpu_irq_enabled(dev), VGPU_IRQ_INTX);
 	device_destroy(core);
 }
 
@@ -472,7 +471,7 @@ static unsigned n_done;
 
 static void on_copied(struct vgpu_device *d, int err, void *user)
 {
-	assert_ptr_equal(d, &dev);
+	assert_ptr_equal(d, dev);
 	assert_ptr_equal(user, &wish);
 	done_err = err;
 	n_done++;
@@ -483,17 +482,17 @@ static void copies_and_values(const uint8_t *ram)
 	uint64_t value = 0, expected = 5;
 	char text[8] = "";
 
-	assert_int_equal(vgpu_dma_write(&dev, PAGE - 2, "hello", 6), 0);
+	assert_int_equal(vgpu_dma_write(dev, PAGE - 2, "hello", 6), 0);
 	assert_string_equal((const char *)ram + PAGE - 2, "hello");
-	assert_int_equal(vgpu_dma_read(&dev, PAGE - 2, text, 6), 0);
+	assert_int_equal(vgpu_dma_read(dev, PAGE - 2, text, 6), 0);
 	assert_string_equal(text, "hello");
-	assert_int_equal(vgpu_dma_read(&dev, RAM_SIZE - 2, text, 6), -EFAULT);
-	assert_int_equal(vgpu_dma_store(&dev, 64, 4, 0x11223344), 0);
-	assert_int_equal(vgpu_dma_load(&dev, 64, 2, &value), 0);
+	assert_int_equal(vgpu_dma_read(dev, RAM_SIZE - 2, text, 6), -EFAULT);
+	assert_int_equal(vgpu_dma_store(dev, 64, 4, 0x11223344), 0);
+	assert_int_equal(vgpu_dma_load(dev, 64, 2, &value), 0);
 	assert_int_equal(value, 0x3344);
-	assert_int_equal(vgpu_dma_cmpxchg(&dev, 64, 4, &expected, 6), 0);
+	assert_int_equal(vgpu_dma_cmpxchg(dev, 64, 4, &expected, 6), 0);
 	assert_int_equal(expected, 0x11223344);
-	assert_int_equal(vgpu_dma_cmpxchg(&dev, 64, 4, &expected, 6), 1);
+	assert_int_equal(vgpu_dma_cmpxchg(dev, 64, 4, &expected, 6), 1);
 	assert_int_equal(ram[64], 6);
 }
 
@@ -503,45 +502,45 @@ static void pointers_and_pins(const uint8_t *ram)
 	struct vgpu_dma_segment segments[2];
 	int n;
 
-	vgpu_dma_enter(&dev);
-	assert_memory_equal(vgpu_dma_ptr(&dev, 64, 4, VGPU_DMA_READ), ram + 64,
+	vgpu_dma_enter(dev);
+	assert_memory_equal(vgpu_dma_ptr(dev, 64, 4, VGPU_DMA_READ), ram + 64,
 			    4);
-	assert_null(vgpu_dma_ptr(&dev, RAM_SIZE, 4, VGPU_DMA_READ));
-	vgpu_dma_leave(&dev);
-	n = vgpu_dma_get(&dev, PAGE, 2 * PAGE, RW, segments, 2);
+	assert_null(vgpu_dma_ptr(dev, RAM_SIZE, 4, VGPU_DMA_READ));
+	vgpu_dma_leave(dev);
+	n = vgpu_dma_get(dev, PAGE, 2 * PAGE, RW, segments, 2);
 	assert_int_equal(n, 1);
 	assert_int_equal(segments[0].len, 2 * PAGE);
-	vgpu_dma_put(&dev, segments, (unsigned)n);
-	assert_int_equal(vgpu_dma_pin(&dev, iovas, 2, RW, addrs), 0);
+	vgpu_dma_put(dev, segments, (unsigned)n);
+	assert_int_equal(vgpu_dma_pin(dev, iovas, 2, RW, addrs), 0);
 	assert_true(addrs[0] != addrs[1]);
-	vgpu_dma_unpin(&dev, iovas, 2, RW);
-	assert_int_equal(vgpu_dma_pin(&dev, bad, 2, RW, addrs), -EFAULT);
+	vgpu_dma_unpin(dev, iovas, 2, RW);
+	assert_int_equal(vgpu_dma_pin(dev, bad, 2, RW, addrs), -EFAULT);
 }
 
 static void asynchronous_copies(const uint8_t *ram)
 {
 	char text[8] = "";
 
-	assert_int_equal(vgpu_dma_read_async(&dev, 0, text, 4, NULL, NULL),
+	assert_int_equal(vgpu_dma_read_async(dev, 0, text, 4, NULL, NULL),
 			 -EINVAL);
 	assert_int_equal(
-		vgpu_dma_write_async(&dev, 128, "async", 6, on_copied, &wish),
+		vgpu_dma_write_async(dev, 128, "async", 6, on_copied, &wish),
 		0);
 	clock_run(f.loop, 1 * MS);
 	assert_true(n_done);
 	assert_int_equal(done_err, 0);
 	assert_string_equal((const char *)ram + 128, "async");
 	assert_int_equal(
-		vgpu_dma_read_async(&dev, 128, text, 6, on_copied, &wish), 0);
-	vgpu_dma_cancel(&dev, &dev); /* another's */
-	vgpu_dma_cancel(&dev, &wish);
+		vgpu_dma_read_async(dev, 128, text, 6, on_copied, &wish), 0);
+	vgpu_dma_cancel(dev, dev); /* another's */
+	vgpu_dma_cancel(dev, &wish);
 	loop_run_once(f.loop, 0);
 	assert_int_equal(n_done, 2);
 	assert_true(!done_err ? !strcmp(text, "async")
 			      : done_err == -ECANCELED);
 	/* There is no client that could be asked. */
 	n_done = 0;
-	assert_int_equal(vgpu_dma_read_async(&dev, 2 * RAM_SIZE, text, 6,
+	assert_int_equal(vgpu_dma_read_async(dev, 2 * RAM_SIZE, text, 6,
 					     on_copied, &wish),
 			 0);
 	clock_run(f.loop, 1 * MS);
@@ -568,7 +567,7 @@ static void memory_of_the_client(void **state)
 	pointers_and_pins(ram);
 	asynchronous_copies(ram);
 	/* The core gave it one already, that of its configuration. */
-	assert_true(vgpu_dma_set_iommu(&dev, NULL) <= 0);
+	assert_true(vgpu_dma_set_iommu(dev, NULL) <= 0);
 	device_destroy(core);
 	munmap(ram, RAM_SIZE);
 	close(fd);
@@ -591,13 +590,13 @@ static void held_memory_goes_when_it_is_put(void **state)
 		assert_int_equal(
 			dma_space_map(core->dma, 0, RAM_SIZE, RW, fd, 0), 0);
 		close(fd);
-		assert_int_equal(vgpu_dma_get(&dev, 0, 8, RW, &segment, 1), 1);
+		assert_int_equal(vgpu_dma_get(dev, 0, 8, RW, &segment, 1), 1);
 		assert_int_equal(
 			dma_space_unmap(core->dma, 0, RAM_SIZE, NULL, NULL),
 			-EINPROGRESS);
 		assert_int_equal(wish.unmaps, told);
-		vgpu_dma_put(&dev, &segment, 1);
-		vgpu_dma_unmap_done(&dev, 0, RAM_SIZE);
+		vgpu_dma_put(dev, &segment, 1);
+		vgpu_dma_unmap_done(dev, 0, RAM_SIZE);
 		loop_run_once(f.loop, 0);
 		assert_int_equal(dma_space_count(core->dma), 0);
 		device_destroy(core);
@@ -618,7 +617,7 @@ static void timers_and_accounts(void **state)
 	int fired = 0;
 
 	(void)state;
-	assert_int_equal(vgpu_timer_new(&dev, on_time, &fired, &timer), 0);
+	assert_int_equal(vgpu_timer_new(dev, on_time, &fired, &timer), 0);
 	assert_int_equal(vgpu_timer_arm(timer, 3 * S), 0);
 	clock_run(f.loop, 3 * S - 1);
 	assert_int_equal(fired, 0);
@@ -626,9 +625,9 @@ static void timers_and_accounts(void **state)
 	assert_int_equal(fired, 1);
 	vgpu_timer_free(timer);
 	vgpu_timer_free(NULL);
-	vgpu_device_account(&dev, 2, 77);
-	vgpu_device_account(&dev, 0, 5);
-	vgpu_device_account(&dev, VGPU_MAX_ENGINES, 99); /* there is none */
+	vgpu_device_account(dev, 2, 77);
+	vgpu_device_account(dev, 0, 5);
+	vgpu_device_account(dev, VGPU_MAX_ENGINES, 99); /* there is none */
 	assert_int_equal(core->stats.n_engines, 3);
 	assert_int_equal(core->stats.engine_ns[2], 77);
 	device_destroy(core);
@@ -642,7 +641,7 @@ static void a_driver_s_lines_are_counted(void **state)
 	(void)state;
 	log_text[0] = 0;
 	for (int i = 0; i < 100; i++)
-		vgpu_log(&dev, VGPU_LOG_WARNING, "line %d", i);
+		vgpu_log(dev, VGPU_LOG_WARNING, "line %d", i);
 	for (const char *p = log_text; (p = strstr(p, "line ")); p++)
 		lines++;
 	assert_true(lines > 0 && lines < 50);
@@ -651,7 +650,7 @@ static void a_driver_s_lines_are_counted(void **state)
 	vgpu_log(NULL, VGPU_LOG_ERROR, "nobody's");
 	assert_non_null(strstr(log_text, "nobody's"));
 	log_setup(keep_line, LOG_LEVEL_ERROR);
-	vgpu_log(&dev, VGPU_LOG_DEBUG, "unheard");
+	vgpu_log(dev, VGPU_LOG_DEBUG, "unheard");
 	assert_null(strstr(log_text, "unheard"));
 	device_destroy(core);
 }
@@ -685,6 +684,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		API_TEST(wrong_descriptions_are_refused_with_a_reason),
 		API_TEST(what_a_driver_forgets_is_noticed),
+		API_TEST(what_nobody_needs_is_not_there),
+		API_TEST(what_nobody_needs_is_not_there),
 		API_TEST(a_driver_without_state_has_none),
 		API_TEST(state_and_memory),
 		API_TEST(capabilities),

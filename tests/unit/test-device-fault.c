@@ -144,7 +144,7 @@ static int setup(void **state)
 	(void)state;
 	fail_in = 0;
 	assert_int_equal(loop_new(&rig.loop), 0);
-	assert_int_equal(module_from_driver(vgpu_driver_entry, &rig.module), 0);
+	assert_int_equal(module_from(&vgpu_driver_module, &rig.module), 0);
 	assert_int_equal(dma_budgets_new(64 * MIB, &budgets), 0);
 	return 0;
 }

@@ -45,8 +45,7 @@ static void reg_write(struct vgpu_device *dev, void *data, uint64_t offset,
 
 static void every_access_every_width(void **state)
 {
-	struct vgpu_mmio_ops ops = { .struct_size = sizeof(ops),
-				     .read = reg_read, .write = reg_write };
+	struct vgpu_mmio_ops ops = { .read = reg_read, .write = reg_write };
 	uint8_t model[AREA], got[AREA], data[AREA];
 
 	(void)state;
@@ -74,9 +73,10 @@ static void every_access_every_width(void **state)
 
 static void aligned_accesses_stay_whole(void **state)
 {
-	struct vgpu_mmio_ops ops = { .struct_size = sizeof(ops),
-				     .min_access = 1, .max_access = 4,
-				     .read = reg_read, .write = reg_write };
+	struct vgpu_mmio_ops ops = { .min_access = 1,
+				     .max_access = 4,
+				     .read = reg_read,
+				     .write = reg_write };
 	uint32_t v = 0;
 
 	(void)state;
@@ -92,10 +92,11 @@ static void aligned_accesses_stay_whole(void **state)
 
 static void partial_writes_can_be_refused(void **state)
 {
-	struct vgpu_mmio_ops ops = { .struct_size = sizeof(ops),
-				     .flags = VGPU_MMIO_NO_PARTIAL_WRITE,
-				     .min_access = 4, .max_access = 4,
-				     .read = reg_read, .write = reg_write };
+	struct vgpu_mmio_ops ops = { .flags = VGPU_MMIO_NO_PARTIAL_WRITE,
+				     .min_access = 4,
+				     .max_access = 4,
+				     .read = reg_read,
+				     .write = reg_write };
 	const uint8_t ones[8] = { 1, 1, 1, 1, 1, 1, 1, 1 };
 
 	(void)state;
@@ -112,8 +113,7 @@ static void partial_writes_can_be_refused(void **state)
 
 static void missing_ops_read_as_ones(void **state)
 {
-	struct vgpu_mmio_ops ops = { .struct_size = sizeof(ops),
-				     .min_access = 2, .max_access = 4 };
+	struct vgpu_mmio_ops ops = { .min_access = 2, .max_access = 4 };
 	uint8_t got[5] = { 0 };
 
 	(void)state;

@@ -16,8 +16,8 @@
 #include <vgpu/parent.h>
 
 #include "device/module.h"
-#include "device/sized.h"
 #include "util/log.h"
+#include "util/sized.h"
 
 static char last_line[1024];
 
@@ -27,31 +27,40 @@ static void keep(enum log_level level, const char *subject, const char *line)
 	snprintf(last_line, sizeof(last_line), "%s: %s", subject, line);
 }
 
-static int no_create(const struct vgpu_create_args *args,
-		     struct vgpu_device **ret_dev)
+static int no_create(struct vgpu_device *dev)
 {
-	(void)args;
-	(void)ret_dev;
+	(void)dev;
 	return -ENODEV;
 }
 
-static struct vgpu_type type = { .struct_size = sizeof(type),
-				 .name = "test-1",
-				 .description = "a test" };
-static const struct vgpu_type *types[] = { &type };
+static struct vgpu_device_ops instance = { .create = no_create };
+
+static struct vgpu_type types[] = {
+	{ .name = "test-1", .description = "a test" },
+	{ .name = "test-2", .description = "another" },
+};
 
 static struct vgpu_driver good(void)
 {
 	return (struct vgpu_driver){
-		.struct_size = sizeof(struct vgpu_driver),
-		.abi_version = VGPU_DRIVER_ABI,
 		.name = "test",
 		.version = "1",
 		.description = "test",
-		.types = types,
-		.n_types = 1,
-		.create = no_create,
+		VGPU_LIST(types, types),
+		.instance = &instance,
 	};
+}
+
+static void module_refused(const struct vgpu_module *theirs, int err,
+			   const char *says)
+{
+	struct module *m = NULL;
+
+	last_line[0] = 0;
+	assert_int_equal(module_from(theirs, &m), err);
+	assert_null(m);
+	if (!strstr(last_line, says))
+		fail_msg("\"%s\" is not in: %s", says, last_line);
 }
 
 static void refused(const struct vgpu_driver *d, int err, const char *says)
@@ -71,57 +80,96 @@ static void a_good_one_is_taken(void **state)
 
 	(void)state;
 	assert_int_equal(module_from_driver(&d, &m), 0);
-	assert_int_equal(module_n_types(m), 1);
+	assert_int_equal(module_n_types(m), 2);
 	assert_string_equal(module_type(m, 0)->name, "test-1");
 	assert_ptr_equal(module_find_type(m, "test-1"), module_type(m, 0));
-	assert_null(module_find_type(m, "test-2"));
+	assert_ptr_equal(module_find_type(m, "test-2"), module_type(m, 1));
+	assert_ptr_equal(module_own_type(m, module_type(m, 1)), &types[1]);
+	assert_null(module_find_type(m, "test-3"));
 	module_close(m);
 	module_close(NULL);
 }
 
 static void misfits_are_refused_with_a_reason(void **state)
 {
-	struct vgpu_driver d;
+	struct vgpu_driver d = good();
+	struct vgpu_module theirs = VGPU_MODULE_INIT(&d);
 
 	(void)state;
-	d = good();
-	d.abi_version++;
-	refused(&d, -EPROTO, "recompile");
-	d = good();
-	d.struct_size = 16;
-	refused(&d, -EPROTO, "struct_size");
-	d = good();
+	theirs.abi--;
+	module_refused(&theirs, -EPROTO,
+		       "made for driver interface 1, this is 2; recompile it");
+	theirs.abi += 2;
+	module_refused(&theirs, -EPROTO,
+		       "made for driver interface 3, this is 2; update vgpud");
 	d.name = "Not A Name";
 	refused(&d, -EINVAL, "name");
 	d = good();
 	d.name = NULL;
 	refused(&d, -EINVAL, "name");
 	d = good();
-	d.create = NULL;
-	refused(&d, -EINVAL, "create");
+	d.version = NULL;
+	refused(&d, -EINVAL, "version and description");
 	d = good();
+	d.instance = NULL;
+	refused(&d, -EINVAL, "instance half");
+	instance.create = NULL;
+	d = good();
+	refused(&d, -EINVAL, "neither a create op nor pci");
+	instance.create = no_create;
 	d.n_types = 0;
 	refused(&d, -EINVAL, "types");
-	type.name = "Bad/../Type";
+	types[1].name = "Bad/../Type";
 	d = good();
 	refused(&d, -EINVAL, "a type");
-	type.name = "test-1";
-	type.struct_size = 4;
-	refused(&d, -EPROTO, "struct_size");
-	type.struct_size = sizeof(type);
+	types[1].name = "test-2";
 }
 
-static int p_open(const struct vgpu_parent_args *args,
-		  struct vgpu_parent **ret_parent)
+/* A structure is shorter or longer in the driver than here. */
+static void drivers_that_are_older_or_newer(void **state)
 {
-	(void)args;
-	(void)ret_parent;
-	return -ENODEV;
+	struct {
+		struct vgpu_type type;
+		uint64_t later;
+	} longer[2] = { { .type = types[0] }, { .type = types[1] } };
+	struct vgpu_driver d = good();
+	struct vgpu_module theirs = VGPU_MODULE_INIT(&d);
+	struct module *m;
+
+	(void)state;
+	/* Arrays have the driver's stride. */
+	d.types = &longer[0].type;
+	theirs.type_size = sizeof(longer[0]);
+	assert_int_equal(module_from(&theirs, &m), 0);
+	assert_string_equal(module_type(m, 1)->name, "test-2");
+	assert_ptr_equal(module_own_type(m, module_type(m, 1)),
+			 &longer[1].type);
+	module_close(m);
+	longer[1].later = 1;
+	module_refused(&theirs, -E2BIG, "struct vgpu_type; update vgpud");
+	longer[1].later = 0;
+	/* What it does not have is 0 here, whatever lies behind it. */
+	longer[0].type.data = longer;
+	theirs.type_size = offsetof(struct vgpu_type, data);
+	d.n_types = 1;
+	assert_int_equal(module_from(&theirs, &m), 0);
+	assert_null(module_type(m, 0)->data);
+	module_close(m);
+	theirs.type_size = sizeof(void *);
+	module_refused(&theirs, -EPROTO, "its struct vgpu_type has 8 bytes");
+	/* A table that was shorter knows nothing of what came later. */
+	theirs.type_size = sizeof(longer[0]);
+	theirs.size = offsetof(struct vgpu_module, parent_ops_size);
+	assert_int_equal(module_from(&theirs, &m), 0);
+	assert_int_equal(module_sizes(m)->parent_ops_size, 0);
+	module_close(m);
 }
 
-static void p_stop(struct vgpu_parent *parent)
+static int p_open(struct vgpu_parent *parent, const char *config)
 {
 	(void)parent;
+	(void)config;
+	return -ENODEV;
 }
 
 static int p_new(struct vgpu_parent *parent, struct vgpu_parent_instance *inst)
@@ -136,17 +184,6 @@ static void p_gone(struct vgpu_parent *parent,
 {
 	(void)parent;
 	(void)inst;
-}
-
-static int p_message(struct vgpu_parent *parent,
-		     struct vgpu_parent_instance *inst, const void *msg,
-		     size_t len)
-{
-	(void)parent;
-	(void)inst;
-	(void)msg;
-	(void)len;
-	return -EPROTO;
 }
 
 static int p_memory(struct vgpu_parent *parent,
@@ -186,16 +223,13 @@ static int p_restore(struct vgpu_parent *parent,
 static void parent_halves_that_do_not_fit(void **state)
 {
 	const struct vgpu_parent_ops whole = {
-		.struct_size = sizeof(whole),
 		.open = p_open,
-		.stop = p_stop,
-		.close = p_stop,
 		.instance_new = p_new,
 		.instance_gone = p_gone,
-		.message = p_message,
 	};
 	struct vgpu_parent_ops ops = whole;
 	struct vgpu_driver d = good();
+	struct vgpu_module theirs = VGPU_MODULE_INIT(&d);
 	struct module *m;
 
 	(void)state;
@@ -203,10 +237,11 @@ static void parent_halves_that_do_not_fit(void **state)
 	assert_int_equal(module_from_driver(&d, &m), 0);
 	assert_non_null(module_driver(m)->parent);
 	module_close(m);
-	ops.struct_size = 8;
-	refused(&d, -EPROTO, "parent half's struct_size");
-	ops = whole;
-	ops.message = NULL;
+	/* The file with the module's description did not include its header. */
+	theirs.parent_ops_size = 0;
+	module_refused(&theirs, -EPROTO,
+		       "its struct vgpu_parent_ops has 0 bytes");
+	ops.instance_new = NULL;
 	refused(&d, -EINVAL, "lacks an op");
 	ops = whole;
 	ops.memory = p_memory;
@@ -224,28 +259,27 @@ static void parent_halves_that_do_not_fit(void **state)
 static void other_sizes_of_a_structure(void **state)
 {
 	struct {
-		uint32_t size, a, b;
+		uint32_t a, b;
 	} ours;
 	struct {
-		uint32_t size, a;
-	} older = { sizeof(older), 7 };
+		uint32_t a;
+	} older = { 7 };
 	struct {
-		uint32_t size, a, b, c;
-	} newer = { sizeof(newer), 7, 8, 0 };
+		uint32_t a, b, c;
+	} newer = { 7, 8, 0 };
 
 	(void)state;
-	assert_int_equal(sized_copy(&ours, sizeof(ours), &older, 8), 0);
-	assert_int_equal(ours.size, sizeof(ours));
+	assert_int_equal(sized_copy(&ours, sizeof(ours), &older, sizeof(older)),
+			 0);
 	assert_int_equal(ours.a, 7);
 	assert_int_equal(ours.b, 0);
-	assert_int_equal(sized_copy(&ours, sizeof(ours), &newer, 8), 0);
+	assert_int_equal(sized_copy(&ours, sizeof(ours), &newer, sizeof(newer)),
+			 0);
 	assert_int_equal(ours.b, 8);
 	newer.c = 1; /* uses something that we don't know */
-	assert_int_equal(sized_copy(&ours, sizeof(ours), &newer, 8), -E2BIG);
-	assert_int_equal(sized_copy(&ours, sizeof(ours), &older, 12), -EINVAL);
+	assert_int_equal(sized_copy(&ours, sizeof(ours), &newer, sizeof(newer)),
+			 -E2BIG);
 	assert_int_equal(sized_copy(&ours, sizeof(ours), NULL, 8), -EINVAL);
-	older.size = 0xffffffff;
-	assert_int_equal(sized_copy(&ours, sizeof(ours), &older, 8), -EINVAL);
 }
 
 static int count_modules(struct module *m, void *user)
@@ -285,6 +319,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_one_is_taken),
 		cmocka_unit_test(misfits_are_refused_with_a_reason),
+		cmocka_unit_test(drivers_that_are_older_or_newer),
 		cmocka_unit_test(parent_halves_that_do_not_fit),
 		cmocka_unit_test(other_sizes_of_a_structure),
 		cmocka_unit_test(files_that_are_no_drivers),

@@ -24,7 +24,6 @@ struct mode {
 static struct vgpu_edid_info info_of(unsigned x, unsigned y, unsigned hz)
 {
 	return (struct vgpu_edid_info){
-		.struct_size = sizeof(struct vgpu_edid_info),
 		.vendor = "VGP",
 		.name = "test",
 		.serial = 0x12345678,
@@ -257,7 +256,6 @@ static void nonsense_is_refused(void **state)
 		assert_int_equal(vgpu_edid_build(&bad, e), -EINVAL);           \
 		assert_int_equal(e[0], 0x5a);                                  \
 	} while (0)
-	REFUSED(struct_size, 8);
 	REFUSED(vendor[1], 'g');
 	REFUSED(vendor[2], 0);
 	REFUSED(name, NULL);

@@ -34,7 +34,6 @@ static uint64_t no_read(struct vgpu_device *dev, void *data, uint64_t offset,
 }
 
 static const struct vgpu_mmio_ops ops = {
-	.struct_size = sizeof(ops),
 	.min_access = 1,
 	.max_access = 8,
 	.read = no_read,
@@ -46,7 +45,6 @@ static void no_write(struct vgpu_device *dev, void *data, uint64_t offset,
 }
 
 static const struct vgpu_mmio_ops bell_ops = {
-	.struct_size = sizeof(bell_ops),
 	.min_access = 4,
 	.max_access = 4,
 	.write = no_write,
@@ -54,8 +52,8 @@ static const struct vgpu_mmio_ops bell_ops = {
 
 #define AREA(area_kind, at, len, area_ops)                                     \
 	{                                                                      \
-		.struct_size = sizeof(struct vgpu_area), .kind = (area_kind),  \
-		.offset = (at), .size = (len), .ops = (area_ops)               \
+		.kind = (area_kind), .offset = (at), .size = (len),            \
+		.ops = (area_ops)                                              \
 	}
 
 static const struct vgpu_area areas[] = {
@@ -72,7 +70,6 @@ static bool show_at_reset;
 static void reset(struct vgpu_device *dev, enum vgpu_reset_reason reason)
 {
 	struct vgpu_plane plane = {
-		.struct_size = sizeof(plane),
 		.format = VGPU_FORMAT_C8,
 		.width = 8,
 		.height = 8,
@@ -84,53 +81,26 @@ static void reset(struct vgpu_device *dev, enum vgpu_reset_reason reason)
 		assert_int_equal(vgpu_plane_set(dev, 3, &plane), 0);
 }
 
-static void destroy(struct vgpu_device *dev)
-{
-	vgpu_device_fini(dev);
-	free(dev);
-}
-
-static const struct vgpu_device_ops device_ops = {
-	.struct_size = sizeof(device_ops),
-	.destroy = destroy,
-	.reset = reset,
+static const struct vgpu_pci_desc pci = {
+	.vendor_id = 0x1234,
+	.device_id = 1,
+	.class_code = 0x038000,
+	.bars[2] = { .size = 256 * KIB, VGPU_LIST(areas, areas) },
 };
 
-static int create(const struct vgpu_create_args *args,
-		  struct vgpu_device **ret_dev)
-{
-	const struct vgpu_pci_desc pci = {
-		.struct_size = sizeof(pci),
-		.vendor_id = 0x1234,
-		.device_id = 1,
-		.class_code = 0x038000,
-		.bars[2] = { .size = 256 * KIB, .n_areas = 5, .areas = areas },
-	};
-	struct vgpu_device *dev = calloc(1, sizeof(*dev));
-	int err;
+static const struct vgpu_device_ops device_ops = { .pci = &pci,
+						   .reset = reset };
 
-	assert_non_null(dev);
-	err = vgpu_device_init(dev, &device_ops, args, &pci, NULL);
-	assert_int_equal(err, 0);
-	*ret_dev = dev;
-	return 0;
-}
-
-static const struct vgpu_type type = {
-	.struct_size = sizeof(type),
+static const struct vgpu_type types[] = { {
 	.name = "test-planes",
 	.description = "memory of every kind",
-};
-static const struct vgpu_type *const types[] = { &type };
+} };
 static const struct vgpu_driver driver = {
-	.struct_size = sizeof(driver),
-	.abi_version = VGPU_DRIVER_ABI,
 	.name = "test",
 	.version = "1",
 	.description = "test",
-	.types = types,
-	.n_types = 1,
-	.create = create,
+	VGPU_LIST(types, types),
+	.instance = &device_ops,
 };
 
 struct rig {
@@ -175,7 +145,6 @@ static struct vgpu_plane plane_at(uint64_t offset, uint32_t width,
 				  uint32_t height, uint32_t stride)
 {
 	return (struct vgpu_plane){
-		.struct_size = sizeof(struct vgpu_plane),
 		.format = VGPU_FORMAT_XRGB8888,
 		.width = width,
 		.height = height,
@@ -201,7 +170,7 @@ static struct vgpu_plane_shm record(struct rig *rig, unsigned index)
 static void there_is_none_before_the_first_word(void **state)
 {
 	struct rig *rig = *state;
-	struct vgpu_plane off = { .struct_size = sizeof(off) };
+	struct vgpu_plane off = { 0 };
 	struct display_reader *r;
 	struct vgpu_rect rect = { 0, 0, 1, 1 };
 	int fd;
@@ -268,6 +237,10 @@ static void a_plane_is_wholly_in_memory(void **state)
 static void nonsense_is_refused(void **state)
 {
 	struct rig *rig = *state;
+	struct {
+		struct vgpu_plane plane;
+		uint64_t later;
+	} longer = { 0 };
 	struct vgpu_plane p = plane_at(0, 2, 2, 8);
 	uint32_t colours[256] = { 0 };
 
@@ -284,8 +257,14 @@ static void nonsense_is_refused(void **state)
 	p.format = 0x20202020;
 	assert_int_equal(vgpu_plane_set(rig->dev, 0, &p), -EINVAL);
 	p = plane_at(0, 2, 2, 8);
-	p.struct_size = 8;
-	assert_int_equal(vgpu_plane_set(rig->dev, 0, &p), -EINVAL);
+	longer.plane = p;
+	assert_int_equal(vgpu_plane_set_sized(rig->dev, 0, &longer.plane,
+					      sizeof(longer)),
+			 0);
+	longer.later = 1;
+	assert_int_equal(vgpu_plane_set_sized(rig->dev, 0, &longer.plane,
+					      sizeof(longer)),
+			 -E2BIG);
 	assert_int_equal(record(rig, 0).format, 0);
 	vgpu_plane_damage(rig->dev, VGPU_MAX_PLANES, NULL);
 	vgpu_plane_damage(rig->dev, ~0u, NULL);

@@ -66,7 +66,6 @@ static struct vgpu_plane plane_of(uint32_t format, uint32_t width,
 				  uint64_t offset)
 {
 	return (struct vgpu_plane){
-		.struct_size = sizeof(struct vgpu_plane),
 		.format = format,
 		.width = width,
 		.height = height,

@@ -490,7 +490,6 @@ static void vendor_destroy(struct vgpu_iommu *iommu)
 }
 
 static const struct vgpu_iommu_ops vendor_ops = {
-	.struct_size = sizeof(vendor_ops),
 	.name = "vendor",
 	.map = vendor_map,
 	.unmap = vendor_unmap,
@@ -505,10 +504,9 @@ static void backends_at_once(void **state)
 {
 	enum { CPU, CPU_TOO, HARDWARE, VENDOR, N };
 	const struct vgpu_iommu_cpu_config second = {
-		.struct_size = sizeof(second),
 		.base = 1ull << 40,
 	};
-	struct vendor vendor = { .iommu.ops = &vendor_ops };
+	struct vendor vendor = { .iommu = { &vendor_ops, sizeof(vendor_ops) } };
 	struct vgpu_iommu *iommus[N];
 	struct vgpu_iommu_stats stats;
 	struct instance in[N];
@@ -564,7 +562,6 @@ static void what_can_not_be_opened(void **state)
 {
 	char error[256] = "";
 	struct vgpu_vfio_config config = {
-		.struct_size = sizeof(config),
 		.name = "ffff:ff:1f.7",
 		.error = error,
 		.error_size = sizeof(error),

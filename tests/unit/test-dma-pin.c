@@ -72,7 +72,6 @@ static void on_fault(struct vgpu_iommu *iommu, uint64_t addr, unsigned prot,
 static int setup(void **state)
 {
 	const struct vgpu_iommu_cpu_config config = {
-		.struct_size = sizeof(config),
 		.max_pages = 8192,
 		.fault = on_fault,
 		.user = &n_faults,
@@ -339,7 +338,6 @@ static void the_backend_may_be_full(void **state)
 {
 	uint64_t *iovas = calloc(1024, 8), *addrs = calloc(1024, 8);
 	const struct vgpu_iommu_cpu_config config = {
-		.struct_size = sizeof(config),
 		.base = 1 << 20,
 		.max_pages = 600,
 	};
@@ -533,7 +531,6 @@ static int64_t vendor_map(struct vgpu_iommu *iommu,
 	for (unsigned i = 0; i < n; i++) {
 		struct vgpu_iommu_memory *m = pages[i].memory;
 
-		assert_int_equal(m->struct_size, sizeof(*m));
 		assert_true(m->fd >= 0 && m->id && m->base);
 		assert_int_equal(m->prot, RW);
 		assert_true(pages[i].offset < m->size);
@@ -574,7 +571,6 @@ static void vendor_destroy(struct vgpu_iommu *iommu)
 static void a_vendor_brings_his_own(void **state)
 {
 	struct vgpu_iommu_ops ops = {
-		.struct_size = sizeof(ops),
 		.name = "vendor",
 		.map = vendor_map,
 		.unmap = vendor_unmap,
@@ -582,16 +578,16 @@ static void a_vendor_brings_his_own(void **state)
 		.get_stats = vendor_stats,
 		.destroy = vendor_destroy,
 	};
-	struct vendor v = { .iommu.ops = &ops };
+	struct vendor v = { .iommu = { &ops, sizeof(ops) } };
 	uint64_t iovas[3] = { 0, PAGE, MIB }, addrs[3];
 
 	(void)state;
 	ops.map = NULL;
 	assert_int_equal(dma_space_set_iommu(space, &v.iommu), -EINVAL);
 	ops.map = vendor_map;
-	ops.struct_size = 8;
+	v.iommu.ops_size = 8;
 	assert_int_equal(dma_space_set_iommu(space, &v.iommu), -EINVAL);
-	ops.struct_size = sizeof(ops);
+	v.iommu.ops_size = sizeof(ops);
 	assert_int_equal(dma_space_set_iommu(space, &v.iommu), 0);
 	for (int i = 0; i < 6; i++) {
 		int refused = i % 3 == 2;

@@ -406,7 +406,6 @@ static int teardown(void **state)
 static int open_it(unsigned flags, char *error, struct vgpu_vfio **ret)
 {
 	const struct vgpu_vfio_config config = {
-		.struct_size = sizeof(config),
 		.flags = flags,
 		.name = NAME,
 		.dma_mask = (1ull << 36) - 1,

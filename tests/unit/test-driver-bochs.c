@@ -112,11 +112,11 @@ static void looks_like_bochs(void **state)
 
 static void types_are_sane(void **state)
 {
-	const struct vgpu_driver *drv = vgpu_driver_entry;
+	const struct vgpu_driver *drv = vgpu_driver_module.driver;
 
 	(void)state;
 	for (size_t i = 0; i < drv->n_types; i++) {
-		const struct vgpu_type *t = drv->types[i];
+		const struct vgpu_type *t = &drv->types[i];
 		struct rig *rig = rig_new(t->name);
 
 		/* Two pictures fit: Linux up to 6.12 flips in VRAM. */

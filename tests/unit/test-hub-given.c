@@ -27,7 +27,6 @@
 #define LIMIT (64u * PAGE)
 
 static struct fake {
-	struct vgpu_parent parent;
 	struct vgpu_iommu *iommu;
 	int refuse;
 	struct {
@@ -38,16 +37,10 @@ static struct fake {
 	bool inst_gone;
 } fake;
 
-static int fake_open(const struct vgpu_parent_args *args,
-		     struct vgpu_parent **ret_parent)
+static int fake_open(struct vgpu_parent *parent, const char *config)
 {
-	*ret_parent = &fake.parent;
-	return vgpu_parent_init(&fake.parent, args, fake.iommu);
-}
-
-static void fake_close(struct vgpu_parent *parent)
-{
-	(void)parent;
+	(void)config;
+	return vgpu_parent_init(parent, fake.iommu);
 }
 
 static int fake_new(struct vgpu_parent *parent,
@@ -106,10 +99,7 @@ static void fake_memory_gone(struct vgpu_parent *parent,
 }
 
 static const struct vgpu_parent_ops parent_ops = {
-	.struct_size = sizeof(parent_ops),
 	.open = fake_open,
-	.stop = fake_close,
-	.close = fake_close,
 	.instance_new = fake_new,
 	.instance_gone = fake_gone,
 	.message = fake_message,
@@ -117,29 +107,24 @@ static const struct vgpu_parent_ops parent_ops = {
 	.memory_gone = fake_memory_gone,
 };
 
-static int no_create(const struct vgpu_create_args *args,
-		     struct vgpu_device **ret_dev)
+static int no_create(struct vgpu_device *dev)
 {
-	(void)args;
-	(void)ret_dev;
+	(void)dev;
 	return -ENODEV;
 }
 
-static const struct vgpu_type type = { .struct_size = sizeof(type),
-				       .name = "fake-64p",
-				       .description = "64 pages",
-				       .vram_size = LIMIT };
-static const struct vgpu_type *const types[] = { &type };
+static const struct vgpu_device_ops no_instance = { .create = no_create };
+
+static const struct vgpu_type types[] = {
+	{ .name = "fake-64p", .description = "64 pages", .vram_size = LIMIT }
+};
 
 static const struct vgpu_driver driver = {
-	.struct_size = sizeof(driver),
-	.abi_version = VGPU_DRIVER_ABI,
 	.name = "fake",
 	.version = "1",
 	.description = "a fake",
-	.types = types,
-	.n_types = 1,
-	.create = no_create,
+	VGPU_LIST(types, types),
+	.instance = &no_instance,
 	.parent = &parent_ops,
 };
 
@@ -169,7 +154,7 @@ static int setup(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 	assert_int_equal(hub_accept(r->core, fds[0]), 0);
 	r->fd = fds[1];
-	strcpy(h.type, type.name);
+	strcpy(h.type, types[0].name);
 	assert_int_equal(wire_send(r->fd, WIRE_HELLO, 0, &h, sizeof(h), NULL),
 			 0);
 	clock_run(r->loop, 0);

@@ -66,20 +66,12 @@ struct inst {
 	_Atomic bool stop;
 };
 
-static int half_open(const struct vgpu_parent_args *args,
-		     struct vgpu_parent **ret_parent)
+static int half_open(struct vgpu_parent *parent, const char *config)
 {
 	int err = vgpu_iommu_cpu_new(NULL, &half.iommu);
 
-	if (!err)
-		err = vgpu_parent_init(&half.parent, args, half.iommu);
-	*ret_parent = &half.parent;
-	return err;
-}
-
-static void half_stop(struct vgpu_parent *parent)
-{
-	(void)parent;
+	(void)config;
+	return err ? err : vgpu_parent_init(parent, half.iommu);
 }
 
 static void half_close(struct vgpu_parent *parent)
@@ -181,9 +173,7 @@ static int half_kick(struct vgpu_parent *parent,
 }
 
 static const struct vgpu_parent_ops half_ops = {
-	.struct_size = sizeof(half_ops),
 	.open = half_open,
-	.stop = half_stop,
 	.close = half_close,
 	.instance_new = half_new,
 	.instance_gone = half_gone,
@@ -206,18 +196,6 @@ struct card {
 static struct card *to_card(struct vgpu_device *dev)
 {
 	return vgpu_container_of(dev, struct card, dev);
-}
-
-static void card_free(struct vgpu_device *dev)
-{
-	vgpu_device_fini(dev);
-	free(to_card(dev));
-}
-
-static void card_reset(struct vgpu_device *dev, enum vgpu_reset_reason why)
-{
-	(void)dev;
-	(void)why;
 }
 
 static void card_message(struct vgpu_device *dev, const void *msg, size_t len)
@@ -244,65 +222,42 @@ static void card_gone(struct vgpu_device *dev)
 	to_card(dev)->gone = true;
 }
 
+static const struct vgpu_area areas[] = {
+	{ .size = 4096, .kind = VGPU_AREA_MEMORY },
+};
+
+static const struct vgpu_pci_desc pci = {
+	.vendor_id = 0x1234,
+	.device_id = 0x5678,
+	.class_code = 0xff0000,
+	.bars[0] = { .size = 4096, VGPU_LIST(areas, areas) },
+};
+
+static int create(struct vgpu_device *dev)
+{
+	struct card *d = to_card(dev);
+	void *area = vgpu_parent_shared(dev, &d->shared);
+
+	return area ? rings_init(&d->rings, area, false) : -ENODEV;
+}
+
 static const struct vgpu_device_ops card_ops = {
-	.struct_size = sizeof(card_ops),
-	.destroy = card_free,
-	.reset = card_reset,
+	.size = sizeof(struct card),
+	.pci = &pci,
+	.create = create,
 	.parent_message = card_message,
 	.parent_gone = card_gone,
 	.parent_kick = card_kick,
 };
 
-static const struct vgpu_area areas[] = {
-	{ .struct_size = sizeof(areas[0]),
-	  .size = 4096,
-	  .kind = VGPU_AREA_MEMORY },
-};
-
-static const struct vgpu_pci_desc pci = {
-	.struct_size = sizeof(pci),
-	.vendor_id = 0x1234,
-	.device_id = 0x5678,
-	.class_code = 0xff0000,
-	.bars[0] = { .size = 4096, .n_areas = 1, .areas = areas },
-};
-
-static int create(const struct vgpu_create_args *args,
-		  struct vgpu_device **ret_dev)
-{
-	struct card *d = calloc(1, sizeof(*d));
-	void *area;
-	int err;
-
-	if (!d)
-		return -ENOMEM;
-	err = vgpu_device_init(&d->dev, &card_ops, args, &pci, NULL);
-	if (!err) {
-		area = vgpu_parent_shared(&d->dev, &d->shared);
-		err = area ? rings_init(&d->rings, area, false) : -ENODEV;
-	}
-	if (err) {
-		vgpu_device_fini(&d->dev);
-		free(d);
-		return err;
-	}
-	*ret_dev = &d->dev;
-	return 0;
-}
-
-static const struct vgpu_type type = { .struct_size = sizeof(type),
-				       .name = "halves",
-				       .description = "for the test" };
-static const struct vgpu_type *const types[] = { &type };
+static const struct vgpu_type types[] = { { .name = "halves",
+					    .description = "for the test" } };
 static const struct vgpu_driver driver = {
-	.struct_size = sizeof(driver),
-	.abi_version = VGPU_DRIVER_ABI,
 	.name = "halves",
 	.version = "1",
 	.description = "for the test",
-	.types = types,
-	.n_types = 1,
-	.create = create,
+	VGPU_LIST(types, types),
+	.instance = &card_ops,
 	.parent = &half_ops,
 };
 
@@ -341,7 +296,7 @@ static void join(struct rig *r, struct worker *w, uint8_t name)
 {
 	struct device_config config = { .loop = r->loop,
 					.module = r->module,
-					.type = &type,
+					.type = types,
 					.uuid = { name } };
 
 	const struct uplink_config link = { .loop = r->loop,

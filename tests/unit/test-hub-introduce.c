@@ -24,7 +24,6 @@ static const uint8_t uuid[16] = { 1, 2, 3 }, other[16] = { 9 };
 
 /* The driver: one parent, which notes down what it is told. */
 struct fake {
-	struct vgpu_parent parent;
 	struct vgpu_iommu *iommu;
 	struct vgpu_parent_instance *inst; /* the last one that came */
 	unsigned n, gone, changed;
@@ -32,16 +31,10 @@ struct fake {
 
 static struct fake fake;
 
-static int fake_open(const struct vgpu_parent_args *args,
-		     struct vgpu_parent **ret_parent)
+static int fake_open(struct vgpu_parent *parent, const char *config)
 {
-	*ret_parent = &fake.parent;
-	return vgpu_parent_init(&fake.parent, args, fake.iommu);
-}
-
-static void fake_close(struct vgpu_parent *parent)
-{
-	(void)parent;
+	(void)config;
+	return vgpu_parent_init(parent, fake.iommu);
 }
 
 static int fake_new(struct vgpu_parent *parent,
@@ -81,42 +74,32 @@ static int fake_message(struct vgpu_parent *parent,
 }
 
 static const struct vgpu_parent_ops parent_ops = {
-	.struct_size = sizeof(parent_ops),
 	.open = fake_open,
-	.stop = fake_close,
-	.close = fake_close,
 	.instance_new = fake_new,
 	.instance_gone = fake_gone,
 	.message = fake_message,
 	.instance_changed = fake_changed,
 };
 
-static int no_create(const struct vgpu_create_args *args,
-		     struct vgpu_device **ret_dev)
+static int no_create(struct vgpu_device *dev)
 {
-	(void)args;
-	(void)ret_dev;
+	(void)dev;
 	return -ENODEV;
 }
 
-static const struct vgpu_type big = { .struct_size = sizeof(big),
-				      .name = "fake-big",
-				      .description = "64 MiB",
-				      .vram_size = 64 << 20 };
-static const struct vgpu_type small = { .struct_size = sizeof(small),
-					.name = "fake-small",
-					.description = "none" };
-static const struct vgpu_type *const types[] = { &big, &small };
+static const struct vgpu_device_ops no_instance = { .create = no_create };
+
+static const struct vgpu_type types[] = {
+	{ .name = "fake-big", .description = "64 MiB", .vram_size = 64 << 20 },
+	{ .name = "fake-small", .description = "none" },
+};
 
 static const struct vgpu_driver driver = {
-	.struct_size = sizeof(driver),
-	.abi_version = VGPU_DRIVER_ABI,
 	.name = "fake",
 	.version = "1",
 	.description = "a fake",
-	.types = types,
-	.n_types = 2,
-	.create = no_create,
+	VGPU_LIST(types, types),
+	.instance = &no_instance,
 	.parent = &parent_ops,
 };
 
@@ -130,8 +113,7 @@ struct rig {
 
 static int setup(void **state)
 {
-	const struct vgpu_iommu_cpu_config config = { .struct_size =
-							      sizeof(config) };
+	const struct vgpu_iommu_cpu_config config = { 0 };
 	struct rig *r = calloc(1, sizeof(*r));
 
 	assert_non_null(r);
@@ -212,8 +194,7 @@ static void test_a_stranger_is_believed(void **state)
 	int a = stranger(r), b = stranger(r), c = stranger(r);
 
 	assert_int_equal(hello(r, a, uuid, "fake-big", 0, 0), 0);
-	assert_ptr_equal(vgpu_instance_type(fake.inst),
-			 module_find_type(r->module, "fake-big"));
+	assert_ptr_equal(vgpu_instance_type(fake.inst), &types[0]);
 	assert_int_equal(vgpu_instance_weight(fake.inst), 4);
 	assert_int_equal(vgpu_instance_cap(fake.inst), 0);
 	assert_int_equal(hello(r, b, other, "fake-small", 77, 50), 0);

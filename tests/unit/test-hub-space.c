@@ -84,7 +84,6 @@ static void fake_forget(struct vgpu_iommu *iommu,
 }
 
 static const struct vgpu_iommu_ops fake_ops = {
-	.struct_size = sizeof(fake_ops),
 	.name = "fake",
 	.map = fake_map,
 	.unmap = fake_unmap,
@@ -103,7 +102,7 @@ static int setup(void **state)
 	uint8_t page[PAGE];
 
 	assert_non_null(r);
-	r->fake.iommu.ops = &fake_ops;
+	vgpu_iommu_init(&r->fake.iommu, &fake_ops);
 	r->fd = memfd_create("test", MFD_CLOEXEC);
 	assert_true(r->fd >= 0);
 	for (unsigned i = 0; i < PAGES; i++) {

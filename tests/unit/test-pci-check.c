@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 static const struct vgpu_mmio_ops ops = {
-	.struct_size = sizeof(ops),
 	.min_access = 1,
 	.max_access = 4,
 };
@@ -183,12 +182,10 @@ static void two_areas(struct row *r)
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 
 	r->desc = plain();
-	r->areas[0] = (struct vgpu_area){ .struct_size = sizeof(r->areas[0]),
-					  .kind = VGPU_AREA_MAPPED,
+	r->areas[0] = (struct vgpu_area){ .kind = VGPU_AREA_MAPPED,
 					  .offset = page,
 					  .size = 4 * page };
-	r->areas[1] = (struct vgpu_area){ .struct_size = sizeof(r->areas[1]),
-					  .kind = VGPU_AREA_TRAPPED,
+	r->areas[1] = (struct vgpu_area){ .kind = VGPU_AREA_TRAPPED,
 					  .offset = 5 * page,
 					  .size = 8,
 					  .ops = &ops };
@@ -209,12 +206,6 @@ static void areas(void **state)
 	two_areas(&r);
 	r.desc.bars[0].n_areas = 63;
 	refused(&r.desc, "BAR0 has more than 62 areas");
-	two_areas(&r);
-	r.areas[0].struct_size = 0;
-	refused(&r.desc, "BAR0 has an area that lacks struct_size");
-	two_areas(&r);
-	r.areas[1].struct_size = 0;
-	refused(&r.desc, "BAR0 has areas of differing struct_size");
 	two_areas(&r);
 	r.areas[1].kind = VGPU_AREA_DOORBELL;
 	r.areas[1].size = 3;
@@ -294,9 +285,6 @@ static void area_ops(void **state)
 	refused(&r.desc, "BAR0 has a trapped area without ops");
 	r.areas[1].ops = &bad;
 	accepted(&r.desc);
-	bad.struct_size = 0;
-	refused(&r.desc, "BAR0 has an area whose ops lack struct_size");
-	bad = ops;
 	bad.flags = 2;
 	refused(&r.desc, "BAR0 has an area whose ops have unknown flags");
 	bad.flags = VGPU_MMIO_NO_PARTIAL_WRITE;
@@ -309,28 +297,8 @@ static void area_ops(void **state)
 	}
 	bad.min_access = bad.max_access = 8;
 	accepted(&r.desc);
-}
-
-/* A driver that was built with a later version of the interface. */
-static void areas_of_another_stride(void **state)
-{
-	struct {
-		struct vgpu_area area;
-		uint64_t later;
-	} longer[2] = { 0 };
-	struct row r;
-
-	(void)state;
-	two_areas(&r);
-	for (unsigned i = 0; i < 2; i++) {
-		longer[i].area = r.areas[i];
-		longer[i].area.struct_size = sizeof(longer[0]);
-		longer[i].later = ~0ull;
-	}
-	r.desc.bars[0].areas = &longer[0].area;
+	bad.min_access = bad.max_access = 0; /* 4 */
 	accepted(&r.desc);
-	longer[1].area.offset = longer[0].area.offset;
-	refused(&r.desc, "BAR0 has areas that overlap");
 }
 
 /* ------------------------------------------------------------------ */
@@ -339,8 +307,7 @@ static void areas_of_another_stride(void **state)
 
 static void msix(void **state)
 {
-	struct vgpu_area area = { .struct_size = sizeof(area),
-				  .kind = VGPU_AREA_TRAPPED,
+	struct vgpu_area area = { .kind = VGPU_AREA_TRAPPED,
 				  .size = 8,
 				  .ops = &ops };
 	struct vgpu_pci_desc d = everything();
@@ -414,10 +381,7 @@ static void capabilities(void **state)
 {
 	static const uint8_t cores[] = { 0x01, 0x05, 0x10, 0x11 };
 	uint8_t data[190] = { 8 };
-	struct vgpu_pci_cap caps[49] = { { .struct_size = sizeof(caps[0]),
-					   .id = 9,
-					   .len = 8,
-					   .data = data } };
+	struct vgpu_pci_cap caps[49] = { { .id = 9, .len = 8, .data = data } };
 	struct vgpu_pci_desc d = plain();
 
 	(void)state;
@@ -453,9 +417,7 @@ static void capabilities(void **state)
 	refused(&d, "data[0] must be len");
 
 	for (unsigned i = 0; i < ARRAY_SIZE(caps); i++)
-		caps[i] = (struct vgpu_pci_cap){ .struct_size = sizeof(caps[i]),
-						 .id = 0x15,
-						 .len = 2 };
+		caps[i] = (struct vgpu_pci_cap){ .id = 0x15, .len = 2 };
 	d.n_caps = 48;
 	accepted(&d);
 	d.n_caps = 49;
@@ -483,48 +445,23 @@ static void capabilities(void **state)
 
 static void capability_structures(void **state)
 {
-	struct vgpu_pci_cap_ops cap_ops = { .struct_size = sizeof(cap_ops) };
-	struct {
-		struct vgpu_pci_cap cap;
-		uint64_t later;
-	} longer[2] = { 0 };
+	struct vgpu_pci_cap_ops cap_ops = { 0 };
 	struct vgpu_pci_cap caps[2] = { 0 };
 	struct vgpu_pci_desc d = plain();
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
-		caps[i].struct_size = sizeof(caps[0]);
 		caps[i].id = 0x15;
 		caps[i].len = 2;
 	}
 	d.n_caps = 2;
 	d.caps = caps;
 	accepted(&d);
-	caps[0].struct_size = 0;
-	refused(&d, "a capability lacks struct_size");
-	caps[0].struct_size = sizeof(caps[0]);
-	caps[1].struct_size = 0;
-	refused(&d, "the capabilities differ in struct_size");
-	caps[1].struct_size = sizeof(caps[0]);
 	caps[1].reserved = 1;
 	refused(&d, "a capability has something in reserved");
 	caps[1].reserved = 0;
 	caps[1].ops = &cap_ops;
 	accepted(&d);
-	cap_ops.struct_size = 0;
-	refused(&d, "a capability's ops lack struct_size");
-
-	/* of a later version of the interface */
-	caps[1].ops = NULL;
-	for (unsigned i = 0; i < 2; i++) {
-		longer[i].cap = caps[i];
-		longer[i].cap.struct_size = sizeof(longer[0]);
-		longer[i].later = ~0ull;
-	}
-	d.caps = &longer[0].cap;
-	accepted(&d);
-	longer[1].cap.id = 0;
-	refused(&d, "0x00 or 0xff");
 }
 
 static void rom(void **state)
@@ -605,7 +542,6 @@ static struct vgpu_pci_desc random_desc(uint64_t *seed,
 	d.n_caps = (uint32_t)pick(seed, n_caps + 1);
 	for (uint32_t i = 0; i < d.n_caps; i++)
 		caps[i] = (struct vgpu_pci_cap){
-			.struct_size = sizeof(caps[i]),
 			.id = (uint8_t)(0x12 + pick(seed, 4)),
 			.len = (uint8_t)(2 + pick(seed, 40)),
 			.data = data,
@@ -685,7 +621,6 @@ int main(void)
 		cmocka_unit_test(bar_flags),
 		cmocka_unit_test(areas),
 		cmocka_unit_test(area_ops),
-		cmocka_unit_test(areas_of_another_stride),
 		cmocka_unit_test(msix),
 		cmocka_unit_test(capabilities),
 		cmocka_unit_test(capability_structures),

@@ -254,9 +254,7 @@ static void a_kernel_walks_the_list(void **state)
 static void a_full_list(void **state)
 {
 	uint8_t data[190] = { 192 }, small[1] = { 3 };
-	struct vgpu_pci_cap cap = {
-		.struct_size = sizeof(cap), .id = 9, .len = 192, .data = data
-	};
+	struct vgpu_pci_cap cap = { .id = 9, .len = 192, .data = data };
 	struct vgpu_pci_cap many[48];
 	struct vgpu_pci_desc desc = plain();
 	unsigned n = 0;
@@ -272,8 +270,7 @@ static void a_full_list(void **state)
 	guest_stop(&g);
 
 	for (unsigned i = 0; i < ARRAY_SIZE(many); i++)
-		many[i] = (struct vgpu_pci_cap){ .struct_size = sizeof(many[i]),
-						 .id = (uint8_t)(0x20 + i),
+		many[i] = (struct vgpu_pci_cap){ .id = (uint8_t)(0x20 + i),
 						 .len = i % 2 ? 2 : 3,
 						 .data = i % 2 ? NULL : small };
 	desc.n_caps = ARRAY_SIZE(many);

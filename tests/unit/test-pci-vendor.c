@@ -15,12 +15,10 @@ static void before_read(struct vgpu_device *dev, unsigned cap, unsigned offset,
 }
 
 static const struct vgpu_pci_cap_ops both = {
-	.struct_size = sizeof(both),
 	.before_read = before_read,
 	.written = before_read,
 };
 static const struct vgpu_pci_cap_ops written_only = {
-	.struct_size = sizeof(written_only),
 	.written = before_read,
 };
 

@@ -167,8 +167,8 @@ static uint64_t op_time(void *user, struct vgpu_sched_entity *entity)
 	return j->ran + (j->slow ? more / j->slow : 0);
 }
 
-static const struct vgpu_sched_ops ops = { sizeof(ops), 0,	  op_submit,
-					   op_preempt,	op_reset, op_time };
+static const struct vgpu_sched_ops ops = { op_submit, op_preempt, op_reset,
+					   op_time };
 
 /* When the engine does something by itself */
 static uint64_t engine_at(const struct sim *s)
@@ -254,7 +254,6 @@ static struct sim *sim_new(enum vgpu_sched_mode mode, unsigned shares)
 {
 	struct sim *s = calloc(1, sizeof(*s));
 	const struct vgpu_sched_config config = {
-		.struct_size = sizeof(config),
 		.engines = 1,
 		.mode = mode,
 		.shares = shares,
@@ -691,9 +690,7 @@ static void test_unready(void **state)
 
 static void test_what_can_not_be(void **state)
 {
-	struct vgpu_sched_config config = { .struct_size = sizeof(config),
-					    .engines = 1,
-					    .ops = &ops };
+	struct vgpu_sched_config config = { .engines = 1, .ops = &ops };
 	struct vgpu_sched_group *group;
 	struct vgpu_sched_entity *entity;
 	struct vgpu_sched *sched;

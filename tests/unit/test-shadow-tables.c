@@ -44,7 +44,6 @@ static void decode(uint64_t e, int level, struct vgpu_shadow_target *t)
 }
 
 static const struct vgpu_shadow_format format = {
-	.struct_size = sizeof(format),
 	.n_levels = 4,
 	.shift = { 39, 30, 21, 12 },
 	.entries = { 512, 512, 512, 512 },
@@ -145,7 +144,6 @@ static uint64_t fence(void *user)
 }
 
 static const struct vgpu_shadow_ops ops = {
-	.struct_size = sizeof(ops),
 	.enter = enter,
 	.leave = leave,
 	.ptr = ptr,
@@ -249,7 +247,6 @@ static void notice(struct world *w, unsigned page)
 }
 
 static const struct vgpu_shadow_tracker_ops told = {
-	.struct_size = sizeof(told),
 	.name = "told",
 	.open = told_open,
 	.close = told_close,
@@ -264,7 +261,6 @@ static struct world *world(unsigned max_tables,
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct vgpu_shadow_config config = {
-		.struct_size = sizeof(config),
 		.max_tables = max_tables,
 		.format = &format,
 		.ops = &ops,
@@ -693,7 +689,6 @@ static void formats_are_checked(void **state)
 {
 	struct vgpu_shadow_format bad = format;
 	struct vgpu_shadow_config config = {
-		.struct_size = sizeof(config),
 		.max_tables = 4,
 		.format = &bad,
 		.ops = &ops,

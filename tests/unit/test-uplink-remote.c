@@ -137,7 +137,6 @@ static int setup(void **state)
 	assert_int_equal(iommu_remote_init(&r->remote, fds[0]), 0);
 	for (unsigned i = 0; i < 2; i++)
 		r->memories[i] = (struct vgpu_iommu_memory){
-			.struct_size = sizeof(r->memories[i]),
 			.prot = 3,
 			.size = PAGES * PAGE,
 			.fd = memfd_create("test", MFD_CLOEXEC),

@@ -40,7 +40,7 @@ static bool mode_is_good(const struct rg_display *d)
 static void show(struct rg_display *d)
 {
 	struct rg_display_regs *r = d->regs;
-	struct vgpu_plane plane = { .struct_size = sizeof(plane) };
+	struct vgpu_plane plane = { 0 };
 
 	if (!(r->set.control & DISP_ON)) {
 		r->status = STATUS_OFF;
@@ -163,7 +163,6 @@ int rg_display_init(struct rg_display *d, struct vgpu_device *dev,
 		    struct rg_report *report)
 {
 	const struct vgpu_edid_info info = {
-		.struct_size = sizeof(info),
 		.vendor = "VGP",
 		.name = "vGPU refgpu",
 		.xres = type->xres,

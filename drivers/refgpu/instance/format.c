@@ -31,7 +31,6 @@ static void decode(uint64_t e, int level, struct vgpu_shadow_target *ret)
 }
 
 const struct vgpu_shadow_format rg_format = {
-	.struct_size = sizeof(rg_format),
 	.n_levels = 3,
 	.shift = { REFGPU_ROOT_SHIFT, REFGPU_MID_SHIFT, REFGPU_LEAF_SHIFT },
 	.entries = { REFGPU_ROOT_ENTRIES, REFGPU_ENTRIES, REFGPU_ENTRIES },

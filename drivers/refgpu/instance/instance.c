@@ -21,7 +21,7 @@ static void let_go(struct rg *rg)
 static void give_memory(struct rg *rg)
 {
 	int err = vgpu_parent_give_memory(&rg->dev, 0, REFGPU_BAR_VRAM, 0,
-					  rg->type->vram_size);
+					  rg->dev.type->vram_size);
 
 	rg->queue.ready = rg->queue.shared && !err;
 	if (err && rg->queue.shared)
@@ -111,14 +111,6 @@ static const struct vgpu_field rg_fields[] = {
 	VGPU_FIELD_ARRAY(struct rg_state, place, 1),
 };
 
-static const struct vgpu_state_desc rg_state_desc = {
-	.struct_size = sizeof(rg_state_desc),
-	.version = 1,
-	.size = sizeof(struct rg_state),
-	.n_fields = sizeof(rg_fields) / sizeof(rg_fields[0]),
-	.fields = rg_fields,
-};
-
 /* ------------------------------------------------------------------ */
 /* The device                                                          */
 /* ------------------------------------------------------------------ */
@@ -128,8 +120,6 @@ static void fini(struct rg *rg)
 	rg_spaces_fini(&rg->spaces);
 	rg_pump_fini(&rg->pump);
 	rg_display_fini(&rg->display);
-	vgpu_device_fini(&rg->dev);
-	free(rg);
 }
 
 static void rg_destroy(struct vgpu_device *dev)
@@ -140,34 +130,17 @@ static void rg_destroy(struct vgpu_device *dev)
 	fini(rg);
 }
 
-static const struct vgpu_device_ops rg_ops = {
-	.struct_size = sizeof(rg_ops),
-	.destroy = rg_destroy,
-	.reset = rg_reset,
-	.client_gone = rg_client_gone,
-	.dma_unmap = rg_dma_unmap,
-	.parent_message = rg_parent_message,
-	.parent_gone = rg_parent_gone,
-	.parent_kick = rg_parent_kick,
-};
-
-#define AREA(area_kind, at, len, area_ops, of)                                 \
-	{                                                                      \
-		.struct_size = sizeof(struct vgpu_area), .kind = (area_kind),  \
-		.offset = (at), .size = (len), .ops = (area_ops), .data = (of) \
-	}
-
-static int device_init(struct rg *rg, const struct vgpu_create_args *args)
+static int device_init(struct rg *rg)
 {
+	const uint64_t vram_size = rg->dev.type->vram_size;
 	const struct vgpu_area regs[] = {
-		AREA(VGPU_AREA_TRAPPED, 0, REFGPU_REGS_SIZE, &rg_reg_ops, NULL),
+		VGPU_TRAPPED(0, REFGPU_REGS_SIZE, &rg_reg_ops, NULL),
 	};
 	const struct vgpu_area vram[] = {
-		AREA(VGPU_AREA_MAPPED, 0, rg->type->vram_size, NULL, NULL),
+		{ .kind = VGPU_AREA_MAPPED, .size = vram_size },
 	};
 	struct vgpu_area bells[RG_CONTEXTS];
 	const struct vgpu_pci_desc pci = {
-		.struct_size = sizeof(pci),
 		.vendor_id = REFGPU_VENDOR_ID,
 		.device_id = REFGPU_DEVICE_ID,
 		.subsystem_vendor_id = 0x1af4,
@@ -180,37 +153,29 @@ static int device_init(struct rg *rg, const struct vgpu_create_args *args)
 		.msix_bar = REFGPU_BAR_DOORBELL,
 		.msix_table_offset = REFGPU_MSIX_TABLE,
 		.msix_pba_offset = REFGPU_MSIX_PBA,
-		.bars = {
-			[REFGPU_BAR_REGS] = {
-				.size = REFGPU_REGS_SIZE,
-				.n_areas = 1,
-				.areas = regs,
-			},
-			[REFGPU_BAR_VRAM] = {
-				.size = rg->type->vram_size,
-				.flags = VGPU_BAR_64 | VGPU_BAR_PREFETCH,
-				.n_areas = 1,
-				.areas = vram,
-			},
-			[REFGPU_BAR_DOORBELL] = {
-				.size = REFGPU_DOORBELL_SIZE,
-				.n_areas = RG_CONTEXTS,
-				.areas = bells,
-			},
-		},
+		.bars[REFGPU_BAR_REGS] = { .size = REFGPU_REGS_SIZE,
+					   VGPU_LIST(areas, regs) },
+		.bars[REFGPU_BAR_VRAM] = { .size = vram_size,
+					   .flags = VGPU_BAR_64 |
+						    VGPU_BAR_PREFETCH,
+					   VGPU_LIST(areas, vram) },
+		.bars[REFGPU_BAR_DOORBELL] = { .size = REFGPU_DOORBELL_SIZE,
+					       VGPU_LIST(areas, bells) },
 	};
 
 	for (unsigned i = 0; i < RG_CONTEXTS; i++)
-		bells[i] = (struct vgpu_area)AREA(
-			VGPU_AREA_DOORBELL, REFGPU_DOORBELL(i), 4,
-			&rg_doorbell_ops, &rg->contexts[i]);
-	return vgpu_device_init(&rg->dev, &rg_ops, args, &pci, &rg_state_desc);
+		bells[i] = (struct vgpu_area){ .kind = VGPU_AREA_DOORBELL,
+					       .offset = REFGPU_DOORBELL(i),
+					       .size = 4,
+					       .ops = &rg_doorbell_ops,
+					       .data = &rg->contexts[i] };
+	return vgpu_device_init(&rg->dev, &pci);
 }
 
 static int parts_init(struct rg *rg)
 {
 	struct vgpu_device *dev = &rg->dev;
-	uint64_t vram = rg->type->vram_size;
+	uint64_t vram = dev->type->vram_size;
 	int err;
 
 	err = rg_queue_init(&rg->queue, dev);
@@ -224,26 +189,20 @@ static int parts_init(struct rg *rg)
 	if (!err)
 		err = rg_pump_init(&rg->pump, dev, rg->contexts);
 	if (!err)
-		err = rg_display_init(&rg->display, dev, rg->type,
+		err = rg_display_init(&rg->display, dev, dev->type,
 				      &rg->state->display, &rg->report);
 	return err;
 }
 
 /* Without a parent there are registers and a screen, and no context starts. */
-int rg_create(const struct vgpu_create_args *args, struct vgpu_device **ret_dev)
+static int rg_create(struct vgpu_device *dev)
 {
-	struct rg *rg = calloc(1, sizeof(*rg));
-	int err;
+	struct rg *rg = rg_of(dev);
+	int err = device_init(rg);
 
-	if (!rg)
-		return -ENOMEM;
-	rg->type = args->type;
-	err = device_init(rg, args);
-	if (err) {
-		free(rg);
+	if (err)
 		return err;
-	}
-	rg->state = vgpu_device_state(&rg->dev);
+	rg->state = dev->state;
 	rg->report.dev = &rg->dev;
 	rg->report.irqs = &rg->state->irqs;
 	for (unsigned i = 0; i < RG_CONTEXTS; i++) {
@@ -258,10 +217,20 @@ int rg_create(const struct vgpu_create_args *args, struct vgpu_device **ret_dev)
 		rg_context_init(&rg->contexts[i], &rg->draft);
 	}
 	err = parts_init(rg);
-	if (err) {
+	if (err)
 		fini(rg);
-		return err;
-	}
-	*ret_dev = &rg->dev;
-	return 0;
+	return err;
 }
+
+const struct vgpu_device_ops rg_instance_ops = {
+	.size = sizeof(struct rg),
+	VGPU_STATE(struct rg_state, 1, rg_fields),
+	.create = rg_create,
+	.destroy = rg_destroy,
+	.reset = rg_reset,
+	.client_gone = rg_client_gone,
+	.dma_unmap = rg_dma_unmap,
+	.parent_message = rg_parent_message,
+	.parent_gone = rg_parent_gone,
+	.parent_kick = rg_parent_kick,
+};

@@ -24,8 +24,7 @@ struct rg_state {
 
 struct rg {
 	struct vgpu_device dev;
-	struct rg_state *state;
-	const struct vgpu_type *type;
+	struct rg_state *state; /* of @dev */
 	struct rg_queue queue;
 	struct rg_spaces spaces;
 	struct rg_report report;

@@ -145,13 +145,13 @@ static uint32_t global_read(struct rg *rg, uint32_t reg)
 	case REFGPU_VERSION_REG:
 		return REFGPU_VERSION;
 	case REFGPU_CAPS:
-		return rg->type->xres ? REFGPU_CAP_DISPLAY : 0;
+		return rg->dev.type->xres ? REFGPU_CAP_DISPLAY : 0;
 	case REFGPU_CONTEXTS:
 		return RG_CONTEXTS;
 	case REFGPU_VRAM_SIZE_LO:
-		return (uint32_t)rg->type->vram_size;
+		return (uint32_t)rg->dev.type->vram_size;
 	case REFGPU_VRAM_SIZE_HI:
-		return (uint32_t)(rg->type->vram_size >> 32);
+		return (uint32_t)(rg->dev.type->vram_size >> 32);
 	case REFGPU_TIME_LO:
 		now = rg_now() - rg->state->power_on;
 		st->time_hi = (uint32_t)(now >> 32);
@@ -246,7 +246,6 @@ static void reg_write(struct vgpu_device *dev, void *data, uint64_t offset,
 }
 
 const struct vgpu_mmio_ops rg_reg_ops = {
-	.struct_size = sizeof(rg_reg_ops),
 	.min_access = 1,
 	.max_access = 8,
 	.read = reg_read,
@@ -262,7 +261,6 @@ static void bell_write(struct vgpu_device *dev, void *data, uint64_t offset,
 }
 
 const struct vgpu_mmio_ops rg_doorbell_ops = {
-	.struct_size = sizeof(rg_doorbell_ops),
 	.min_access = 4,
 	.max_access = 4,
 	.flags = VGPU_MMIO_NO_PARTIAL_WRITE,

@@ -208,7 +208,6 @@ void rg_spaces_mend(struct rg_spaces *all)
 }
 
 static const struct vgpu_shadow_ops shadow_ops = {
-	.struct_size = sizeof(shadow_ops),
 	.enter = enter,
 	.leave = leave,
 	.ptr = ptr,
@@ -303,7 +302,6 @@ int rg_spaces_init(struct rg_spaces *all, struct vgpu_device *dev,
 		   struct rg_queue *queue, uint8_t *vram, uint64_t size)
 {
 	const struct vgpu_shadow_config config = {
-		.struct_size = sizeof(config),
 		.max_tables = RG_MAX_TABLES,
 		.format = &rg_format,
 		.ops = &shadow_ops,

@@ -291,14 +291,6 @@ static void rgp_instance_changed(struct vgpu_parent *parent,
 	rgp_engines_arm(&parent_of(parent)->engines);
 }
 
-/* All is by ring. */
-static int rgp_message(struct vgpu_parent *parent,
-		       struct vgpu_parent_instance *inst, const void *msg,
-		       size_t len)
-{
-	return -EINVAL;
-}
-
 static int work(struct rgp_client *c)
 {
 	int err = rgp_inbox_work(&c->inbox);
@@ -387,24 +379,18 @@ static void rgp_close(struct vgpu_parent *parent)
 	vgpu_parent_remove(p->work);
 	rgp_engines_fini(&p->engines);
 	vgpu_iommu_destroy(p->iommu);
-	free(p);
 }
 
-static int rgp_open(const struct vgpu_parent_args *args,
-		    struct vgpu_parent **ret_parent)
+static int rgp_open(struct vgpu_parent *parent, const char *config)
 {
-	struct rgp_parent *p = calloc(1, sizeof(*p));
+	struct rgp_parent *p = parent_of(parent);
 	int err;
 
-	if (!p)
-		return -ENOMEM;
-	err = rgp_config_parse(args->config, &p->config);
+	err = rgp_config_parse(config, &p->config);
 	if (!err)
 		err = vgpu_iommu_cpu_new(NULL, &p->iommu);
-	if (err) {
-		free(p);
+	if (err)
 		return err;
-	}
 	p->vram_left = p->config.vram;
 	p->contexts.total = p->config.contexts;
 	p->contexts.promised = FAIR_CLIENTS * fair_contexts(p);
@@ -412,27 +398,24 @@ static int rgp_open(const struct vgpu_parent_args *args,
 	p->engines.contexts = &p->contexts;
 	for (p->window = 1; p->window < p->config.vram;)
 		p->window *= 2;
-	err = vgpu_parent_init(&p->parent, args, p->iommu);
+	err = vgpu_parent_init(parent, p->iommu);
 	if (!err)
 		err = rgp_engines_init(&p->engines, &p->config.sched);
 	if (!err)
 		err = vgpu_parent_add_signal(&p->parent, on_work, p, &p->work);
-	if (err) {
-		rgp_close(&p->parent);
-		return err;
-	}
-	*ret_parent = &p->parent;
-	return 0;
+	if (err)
+		rgp_close(parent);
+	return err;
 }
 
+/* There is no message: all is by ring. */
 const struct vgpu_parent_ops rg_parent_ops = {
-	.struct_size = sizeof(rg_parent_ops),
+	.size = sizeof(struct rgp_parent),
 	.open = rgp_open,
 	.stop = rgp_stop,
 	.close = rgp_close,
 	.instance_new = rgp_instance_new,
 	.instance_gone = rgp_instance_gone,
-	.message = rgp_message,
 	.instance_changed = rgp_instance_changed,
 	.kick = rgp_kick,
 	.memory = rgp_memory,

@@ -51,7 +51,6 @@ static uint64_t op_time(void *user, struct vgpu_sched_entity *entity)
 }
 
 static const struct vgpu_sched_ops ops = {
-	.struct_size = sizeof(ops),
 	.submit = op_submit,
 	.preempt = op_preempt,
 	.reset = op_reset,
@@ -318,7 +317,6 @@ int rgp_engines_init(struct rgp_engines *e, struct vgpu_sched_config *config)
 	int err;
 
 	e->armed_at = e->look_at = VGPU_SCHED_NEVER;
-	config->struct_size = sizeof(*config);
 	config->engines = REFGPU_NUM_ENGINES;
 	config->ops = &ops;
 	config->user = e;

@@ -262,7 +262,6 @@ int main(int argc, char **argv)
 {
 	char error[256] = "";
 	struct vgpu_vfio_config config = {
-		.struct_size = sizeof(config),
 		.dma_mask = EDU_MASK,
 		.error = error,
 		.error_size = sizeof(error),

@@ -101,7 +101,6 @@ static bool set_up(const char *name, uint64_t chunk)
 {
 	char error[256] = "";
 	const struct vgpu_vfio_config config = {
-		.struct_size = sizeof(config),
 		.name = name,
 		.chunk = chunk,
 		.error = error,

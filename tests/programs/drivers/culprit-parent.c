@@ -4,7 +4,6 @@
  * answer what came of it (an errno; 0: it worked).
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <vgpu/parent.h>
@@ -26,37 +25,21 @@ static void culprit_close(struct vgpu_parent *parent)
 	struct culprit *c = to_culprit(parent);
 
 	c->iommu->ops->destroy(c->iommu);
-	free(c);
 }
 
-static int culprit_open(const struct vgpu_parent_args *args,
-			struct vgpu_parent **ret_parent)
+static int culprit_open(struct vgpu_parent *parent, const char *config)
 {
-	const struct vgpu_iommu_cpu_config config = { .struct_size =
-							      sizeof(config) };
-	struct culprit *c = calloc(1, sizeof(*c));
-	int err;
+	struct culprit *c = to_culprit(parent);
+	int err = vgpu_iommu_cpu_new(NULL, &c->iommu);
 
-	if (!c)
-		return -ENOMEM;
-	err = vgpu_iommu_cpu_new(&config, &c->iommu);
-	if (err) {
-		free(c);
+	if (err)
 		return err;
-	}
 	err = deed_prepare();
 	if (!err)
-		err = vgpu_parent_init(&c->parent, args, c->iommu);
-	if (err) {
-		culprit_close(&c->parent);
-		return err;
-	}
-	*ret_parent = &c->parent;
-	return 0;
-}
-
-static void culprit_stop(struct vgpu_parent *parent)
-{
+		err = vgpu_parent_init(parent, c->iommu);
+	if (err)
+		culprit_close(parent);
+	return err;
 }
 
 static int culprit_new(struct vgpu_parent *parent,
@@ -84,38 +67,34 @@ static int culprit_message(struct vgpu_parent *parent,
 }
 
 static const struct vgpu_parent_ops culprit_parent = {
-	.struct_size = sizeof(culprit_parent),
+	.size = sizeof(struct culprit),
 	.open = culprit_open,
-	.stop = culprit_stop,
 	.close = culprit_close,
 	.instance_new = culprit_new,
 	.instance_gone = culprit_gone,
 	.message = culprit_message,
 };
 
-static int culprit_create(const struct vgpu_create_args *args,
-			  struct vgpu_device **ret_dev)
+static int culprit_create(struct vgpu_device *dev)
 {
 	return -ENODEV; /* tests are the instance half */
 }
 
-static const struct vgpu_type culprit_type = {
-	.struct_size = sizeof(culprit_type),
-	.name = "culprit-parent",
-	.description = "its parent tries what it may not",
+static const struct vgpu_device_ops culprit_instance = {
+	.create = culprit_create
 };
 
-static const struct vgpu_type *const culprit_types[] = { &culprit_type };
+static const struct vgpu_type culprit_types[] = { {
+	.name = "culprit-parent",
+	.description = "its parent tries what it may not",
+} };
 
 static const struct vgpu_driver culprit_driver = {
-	.struct_size = sizeof(culprit_driver),
-	.abi_version = VGPU_DRIVER_ABI,
 	.name = "culprit-parent",
 	.version = "1",
 	.description = "for tests of the sandbox",
-	.types = culprit_types,
-	.n_types = 1,
-	.create = culprit_create,
+	VGPU_LIST(types, culprit_types),
+	.instance = &culprit_instance,
 	.parent = &culprit_parent,
 };
 
