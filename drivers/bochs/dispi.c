@@ -14,27 +14,23 @@ static const uint16_t maxima[DISPI_COUNT] = {
 	[DISPI_XRES] = 16000, [DISPI_YRES] = 12000, [DISPI_BPP] = 32
 };
 
-static uint32_t pixel_bytes(const struct bochs_state *s)
+static uint32_t bytes(const struct bochs_state *s, uint32_t pixels)
 {
-	return (s->dispi[DISPI_BPP] + 7u) / 8;
-}
-
-static uint32_t stride(const struct bochs_state *s)
-{
-	return s->dispi[DISPI_VIRT_WIDTH] * pixel_bytes(s);
+	return pixels * ((s->dispi[DISPI_BPP] + 7u) / 8);
 }
 
 /* 0: there is none of so many bits */
 static uint32_t format(unsigned bpp, bool big)
 {
+	uint32_t swapped = big ? VGPU_FORMAT_BIG_ENDIAN : 0;
+
 	switch (bpp) {
 	case 8:
 		return VGPU_FORMAT_C8;
 	case 15:
-		return VGPU_FORMAT_XRGB1555 |
-		       (big ? VGPU_FORMAT_BIG_ENDIAN : 0);
+		return VGPU_FORMAT_XRGB1555 | swapped;
 	case 16:
-		return VGPU_FORMAT_RGB565 | (big ? VGPU_FORMAT_BIG_ENDIAN : 0);
+		return VGPU_FORMAT_RGB565 | swapped;
 	case 24:
 		return big ? VGPU_FORMAT_BGR888 : VGPU_FORMAT_RGB888;
 	case 32:
@@ -61,10 +57,11 @@ void bochs_update_plane(struct vgpu_device *dev)
 		plane.format = format(s->dispi[DISPI_BPP], s->big_endian);
 		plane.width = s->dispi[DISPI_XRES];
 		plane.height = s->dispi[DISPI_YRES];
-		plane.stride = stride(s);
+		plane.stride = bytes(s, s->dispi[DISPI_VIRT_WIDTH]);
 		plane.region = VGPU_REGION_BAR0;
-		plane.offset = (uint64_t)s->dispi[DISPI_Y_OFFSET] * stride(s) +
-			       s->dispi[DISPI_X_OFFSET] * pixel_bytes(s);
+		plane.offset = bytes(s, s->dispi[DISPI_X_OFFSET]) +
+			       (uint64_t)plane.stride *
+				       s->dispi[DISPI_Y_OFFSET];
 	}
 	if (vgpu_plane_set(dev, 0, &plane) < 0)
 		vgpu_log(dev, VGPU_LOG_DEBUG,
@@ -77,39 +74,22 @@ void bochs_update_plane(struct vgpu_device *dev)
 /* Registers                                                           */
 /* ------------------------------------------------------------------ */
 
-static uint16_t virt_height(struct vgpu_device *dev)
-{
-	uint32_t line = stride(dev->state);
-	uint64_t lines = line ? dev->type->vram_size / line : 0;
-
-	return lines > UINT16_MAX ? UINT16_MAX : (uint16_t)lines;
-}
-
 static uint64_t dispi_read(struct vgpu_device *dev, void *data, uint64_t offset,
 			   unsigned size)
 {
 	const struct bochs_state *s = dev->state;
-	uint64_t reg = offset / 2;
+	uint32_t line = bytes(s, s->dispi[DISPI_VIRT_WIDTH]);
+	uint64_t reg = offset / 2, lines;
 
-	if (reg == DISPI_VIRT_HEIGHT)
-		return virt_height(dev);
+	if (reg == DISPI_VIRT_HEIGHT) {
+		lines = line ? dev->type->vram_size / line : 0;
+		return lines > UINT16_MAX ? UINT16_MAX : lines;
+	}
 	if (reg == DISPI_MEMORY_64K)
 		return dev->type->vram_size >> 16;
 	if ((s->dispi[DISPI_ENABLE] & DISPI_GETCAPS) && maxima[reg])
 		return maxima[reg];
 	return s->dispi[reg];
-}
-
-/* Memory is not cleared, with or without the "no clear" bit: the pages of a
- * new client are zero anyway, and Linux may have drawn before it enables. */
-static void write_enable(uint16_t *regs, uint16_t value)
-{
-	if ((value & DISPI_ON) && !(regs[DISPI_ENABLE] & DISPI_ON)) {
-		regs[DISPI_VIRT_WIDTH] = regs[DISPI_XRES];
-		regs[DISPI_X_OFFSET] = 0;
-		regs[DISPI_Y_OFFSET] = 0;
-	}
-	regs[DISPI_ENABLE] = value & DISPI_BITS;
 }
 
 /* Would the hardware take this value? The mode is set while it is off. */
@@ -133,6 +113,8 @@ static bool acceptable(const uint16_t *regs, uint64_t reg, uint16_t value)
 	}
 }
 
+/* Memory is not cleared, with or without the "no clear" bit: the pages of a
+ * new client are zero anyway, and Linux may have drawn before it enables. */
 static void dispi_write(struct vgpu_device *dev, void *data, uint64_t offset,
 			uint64_t value64, unsigned size)
 {
@@ -142,14 +124,17 @@ static void dispi_write(struct vgpu_device *dev, void *data, uint64_t offset,
 
 	if (!acceptable(regs, reg, value))
 		return;
-	if (reg == DISPI_ENABLE) {
-		write_enable(regs, value);
-		bochs_vga_update_palette(dev);
-	} else if (reg == DISPI_VIRT_WIDTH && value < regs[DISPI_XRES]) {
-		regs[reg] = regs[DISPI_XRES];
-	} else {
-		regs[reg] = value;
+	if (reg == DISPI_ENABLE && value & ~regs[reg] & DISPI_ON) {
+		regs[DISPI_VIRT_WIDTH] = regs[DISPI_XRES];
+		regs[DISPI_X_OFFSET] = regs[DISPI_Y_OFFSET] = 0;
 	}
+	if (reg == DISPI_ENABLE)
+		value &= DISPI_BITS;
+	else if (reg == DISPI_VIRT_WIDTH && value < regs[DISPI_XRES])
+		value = regs[DISPI_XRES];
+	regs[reg] = value;
+	if (reg == DISPI_ENABLE)
+		bochs_vga_update_palette(dev);
 	bochs_update_plane(dev);
 }
 
