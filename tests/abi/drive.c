@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Loads a module that is made of tests/abi/driver.c, and does with it what a
- * client and its guest would. Exits with 0 if all is as the driver says.
+ * client and its guest would. Exits with 0 if all is as the driver says, and
+ * with 2 if it is refused.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +69,7 @@ static void drive(struct vgpu_core *core, unsigned xres)
 	MUST(shown != MAP_FAILED && shown->planes[0].width == xres);
 	device_reset(core, VGPU_RESET_CLIENT);
 	MUST(rd(core, VGPU_REGION_BAR0, 8) == 2);
+	munmap((void *)shown, sizeof(*shown));
 	inproc_detach(&client);
 }
 
@@ -80,22 +82,25 @@ int main(int argc, char **argv)
 	struct device_config config = { 0 };
 	struct vgpu_core *core;
 	struct module *module;
+	int err;
 
 	log_setup(print, LOG_LEVEL_INFO);
 	MUST(argc == 2);
 	MUST(!loop_new(&config.loop));
-	if (module_open(argv[1], &module))
-		return 2;
+	err = module_open(argv[1], &module);
+	if (err)
+		module = NULL;
 	config.module = module;
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; !err && i < 2; i++) {
 		config.type = module_find_type(module, types[i].type);
 		MUST(config.type);
-		if (device_create(&config, &core))
-			return 2;
+		err = device_create(&config, &core);
+		if (err)
+			break;
 		drive(core, types[i].xres);
 		device_destroy(core);
 	}
 	module_close(module);
 	loop_free(config.loop);
-	return 0;
+	return err ? 2 : 0;
 }
