@@ -4,6 +4,7 @@
  * back, an entry of a ring with a kick, and pins; beside floors: the same bytes
  * there and back with nothing around them, and two eventfds.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -368,8 +369,34 @@ static void on_broken(struct link *link, int err, void *user)
 	must(err, "link");
 }
 
-static void pins(struct vgpu_iommu *iommu, unsigned n)
+/* A map or an unmap, to its end: the loop runs until then. */
+struct request {
+	struct vgpu_iommu_request req;
+	int64_t result;
+};
+
+/* The answer is near: a loop that runs would look for it all the time. */
+static void wait_while(struct loop *loop, const volatile int64_t *result)
 {
+	while (*result == -EINPROGRESS)
+		must(loop_run_once(loop, 0) < 0 ? -1 : 0, "loop");
+}
+
+static void on_over(struct vgpu_iommu_request *req, int64_t result)
+{
+	vgpu_container_of(req, struct request, req)->result = result;
+}
+
+static void wait_over(struct bed *bed, struct request *r, int64_t result)
+{
+	r->result = result;
+	wait_while(bed->loop, &r->result);
+	must(r->result < 0 ? (int)r->result : 0, "request");
+}
+
+static void pins(struct bed *bed, unsigned n)
+{
+	struct vgpu_iommu *iommu = &bed->worker->remote.iommu;
 	int fd = memfd_create("bench", MFD_CLOEXEC);
 	struct vgpu_iommu_memory memory = { .prot = 3,
 					    .size = 2 * MAX_PAGES * PAGE,
@@ -384,11 +411,20 @@ static void pins(struct vgpu_iommu *iommu, unsigned n)
 	for (unsigned i = 0; i < n; i++)
 		pages[i] = (struct vgpu_iommu_page){ &memory, 2ull * i * PAGE };
 	for (unsigned i = 0; i < rounds; i++) {
+		struct request r;
+
+		r.req = (struct vgpu_iommu_request){ .pages = pages,
+						     .addrs = addrs,
+						     .n = n,
+						     .prot = 3,
+						     .done = on_over };
 		begin = loop_now_ns();
-		if (iommu->ops->map(iommu, pages, n, 3, addrs) < 0)
-			exit(1);
+		wait_over(bed, &r, iommu->ops->submit_map(iommu, &r.req));
 		mapping += loop_now_ns() - begin;
-		iommu->ops->unmap(iommu, addrs, n);
+		r.req = (struct vgpu_iommu_request){ .addrs = addrs,
+						     .n = n,
+						     .done = on_over };
+		wait_over(bed, &r, iommu->ops->submit_unmap(iommu, &r.req));
 	}
 	snprintf(what, sizeof(what), "pin %u scattered pages", n);
 	printf("%-48s %9.2f us\n", what, (double)mapping / rounds / 1000);
@@ -396,9 +432,28 @@ static void pins(struct vgpu_iommu *iommu, unsigned n)
 	close(fd);
 }
 
+static void on_pinned(struct vgpu_device *dev, int err, void *user)
+{
+	(void)dev;
+	*(int64_t *)user = err;
+}
+
+/* Until the hub has taken it back: the worker's part is over before. */
+static void wait_unpinned(struct bed *bed)
+{
+	struct dma_pin_stats stats;
+
+	for (;;) {
+		dma_space_pin_stats(bed->core.dma, &stats);
+		if (!stats.bytes)
+			return;
+		loop_run_once(bed->loop, 0);
+	}
+}
+
 /* All of a guest's GiB through the whole way, as a shadow of a big page table
- * does: vgpu_dma_pin() in the worker, addresses from the parent. The first
- * round finds empty tables on both sides. */
+ * does: vgpu_dma_pin_async() in the worker, addresses from the parent. The
+ * first round finds empty tables on both sides. */
 static void pin_much(struct bed *bed, const char *what, size_t batch,
 		     uint64_t step)
 {
@@ -409,15 +464,21 @@ static void pin_much(struct bed *bed, const char *what, size_t batch,
 		iovas[i] = i * step % MANY * PAGE;
 	for (unsigned round = 0; round < 5; round++) {
 		begin = loop_now_ns();
-		for (size_t at = 0; at < MANY; at += batch)
-			must(vgpu_dma_pin(&bed->dev, iovas + at, batch, 3,
-					  addrs + at),
-			     "pin");
+		for (size_t at = 0; at < MANY; at += batch) {
+			int64_t err = -EINPROGRESS;
+
+			err = vgpu_dma_pin_async(&bed->dev, iovas + at,
+						 (unsigned)batch, 3, addrs + at,
+						 on_pinned, &err);
+			wait_while(bed->loop, &err);
+			must((int)err, "pin");
+		}
 		ns = (double)(loop_now_ns() - begin) / MANY;
 		first = round ? first : ns;
 		best = MIN(best, ns);
 		begin = loop_now_ns();
 		vgpu_dma_unpin(&bed->dev, iovas, MANY, 3);
+		wait_unpinned(bed);
 		unpin = MIN(unpin, (double)(loop_now_ns() - begin) / MANY);
 	}
 	printf("%-30s %6zu a call %8.1f %8.1f %8.1f\n", what, batch, first,
@@ -431,8 +492,8 @@ static void bench_pins(struct bed *bed)
 	int fd = memfd_create("bench", MFD_CLOEXEC);
 	void *p;
 
-	pins(&bed->worker->remote.iommu, 1);
-	pins(&bed->worker->remote.iommu, MAX_PAGES);
+	pins(bed, 1);
+	pins(bed, MAX_PAGES);
 	must(ftruncate(fd, MANY * PAGE) < 0 ? -1 : 0, "ftruncate");
 	must(arena_new("bench", &bed->arena), "arena");
 	must(dma_space_new(bed->arena, NULL, &bed->core.dma), "space");
@@ -471,13 +532,14 @@ static void bench_messages(struct bed *bed)
 
 static void connect_worker(struct bed *bed, const char *path)
 {
-	static const struct link_ops ops = { on_echo, on_broken };
+	static const struct link_ops ops = { .message = on_echo,
+					     .broken = on_broken };
 	static const uint8_t uuid[16];
 	const struct uplink_config config = { .loop = bed->loop,
-						     .path = path,
-						     .fd = -1,
-						     .uuid = uuid,
-						     .type = "echo" };
+					      .path = path,
+					      .fd = -1,
+					      .uuid = uuid,
+					      .type = "echo" };
 	int fd, err = -1;
 
 	for (unsigned i = 0; err && i < 100; i++) {

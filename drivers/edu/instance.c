@@ -37,7 +37,9 @@ struct edu {
 	struct vgpu_device dev;
 	struct job jobs[EDU_N_UNITS];
 	uint32_t last_id;
+	struct edu_request transfer;   /* while its pages are being pinned */
 	uint64_t pins[EDU_MAX_PIECES]; /* of the transfer */
+	uint64_t addrs[EDU_MAX_PIECES];
 	unsigned n_pins, prot;
 	struct range unmaps[MAX_UNMAPS]; /* that wait for its end */
 	unsigned n_unmaps;
@@ -105,6 +107,8 @@ static void start_factorial(struct edu *e)
 /* DMA                                                                 */
 /* ------------------------------------------------------------------ */
 
+static void start_dma(struct edu *e);
+
 static void dma_done(struct edu *e)
 {
 	state_of(e)->cmd &= ~EDU_CMD_RUN;
@@ -122,14 +126,44 @@ static void unpin(struct edu *e)
 	e->n_unmaps = 0;
 }
 
-/* The pages of [@iova, @iova + @len), pinned, as pieces of the request */
-static int pin(struct edu *e, uint64_t iova, uint32_t len,
-	       struct edu_request *r)
+/* The transfer is over, or was none. */
+static void end_dma(struct edu *e)
 {
-	uint64_t addrs[EDU_MAX_PIECES];
-	int err;
+	struct job job = e->jobs[EDU_UNIT_DMA];
 
-	e->prot = r->value ? VGPU_DMA_WRITE : VGPU_DMA_READ;
+	e->jobs[EDU_UNIT_DMA] = (struct job){ 0 };
+	if (job.waiting)
+		start_dma(e);
+	else if (!job.stale)
+		dma_done(e);
+}
+
+/* Its pages have device addresses, or can't have any. */
+static void on_pinned(struct vgpu_device *dev, int err, void *user)
+{
+	struct edu *e = edu_of(dev);
+	struct edu_request *r = user;
+
+	if (!err) {
+		e->n_pins = r->n;
+		for (unsigned i = 0; i < r->n; i++)
+			r->addr[i] += e->addrs[i];
+		err = e->jobs[EDU_UNIT_DMA].stale ? -ECANCELED : send(e, r);
+		if (err)
+			unpin(e);
+	}
+	if (err) {
+		/* As a transfer that the IOMMU has stopped: nobody tells. */
+		vgpu_log(dev, VGPU_LOG_DEBUG, "no transfer at 0x%llx: %s",
+			 (unsigned long long)e->pins[0], strerror(-err));
+		end_dma(e);
+	}
+}
+
+/* The pages of [@iova, @iova + @len) as pieces of the request */
+static void cut(struct edu *e, uint64_t iova, uint32_t len,
+		struct edu_request *r)
+{
 	while (len) {
 		uint32_t in_page = (uint32_t)(iova & (PAGE - 1));
 		uint32_t n = PAGE - in_page < len ? PAGE - in_page : len;
@@ -140,13 +174,6 @@ static int pin(struct edu *e, uint64_t iova, uint32_t len,
 		iova += n;
 		len -= n;
 	}
-	err = vgpu_dma_pin(&e->dev, e->pins, r->n, e->prot, addrs);
-	if (err)
-		return err;
-	e->n_pins = r->n;
-	for (unsigned i = 0; i < r->n; i++)
-		r->addr[i] += addrs[i];
-	return 0;
 }
 
 static void start_dma(struct edu *e)
@@ -156,7 +183,7 @@ static void start_dma(struct edu *e)
 	bool to_ram = s->cmd & EDU_CMD_TO_RAM;
 	uint64_t buffer = to_ram ? s->src : s->dst;
 	uint64_t ram = (to_ram ? s->dst : s->src) & EDU_DMA_MASK;
-	struct edu_request r = { .op = EDU_OP_DMA, .value = to_ram };
+	struct edu_request *r = &e->transfer;
 	int err;
 
 	if (job->active) {
@@ -170,22 +197,17 @@ static void start_dma(struct edu *e)
 		dma_done(e);
 		return;
 	}
-	r.id = ++e->last_id;
-	r.offset = (uint32_t)(buffer - EDU_BUFFER);
-	err = pin(e, ram, (uint32_t)s->count, &r);
-	if (!err) {
-		*job = (struct job){ .active = true, .id = r.id };
-		err = send(e, &r);
-		if (err)
-			unpin(e);
-	}
-	if (err) {
-		/* As a transfer that the IOMMU has stopped: nobody tells. */
-		vgpu_log(&e->dev, VGPU_LOG_DEBUG, "no transfer at 0x%llx: %s",
-			 (unsigned long long)ram, strerror(-err));
-		job->active = false;
-		dma_done(e);
-	}
+	*r = (struct edu_request){ .op = EDU_OP_DMA,
+				   .id = ++e->last_id,
+				   .value = to_ram,
+				   .offset = (uint32_t)(buffer - EDU_BUFFER) };
+	*job = (struct job){ .active = true, .id = r->id };
+	e->prot = to_ram ? VGPU_DMA_WRITE : VGPU_DMA_READ;
+	cut(e, ram, (uint32_t)s->count, r);
+	err = vgpu_dma_pin_async(&e->dev, e->pins, r->n, e->prot, e->addrs,
+				 on_pinned, r);
+	if (err != -EINPROGRESS)
+		on_pinned(&e->dev, err, r);
 }
 
 static int edu_dma_unmap(struct vgpu_device *dev, uint64_t iova, uint64_t size)
@@ -228,17 +250,16 @@ static void edu_parent_message(struct vgpu_device *dev, const void *msg,
 		return;
 	vgpu_device_account(dev, 0, reply.engine_ns);
 	job = e->jobs[reply.unit];
-	e->jobs[reply.unit] = (struct job){ 0 };
 	if (reply.err && !job.stale)
 		vgpu_log(dev, VGPU_LOG_DEBUG, "job %u: %s", reply.id,
 			 strerror((int)(reply.err & 4095)));
 	if (reply.unit == EDU_UNIT_DMA) {
 		unpin(e);
-		if (job.waiting)
-			start_dma(e);
-		else if (!job.stale)
-			dma_done(e);
-	} else if (job.waiting) {
+		end_dma(e);
+		return;
+	}
+	e->jobs[reply.unit] = (struct job){ 0 };
+	if (job.waiting) {
 		start_factorial(e);
 	} else if (!job.stale) {
 		factorial_done(e, reply.value);

@@ -200,14 +200,16 @@ VGPU_API void vgpu_dma_put(struct vgpu_device *dev,
 /* ------------------------------------------------------------------ */
 
 /**
- * vgpu_dma_done_fn - a copy is over
+ * vgpu_dma_done_fn - a copy, or a pin, is over
  * @dev: the instance
- * @err: 0; an error from the list at the top; -ENOTCONN: the client has gone;
- *       -ETIMEDOUT: it did not answer; -ECANCELED: vgpu_dma_cancel()
+ * @err: 0; an error from the list at the top; -ECANCELED: vgpu_dma_cancel();
+ *       of a copy -ENOTCONN: the client has gone, -ETIMEDOUT: it did not
+ *       answer; of a pin -ENOTCONN: the parent has gone, or one of
+ *       vgpu_dma_pin()'s
  * @user: as passed in
  *
- * From the instance's loop, once for each copy, in the order they were asked
- * for, and never before the asking function has returned.
+ * From the instance's loop, once for each copy or pin, each kind in the order
+ * they were asked for, and never before the asking function has returned.
  */
 typedef void (*vgpu_dma_done_fn)(struct vgpu_device *dev, int err, void *user);
 
@@ -246,16 +248,18 @@ VGPU_API int vgpu_dma_write_async(struct vgpu_device *dev, uint64_t iova,
 				  vgpu_dma_done_fn done, void *user);
 
 /**
- * vgpu_dma_cancel() - end all copies that were asked for with @user
+ * vgpu_dma_cancel() - end all copies and pins that were asked for with @user
  * @dev: the instance
  * @user: as passed in
  *
  * On the instance's loop only. Their done functions are called before it
- * returns, with -ECANCELED, and their buffers are the caller's again.
+ * returns, with -ECANCELED, and their buffers are the caller's again. What a
+ * pin has got, or will get, the core gives back: there is nothing to unpin.
  */
 VGPU_API void vgpu_dma_cancel(struct vgpu_device *dev, void *user);
 
-/** VGPU_DMA_MAX_ASYNC - copies of one instance that may be under way */
+/** VGPU_DMA_MAX_ASYNC - copies of one instance that may be under way; and so
+ * many pins */
 #define VGPU_DMA_MAX_ASYNC 1024u
 
 /* ------------------------------------------------------------------ */
@@ -265,43 +269,80 @@ VGPU_API void vgpu_dma_cancel(struct vgpu_device *dev, void *user);
 /** VGPU_DMA_PAGE_SIZE - what is pinned at once */
 #define VGPU_DMA_PAGE_SIZE 4096u
 
+/** VGPU_DMA_MAX_PIN_PAGES - pages of one call; 4 GiB */
+#define VGPU_DMA_MAX_PIN_PAGES (1u << 20)
+
 /**
- * vgpu_dma_pin() - make pages reachable for the device
- * @dev: the instance; its parent's IOMMU backend was set with
- *       vgpu_dma_set_iommu() (<vgpu/iommu.h>)
- * @iovas: page addresses, in any order, also more than once
- * @n: number of them
+ * vgpu_dma_pin_async() - make pages reachable for the device
+ * @dev: the instance; its pins go through its parent, or through the IOMMU
+ *       backend that was set with vgpu_dma_set_iommu() (<vgpu/iommu.h>)
+ * @iovas: page addresses, in any order, also more than once; copied
+ * @n: number of them, at most VGPU_DMA_MAX_PIN_PAGES
  * @prot: what the device will do: VGPU_DMA_READ and/or VGPU_DMA_WRITE
- * @ret_addrs: @n device addresses, one for each page; untouched on failure
+ * @ret_addrs: @n device addresses, one for each page; untouched on failure.
+ *             Must stay until @done
+ * @done: called when it is over, unless it is already
+ * @user: for @done
+ *
+ * On the instance's loop only. Where the hardware is in another process (any
+ * type with a parent half), pins are a message to it and its answer. That may
+ * take as long as that process likes: an op never waits for it, so it goes on
+ * in @done.
  *
  * All or nothing. A page that is pinned already with the same @prot keeps its
  * device address and has to be unpinned once more. With VGPU_DMA_WRITE pages
  * count as dirty until they are unpinned.
  *
  * A pin holds the memory: an unmap of it calls the driver's dma_unmap op and
- * is not answered before the pin is gone. A driver that pins on a thread of
- * its own holds a lock from before the pin until it has noted it down, and
- * takes that lock in its dma_unmap op: then the op finds every pin, and no pin
- * of that memory succeeds after it. Not to be called in a section.
+ * is not answered before the pin is gone. The op is about pins that the driver
+ * knows of. One that is under way as the op is called does not succeed any
+ * more, if a page of it is in that memory: it ends with -EFAULT. So the op
+ * finds every pin, and none of that memory follows.
  *
- * Return: 0; an error from the list at the top; -ENODEV: no backend; -ENOSPC:
- * the instance has pinned as much as it may; -EDQUOT: its user has; -ENOMEM;
- * or what the backend says.
+ * Return: 0: it is over, @ret_addrs is filled in, and @done is not called; this
+ * is always so where the backend does it at once; -EINPROGRESS: @done will be
+ * called; an error from the list at the top; -ENODEV: no backend; -ENOTCONN:
+ * the parent has gone; -ENOSPC: the instance has pinned as much as it may;
+ * -EDQUOT: its user has; -EBUSY: VGPU_DMA_MAX_ASYNC are under way; -ENOMEM; or
+ * what the backend says. @done gets the same ones.
+ */
+VGPU_API int vgpu_dma_pin_async(struct vgpu_device *dev, const uint64_t *iovas,
+				unsigned n, unsigned prot, uint64_t *ret_addrs,
+				vgpu_dma_done_fn done, void *user);
+
+/**
+ * vgpu_dma_pin() - the same at once, where that is possible
+ * @dev, @iovas, @n, @prot, @ret_addrs: as vgpu_dma_pin_async()
+ *
+ * Any thread, but not in a section. A driver that pins on a thread of its own
+ * holds a lock from before the pin until it has noted it down, and takes that
+ * lock in its dma_unmap op: then the op finds every pin, and no pin of that
+ * memory succeeds after it.
+ *
+ * Return: as vgpu_dma_pin_async(), but never -EINPROGRESS: -EWOULDBLOCK: the
+ * hardware is in another process, use vgpu_dma_pin_async().
  */
 VGPU_API int vgpu_dma_pin(struct vgpu_device *dev, const uint64_t *iovas,
 			  unsigned n, unsigned prot, uint64_t *ret_addrs);
 
 /**
- * vgpu_dma_unpin() - undo vgpu_dma_pin()
+ * vgpu_dma_unpin() - undo a pin
  * @dev: the instance
  * @iovas: pages that were pinned
  * @n: number of them
  * @prot: as they were pinned
  *
+ * Never waits, never fails. Any thread, but not in a section; where the
+ * hardware is in another process, on the instance's loop only. Pages that are
+ * not pinned are skipped: after a driver was too late with an unmap, the core
+ * has unpinned for it.
+ *
  * The device does not reach pages that were unpinned for the last time when
- * this returns. Not to be called in a section. Pages that are not pinned are
- * skipped: after a driver was too late with an unmap, the core has unpinned for
- * it.
+ * this returns; or, where the hardware is in another process, a little later:
+ * their memory is held, and counts for the instance, until that process has
+ * said so. An unmap of it is answered after that. If nothing is said for 4 s,
+ * the client gets an error (-EBUSY) in place of an answer, and the memory stays
+ * held and counted. Nobody has to do anything about it.
  */
 VGPU_API void vgpu_dma_unpin(struct vgpu_device *dev, const uint64_t *iovas,
 			     unsigned n, unsigned prot);

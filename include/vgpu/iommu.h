@@ -3,7 +3,7 @@
  * IOMMU backends: how client memory becomes reachable for a device.
  *
  * A driver never programs hardware with a guest's address. It pins pages
- * (vgpu_dma_pin() in <vgpu/dma.h>) and gets device addresses back; a backend
+ * (vgpu_dma_pin_async() in <vgpu/dma.h>) and gets device addresses back; a backend
  * is who makes them. The core has two, and a vendor may bring his own, say
  * for a host kernel driver that owns the IOMMU:
  *
@@ -79,6 +79,26 @@ struct vgpu_iommu_stats {
 };
 
 /**
+ * struct vgpu_iommu_request - a map or an unmap that takes its time
+ * @pages: of a map: which, @n of them
+ * @addrs: of a map: to be filled in; of an unmap: which, @n of them
+ * @n: not 0
+ * @prot: of a map
+ * @done: call it once, on the instance's loop, when it is over: @result is what
+ *        @map or @unmap would return. The request is not the backend's any more
+ *        from then on.
+ * @priv: the backend's own; zeroed
+ */
+struct vgpu_iommu_request {
+	const struct vgpu_iommu_page *pages;
+	uint64_t *addrs;
+	uint32_t n;
+	uint32_t prot;
+	void (*done)(struct vgpu_iommu_request *request, int64_t result);
+	uint64_t priv[8];
+};
+
+/**
  * struct vgpu_iommu_ops - what a backend does
  * @name: for logs
  * @map: make @n pages reachable with @prot (never more than their memory's)
@@ -94,9 +114,18 @@ struct vgpu_iommu_stats {
  *          away: free @priv. From the instance's loop.
  * @get_stats: fill in
  * @destroy: free it; nothing is mapped any more
+ * @submit_map: optional, with @submit_unmap and @withdraw, in place of @map and
+ *              @unmap: for a backend that has to wait for somebody else. Begin
+ *              it. Return: -EINPROGRESS: @request's done will be called; or
+ *              what @map returns, where it is over already.
+ * @submit_unmap: likewise. It can't fail: -EINPROGRESS, or what @unmap returns.
+ *                Requests are taken up in the order they were submitted.
+ * @withdraw: the instance goes. Leave @request alone: don't call its done, nor
+ *            touch what it names. Take back by yourself what it maps.
  *
- * Calls come from any thread, also at once for different instances. @map and
- * @unmap may take a few milliseconds, not more.
+ * Calls come from any thread, also at once for different instances; @submit_map
+ * and so on from the instance's loop. None may take more than a few
+ * milliseconds, nor call @done before it returns.
  */
 struct vgpu_iommu_ops {
 	const char *name;
@@ -110,6 +139,12 @@ struct vgpu_iommu_ops {
 	void (*get_stats)(struct vgpu_iommu *iommu,
 			  struct vgpu_iommu_stats *ret_stats);
 	void (*destroy)(struct vgpu_iommu *iommu);
+	int64_t (*submit_map)(struct vgpu_iommu *iommu,
+			      struct vgpu_iommu_request *request);
+	int64_t (*submit_unmap)(struct vgpu_iommu *iommu,
+				struct vgpu_iommu_request *request);
+	void (*withdraw)(struct vgpu_iommu *iommu,
+			 struct vgpu_iommu_request *request);
 };
 
 /**
@@ -139,7 +174,8 @@ static inline void vgpu_iommu_init(struct vgpu_iommu *iommu,
  *
  * On the instance's loop, usually in the create op.
  *
- * Return: 0; -EBUSY: there are pins; -EINVAL: ops that lack something.
+ * Return: 0; -EBUSY: there are pins, or unpins that are not over; -EINVAL: ops
+ * that lack something.
  */
 VGPU_API int vgpu_dma_set_iommu(struct vgpu_device *dev,
 				struct vgpu_iommu *iommu);

@@ -20,8 +20,8 @@
  *   - device addresses that vgpu_instance_hold() says are that instance's;
  *   - commands that it has made itself.
  *
- * Pins travel by themselves: the instance half calls vgpu_dma_pin(), the core
- * hands the memory to the parent's process, which checks it, maps it through
+ * Pins travel by themselves: the instance half calls vgpu_dma_pin_async(), the
+ * core hands the memory to the parent's process, which checks it, maps it through
  * the parent's IOMMU backend and keeps a list of whose address is whose. When
  * a vgpu-device ends, in whatever way, all of its addresses are taken back,
  * those in use by the engine as soon as they are released.
@@ -275,8 +275,9 @@ VGPU_API bool vgpu_instance_owns(const struct vgpu_parent_instance *inst,
  * @prot: VGPU_DMA_READ and/or VGPU_DMA_WRITE: what the device will do
  *
  * Until vgpu_instance_release() the addresses stay mapped, whatever becomes of
- * the instance: an unpin waits, and with it the instance's process. So hold
- * what is queued only as long as a cancelled job takes to be dropped.
+ * the instance: an unpin of them is over later, and with it an unmap of its
+ * client. So hold what is queued only as long as a cancelled job takes to be
+ * dropped.
  *
  * Return: 0; -EFAULT: not all of it is the instance's, for @prot; -EINVAL.
  */
@@ -391,20 +392,27 @@ VGPU_API int vgpu_parent_kick(struct vgpu_device *dev);
  * @region: VGPU_REGION_BAR0..5
  * @offset: of a mapped area's part in it, multiple of VGPU_DMA_PAGE_SIZE
  * @size: bytes, likewise; 0: only take back what there is
+ * @done: called from the instance's loop, never before this has returned, once
+ *	the parent half has it, or has refused it. NULL: nobody wants to know
+ * @user: for @done
  *
- * Comes out of the parent half's memory op. When this returns it is there:
- * what is sent afterwards may rely on it. Every new client gets fresh files, so
- * give them anew in the reset op for VGPU_RESET_NEW_CLIENT; until then the
- * parent half has the old ones. Waits for the parent, as a pin does.
+ * Comes out of the parent half's memory op. What is sent in @done or afterwards
+ * may rely on it. Every new client gets fresh files, so give them anew in the
+ * reset op for VGPU_RESET_NEW_CLIENT; until then the parent half has the old
+ * ones.
  *
- * Return: 0; -EINVAL: not inside one mapped area, alignment, @id; -ENODEV: no
- * parent; -EDQUOT: more than the type's vram_size; -EOPNOTSUPP: the parent half
- * takes none; -ENOTCONN, -ETIMEDOUT: it is gone; or what its memory op said. On
- * failure it has nothing of this id.
+ * @err of @done: 0; -EDQUOT: more than the type's vram_size; -EOPNOTSUPP: the
+ * parent half takes none; -ENOTCONN: it is gone; -ECANCELED: another one of this
+ * @id followed too soon; or what its memory op said. On failure it has nothing
+ * of this id.
+ *
+ * Return: 0: @done will be called; -EINVAL: not inside one mapped area,
+ * alignment, @id; -ENODEV: no parent; -ENOTCONN; -ENOMEM, -EMFILE.
  */
 VGPU_API int vgpu_parent_give_memory(struct vgpu_device *dev, unsigned id,
 				     unsigned region, uint64_t offset,
-				     uint64_t size);
+				     uint64_t size, vgpu_dma_done_fn done,
+				     void *user);
 
 #ifdef __cplusplus
 }

@@ -177,7 +177,8 @@ struct vgpu_shadow;
  * @ptr: @len bytes of guest memory (or of the device's, if @local) in one
  *       piece, for @prot, which may be 0 for @local; NULL: they are not there.
  *       Also asked of pages that are about to be pinned.
- * @pin: as vgpu_dma_pin()
+ * @pin: as vgpu_dma_pin_async(), with a done function that calls
+ *       vgpu_shadow_pinned(). @iovas need not stay.
  * @unpin: as vgpu_dma_unpin()
  * @put: pages [@va, @va + @n * 4096) of a shadow are now at @addr and on, of
  * the device or @local; @prot 0: they are not there any more
@@ -230,7 +231,7 @@ static inline int vgpu_shadow_pool_new(const struct vgpu_shadow_config *config,
 }
 
 /* All shadows are freed, and what they held is out of the hardware's reach: the
- * rest is unpinned. NULL is fine. */
+ * rest is unpinned. A pin that is under way was cancelled. NULL is fine. */
 VGPU_API void vgpu_shadow_pool_free(struct vgpu_shadow_pool *pool);
 
 /**
@@ -335,13 +336,28 @@ VGPU_API void vgpu_shadow_invalidate(struct vgpu_shadow *shadow, uint64_t va,
 				     uint64_t len);
 
 /**
+ * vgpu_shadow_pinned() - a pin that was under way is over
+ * @pool: whose @pin op has returned -EINPROGRESS
+ * @err: 0, or why not
+ *
+ * Pages that are there now are put. One pin of a pool is under way at a time,
+ * and while it is, nothing of any of its shadows is compared: take what has been
+ * said -EINPROGRESS or -EBUSY up again when this returns 0, and each shadow in its turn.
+ *
+ * Return: 0; 1: another pin is under way by now.
+ */
+VGPU_API int vgpu_shadow_pinned(struct vgpu_shadow_pool *pool, int err);
+
+/**
  * vgpu_shadow_sync() - compare what has to be, and bring the shadow up to date
  * @max_pages: stop when about so many pages have changed. There are at most
  *             2 * (@max_pages + VGPU_SHADOW_MAX_ENTRIES) calls of @put.
  *
  * Pages that can't be pinned are left out, and fault.
  *
- * Return: 0: it is; 1: there is more to do.
+ * Return: 0: it is; 1: there is more to do; -EINPROGRESS: it is, but for pages
+ * that are being pinned: they fault until that is over; -EBUSY: there is more to
+ * do once pins that are under way are over.
  */
 VGPU_API int vgpu_shadow_sync(struct vgpu_shadow *shadow, size_t max_pages);
 
@@ -356,8 +372,8 @@ VGPU_API int vgpu_shadow_sync(struct vgpu_shadow *shadow, size_t max_pages);
  * is left for vgpu_shadow_sync().
  *
  * Return: 0; -EAGAIN: a limit was reached and the shadow was dropped: try again
- * when its fence has taken effect and all is reaped; or an error of @pin:
- * -ENOSPC, -EDQUOT, -ENOMEM with nothing to drop here.
+ * when its fence has taken effect and all is reaped; -EINPROGRESS: ask again
+ * once pins that are under way are over; or an error of @pin: -ENOSPC, -EDQUOT, -ENOMEM with nothing to drop here.
  */
 VGPU_API int vgpu_shadow_fault(struct vgpu_shadow *shadow, uint64_t va,
 			       unsigned prot,

@@ -100,7 +100,7 @@ int vgpu_dma_set_iommu(struct vgpu_device *dev, struct vgpu_iommu *iommu)
 }
 
 /* ------------------------------------------------------------------ */
-/* Asynchronous copies                                                 */
+/* Asynchronous copies, and pins                                       */
 /* ------------------------------------------------------------------ */
 
 struct copy {
@@ -150,6 +150,26 @@ int vgpu_dma_write_async(struct vgpu_device *dev, uint64_t iova,
 	return copy_async(dev, true, iova, (void *)buf, len, done, user);
 }
 
+int vgpu_dma_pin_async(struct vgpu_device *dev, const uint64_t *iovas,
+		       unsigned n, unsigned prot, uint64_t *ret_addrs,
+		       vgpu_dma_done_fn done, void *user)
+{
+	struct copy *copy;
+	int err;
+
+	if (!done)
+		return -EINVAL;
+	copy = malloc(sizeof(*copy));
+	if (!copy)
+		return -ENOMEM;
+	*copy = (struct copy){ dev, done, user };
+	err = dma_space_pin_async(space_of(dev), iovas, n, prot, ret_addrs,
+				  on_copied, copy);
+	if (err != -EINPROGRESS)
+		free(copy);
+	return err;
+}
+
 static bool same_user(void *copy_user, void *user)
 {
 	return ((struct copy *)copy_user)->user == user;
@@ -157,5 +177,6 @@ static bool same_user(void *copy_user, void *user)
 
 void vgpu_dma_cancel(struct vgpu_device *dev, void *user)
 {
+	dma_space_pin_cancel(space_of(dev), same_user, user);
 	dma_space_cancel(space_of(dev), same_user, user);
 }

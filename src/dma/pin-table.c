@@ -60,6 +60,7 @@ static int grow(struct dma_pin_table *table, size_t size)
 		return -EIO;
 	}
 	table->secret |= 1;
+	table->moves++;
 	table->slots = slots;
 	table->size = size;
 	for (size_t i = 0; i < old.size; i++)
@@ -97,6 +98,7 @@ void dma_pin_table_remove(struct dma_pin_table *table, struct dma_pin *pin)
 	}
 	table->slots[hole] = (struct dma_pin){ 0 };
 	table->n--;
+	table->moves++;
 }
 
 void dma_pin_table_fini(struct dma_pin_table *table)

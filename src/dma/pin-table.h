@@ -22,6 +22,7 @@ struct dma_pin_table {
 	struct dma_pin *slots;
 	size_t n, size; /* used, and all: a power of two */
 	uint64_t secret;
+	uint64_t moves; /* how often pins have moved */
 };
 
 /* Room for @n more without moving any. -ENOMEM */

@@ -33,6 +33,8 @@ struct dma_range_local {
 	_Atomic uint32_t refs; /* hold.h */
 	uint32_t next;	       /* while it is being taken out: number + 1 */
 	struct vgpu_iommu_memory *memory; /* once a page was pinned */
+	_Atomic uint32_t leaving; /* of refs: pages that the backend unmaps */
+	bool detached;		  /* out of the table, and of the arena's map */
 };
 
 struct dma_space {
@@ -80,6 +82,8 @@ void dma_range_free(struct dma_space *space, uint32_t range);
  * return how many ranges somebody still held. */
 void dma_unmaps_poll(struct dma_space *space);
 void dma_unmaps_check(struct dma_space *space);
+/* Of those that nobody waits for: make room, as far as it is there already. */
+void dma_unmaps_detach(struct dma_space *space);
 uint32_t dma_unmaps_fini(struct dma_space *space);
 
 /* remote.c */

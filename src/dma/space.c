@@ -186,6 +186,7 @@ void dma_space_free(struct dma_space *space)
 		return;
 	space->owner = NULL; /* it is going, too: it is not asked any more */
 	dma_pins_revoke(space, DMA_EVERY_RANGE);
+	dma_pins_abandon(space);
 	dma_space_unmap_all(space, NULL, NULL);
 	held = dma_unmaps_fini(space);
 	if (held)
@@ -280,8 +281,11 @@ int dma_space_map(struct dma_space *space, uint64_t iova, uint64_t size,
 	if (fd >= 0 && (offset & (DMA_PAGE_SIZE - 1) ||
 			!range_inside(offset, size, INT64_MAX)))
 		return -EINVAL;
-	if (dma_table_next(&space->table, iova, iova + (size - 1), &at))
-		return -EEXIST;
+	if (dma_table_next(&space->table, iova, iova + (size - 1), &at)) {
+		dma_unmaps_detach(space); /* it may be a departed client's */
+		if (dma_table_next(&space->table, iova, iova + (size - 1), &at))
+			return -EEXIST;
+	}
 	if (space->n_maps == space->max_maps ||
 	    size > DMA_MAX_BYTES - space->bytes)
 		return -ENOSPC;

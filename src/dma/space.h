@@ -69,7 +69,10 @@ void dma_space_free(struct dma_space *space);
 
 /* A driver that has not let go of unmapped memory in this time ... */
 #define DMA_UNMAP_PATIENCE_NS (2000ull * 1000000)
-/* ... is noticed this late at most. */
+/* Memory that is still in use after this time, since nobody says that it is not
+ * any more: its unmap fails. Clients' own patience is 5 s. */
+#define DMA_UNMAP_LIMIT_NS (4000ull * 1000000)
+/* Either is noticed this late at most. */
 #define DMA_UNMAP_CHECK_NS (100ull * 1000000)
 /* A client that has not answered a remote request by then won't. */
 #define DMA_REMOTE_PATIENCE_NS (5000ull * 1000000)
@@ -148,7 +151,9 @@ int dma_space_map(struct dma_space *space, uint64_t iova, uint64_t size,
 
 /**
  * dma_unmapped_fn - an unmap that was held is done: send its reply
- * @err: 0
+ * @err: 0; -EBUSY: DMA_UNMAP_LIMIT_NS have gone by. The ranges are out of the
+ *       map, and what is in use of their memory stays mapped here, and counted,
+ *       until it is not any more.
  */
 typedef void (*dma_unmapped_fn)(int err, void *user);
 
@@ -157,7 +162,7 @@ typedef void (*dma_unmapped_fn)(int err, void *user);
  * @iova: multiple of 4096
  * @size: multiple of 4096, not 0
  * @done: called later, from the loop, if the result is -EINPROGRESS; never
- *        otherwise
+ *        otherwise. NULL: nobody waits, the client has gone.
  *
  * [@iova, @iova + @size) may span many ranges and holes between them, but
  * must not cut one. Once it is done, nobody uses memory of these ranges.
@@ -165,7 +170,12 @@ typedef void (*dma_unmapped_fn)(int err, void *user);
  * Return: 0: done; -EINPROGRESS: gone from the map, but memory of it is still
  * in use (pinned, or held): @done will say when it is not; -EINVAL:
  * misaligned, empty, wrapping, or cuts a range in two; -ENOENT: nothing is
- * mapped there. On failure nothing changed.
+ * mapped there; -EBUSY: nothing is, but memory that was is still in use (@done
+ * was told so). On failure nothing changed.
+ *
+ * A range that only the IOMMU backend still has, and that nobody waits for any
+ * more (@done is NULL, or was told -EBUSY), is in nobody's way: its addresses
+ * can be mapped again, to other memory or the same.
  */
 int dma_space_unmap(struct dma_space *space, uint64_t iova, uint64_t size,
 		    dma_unmapped_fn done, void *user);

@@ -16,6 +16,8 @@ struct dma_unmap {
 	uint32_t ranges; /* number + 1 of the first, linked by local.next */
 	uint64_t since_ns;
 	bool overdue, told;
+	bool late;	/* nobody waits for it, or */
+	bool told_busy; /* does any more */
 	dma_unmapped_fn done;
 	void *user;
 };
@@ -67,7 +69,9 @@ static void release(struct dma_space *space, uint32_t i)
 {
 	struct dma_range *r = &space->ranges->range[i];
 
-	dma_table_clear(&space->table, r->iova, r->size);
+	if (!space->local[i].detached)
+		dma_table_clear(&space->table, r->iova, r->size);
+	space->local[i].detached = false;
 	dma_pins_forget(space, i);
 	atomic_store_explicit(&space->local[i].refs, 0, memory_order_relaxed);
 	dma_range_free(space, i);
@@ -90,6 +94,49 @@ static uint32_t sweep(struct dma_space *space, uint32_t list)
 		left = list;
 	}
 	return left;
+}
+
+/* Has nobody but the backend any part of it? It needs no addresses for that. */
+static bool is_backends(const struct dma_space *space, uint32_t i)
+{
+	const struct dma_range_local *local = &space->local[i];
+	uint32_t refs = atomic_load(&local->refs) & ~DMA_REFS_DYING;
+
+	return refs && refs == atomic_load(&local->leaving);
+}
+
+/* Ranges that nobody waits for are in nobody's way. */
+static void detach(struct dma_space *space, const struct dma_unmap *op)
+{
+	for (uint32_t i = op->ranges; op->late && i;
+	     i = space->local[i - 1].next) {
+		struct dma_range *r = &space->ranges->range[i - 1];
+
+		if (space->local[i - 1].detached || !is_backends(space, i - 1))
+			continue;
+		dma_table_clear(&space->table, r->iova, r->size);
+		__atomic_store_n(&r->flags, 0, __ATOMIC_RELEASE);
+		space->local[i - 1].detached = true;
+	}
+}
+
+/* Is memory that was at [iova, last] in use, although nobody waits for it? */
+static bool is_late(const struct dma_space *space, uint64_t iova, uint64_t last)
+{
+	list_for_each(n, &space->unmaps) {
+		const struct dma_unmap *op =
+			list_entry(n, struct dma_unmap, link);
+
+		for (uint32_t i = op->ranges; op->told_busy && i;
+		     i = space->local[i - 1].next) {
+			const struct dma_range *r =
+				&space->ranges->range[i - 1];
+
+			if (r->iova <= last && iova <= r->iova + (r->size - 1))
+				return true;
+		}
+	}
+	return false;
 }
 
 /* Nobody can find the ranges any more, but some are in use: say so. */
@@ -128,7 +175,7 @@ static int take(struct dma_space *space, uint64_t iova, uint64_t last,
 		return -ENOMEM;
 	list = collect(space, iova, last);
 	if (!list)
-		return -ENOENT;
+		return is_late(space, iova, last) ? -EBUSY : -ENOENT;
 	dma_synchronize();
 	dma_table_reap(&space->table);
 	for (uint32_t i = list; i; i = space->local[i - 1].next)
@@ -144,12 +191,14 @@ static int take(struct dma_space *space, uint64_t iova, uint64_t last,
 	space->spare_unmap = NULL;
 	*op = (struct dma_unmap){ .ranges = list,
 				  .since_ns = loop_now_ns(),
+				  .late = !done,
 				  .done = done,
 				  .user = user };
 	/* Not again for each: a client that goes on and on would put it off. */
 	if (list_empty(&space->unmaps))
 		arm(space);
 	list_insert(&space->unmaps, &op->link);
+	detach(space, op);
 	return -EINPROGRESS;
 }
 
@@ -169,9 +218,19 @@ int dma_space_unmap(struct dma_space *space, uint64_t iova, uint64_t size,
 int dma_space_unmap_all(struct dma_space *space, dma_unmapped_fn done,
 			void *user)
 {
-	int err = take(space, 0, UINT64_MAX, done, user);
+	int err;
 
-	return err == -ENOENT ? 0 : err;
+	/* Nobody waits any more for those that were begun before, either. */
+	if (!done)
+		list_for_each(n, &space->unmaps) {
+			struct dma_unmap *op =
+				list_entry(n, struct dma_unmap, link);
+
+			op->late = true;
+			detach(space, op);
+		}
+	err = take(space, 0, UINT64_MAX, done, user);
+	return err == -ENOENT || err == -EBUSY ? 0 : err;
 }
 
 void dma_space_unmap_done(struct dma_space *space, uint64_t iova, uint64_t size)
@@ -206,12 +265,25 @@ void dma_unmaps_poll(struct dma_space *space)
 		struct dma_unmap *op = list_entry(n, struct dma_unmap, link);
 
 		op->ranges = sweep(space, op->ranges);
+		detach(space, op);
 		if (op->ranges)
 			continue;
 		list_remove(&op->link);
 		if (op->done)
 			op->done(0, op->user);
 		free(op);
+	}
+}
+
+void dma_unmaps_detach(struct dma_space *space)
+{
+	list_for_each(n, &space->unmaps) {
+		struct dma_unmap *op = list_entry(n, struct dma_unmap, link);
+
+		if (!op->late)
+			continue;
+		op->ranges = sweep(space, op->ranges);
+		detach(space, op);
 	}
 }
 
@@ -225,6 +297,45 @@ static void force(struct dma_space *space, const struct dma_unmap *op)
 	}
 }
 
+static bool is_overdue(const struct dma_unmap *op, uint64_t now)
+{
+	return !op->overdue && now - op->since_ns >= DMA_UNMAP_PATIENCE_NS;
+}
+
+/* Would it help if the driver let go? */
+static bool has_driver(const struct dma_space *space,
+		       const struct dma_unmap *op)
+{
+	for (uint32_t i = op->ranges; i; i = space->local[i - 1].next)
+		if (!is_backends(space, i - 1))
+			return true;
+	return false;
+}
+
+static void tell(struct dma_space *space, const struct dma_unmap *op,
+		 const char *what)
+{
+	log_error(NULL,
+		  "client memory at 0x%llx is unmapped, but still in use: "
+		  "%s %s",
+		  (unsigned long long)space->ranges->range[op->ranges - 1].iova,
+		  has_driver(space, op) ? "a driver that was reset holds it;"
+					: "the device may reach it;",
+		  what);
+}
+
+/* The client is told what is so: that its memory is still in use. */
+static void fail(struct dma_space *space, struct dma_unmap *op)
+{
+	dma_unmapped_fn done = op->done;
+
+	op->late = op->told_busy = true;
+	op->done = NULL;
+	tell(space, op, "its unmap has failed");
+	detach(space, op);
+	done(-EBUSY, op->user);
+}
+
 void dma_unmaps_check(struct dma_space *space)
 {
 	uint64_t now = loop_now_ns();
@@ -234,32 +345,28 @@ void dma_unmaps_check(struct dma_space *space)
 	list_for_each(n, &space->unmaps) {
 		struct dma_unmap *op = list_entry(n, struct dma_unmap, link);
 
-		if (!op->overdue && now - op->since_ns >= DMA_UNMAP_PATIENCE_NS)
-			late = true;
+		late |= is_overdue(op, now) && has_driver(space, op);
 	}
 	if (late && space->owner && space->owner->overdue)
 		space->owner->overdue(space->owner_user);
 	list_for_each(n, &space->unmaps) {
 		struct dma_unmap *op = list_entry(n, struct dma_unmap, link);
 
-		if (op->overdue || now - op->since_ns < DMA_UNMAP_PATIENCE_NS)
+		if (!is_overdue(op, now))
 			continue;
 		op->overdue = true;
 		force(space, op);
 	}
 	dma_unmaps_poll(space);
-	list_for_each(n, &space->unmaps) {
+	list_for_each_safe(n, &space->unmaps) {
 		struct dma_unmap *op = list_entry(n, struct dma_unmap, link);
 
-		if (!op->overdue || op->told)
-			continue;
-		op->told = true;
-		log_error(
-			NULL,
-			"client memory at 0x%llx is unmapped, but still "
-			"held by a driver that was reset: its client waits",
-			(unsigned long long)space->ranges->range[op->ranges - 1]
-				.iova);
+		if (op->overdue && !op->told) {
+			op->told = true;
+			tell(space, op, "its client waits");
+		}
+		if (op->done && now - op->since_ns >= DMA_UNMAP_LIMIT_NS)
+			fail(space, op);
 	}
 	if (!list_empty(&space->unmaps))
 		arm(space);

@@ -18,7 +18,8 @@
 
 int vgpu_parent_init(struct vgpu_parent *parent, struct vgpu_iommu *iommu)
 {
-	if (!iommu || !iommu_is_whole(iommu))
+	/* Here is where others wait for: it does not wait itself. */
+	if (!iommu || !iommu_is_whole(iommu) || iommu->ops->submit_map)
 		return -EINVAL;
 	parent->hub->iommu = iommu;
 	return 0;
@@ -116,7 +117,7 @@ void vgpu_instance_release(struct vgpu_parent_instance *inst, uint64_t addr,
 			   uint64_t len)
 {
 	hub_space_put(inst->space, addr, len);
-	hub_call_retry(inst);
+	hub_calls_retry(inst);
 	hub_instance_sweep(inst);
 }
 

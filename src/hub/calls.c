@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls of a worker: its client's memory, and device addresses for it. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../util/foreign-fd.h"
@@ -76,10 +77,35 @@ static int do_map(struct vgpu_parent_instance *inst, uint32_t seq,
 	return answer(inst, seq, &r, bytes, map.n);
 }
 
+/* The engine is using some of it: the answer comes when it is done. */
+static int keep(struct vgpu_parent_instance *inst, uint32_t seq,
+		const uint64_t *addrs, uint32_t n)
+{
+	struct hub_unmap *u;
+
+	if (inst->n_unmaps == WIRE_MAX_CALLS)
+		return -EPROTO;
+	u = malloc(sizeof(*u) + n * sizeof(*addrs));
+	if (!u)
+		return -ENOMEM;
+	*u = (struct hub_unmap){ .seq = seq, .n = n };
+	memcpy(u->addrs, addrs, n * sizeof(*addrs));
+	list_insert(&inst->unmaps, &u->link);
+	inst->n_unmaps++;
+	return 0;
+}
+
+static void let_go(struct vgpu_parent_instance *inst, struct hub_unmap *u)
+{
+	list_remove(&u->link);
+	inst->n_unmaps--;
+	free(u);
+}
+
 static int do_unmap(struct vgpu_parent_instance *inst, uint32_t seq,
 		    const void *payload, size_t len)
 {
-	struct hub_unmap *u = &inst->unmap;
+	uint64_t addrs[WIRE_MAX_PAGES];
 	struct wire_unmap unmap;
 	struct map_reply r;
 	int64_t bytes;
@@ -88,17 +114,13 @@ static int do_unmap(struct vgpu_parent_instance *inst, uint32_t seq,
 		return -EPROTO;
 	memcpy(&unmap, payload, sizeof(unmap));
 	if (unmap.n > WIRE_MAX_PAGES ||
-	    len != sizeof(unmap) + unmap.n * sizeof(u->addrs[0]))
+	    len != sizeof(unmap) + unmap.n * sizeof(addrs[0]))
 		return -EPROTO;
-	memcpy(u->addrs, (const char *)payload + sizeof(unmap),
-	       unmap.n * sizeof(u->addrs[0]));
-	bytes = hub_space_unmap(inst->space, u->addrs, unmap.n);
-	if (bytes == -EAGAIN) {
-		u->waiting = true;
-		u->seq = seq;
-		u->n = unmap.n;
-		return 0;
-	}
+	memcpy(addrs, (const char *)payload + sizeof(unmap),
+	       unmap.n * sizeof(addrs[0]));
+	bytes = hub_space_unmap(inst->space, addrs, unmap.n);
+	if (bytes == -EAGAIN)
+		return keep(inst, seq, addrs, unmap.n);
 	return answer(inst, seq, &r, bytes, 0);
 }
 
@@ -115,28 +137,49 @@ static int do_give(struct vgpu_parent_instance *inst, uint32_t seq,
 	return answer(inst, seq, &r, hub_give(inst, &give, fd), 0);
 }
 
-void hub_call_retry(struct vgpu_parent_instance *inst)
+/* Most releases are of something else: look at one page first. */
+static bool is_held(const struct vgpu_parent_instance *inst,
+		    struct hub_unmap *u)
 {
-	struct hub_unmap *u = &inst->unmap;
+	while (u->at < u->n && !hub_space_is_held(inst->space, u->addrs[u->at]))
+		u->at++;
+	return u->at < u->n;
+}
+
+void hub_calls_retry(struct vgpu_parent_instance *inst)
+{
 	struct map_reply r;
 	int64_t bytes;
 
-	if (!u->waiting || inst->gone)
+	if (inst->gone)
 		return;
-	bytes = hub_space_unmap(inst->space, u->addrs, u->n);
-	if (bytes == -EAGAIN)
-		return;
-	u->waiting = false;
-	/* If it can't be sent, the link says so itself. */
-	answer(inst, u->seq, &r, bytes, 0);
+	list_for_each_safe(n, &inst->unmaps) {
+		struct hub_unmap *u = list_entry(n, struct hub_unmap, link);
+
+		if (is_held(inst, u))
+			continue;
+		bytes = hub_space_unmap(inst->space, u->addrs, u->n);
+		if (bytes == -EAGAIN) {
+			u->at = 0; /* held again, meanwhile */
+			continue;
+		}
+		/* If it can't be sent, the link says so itself. */
+		answer(inst, u->seq, &r, bytes, 0);
+		let_go(inst, u);
+	}
+}
+
+void hub_calls_fini(struct vgpu_parent_instance *inst)
+{
+	list_for_each_safe(n, &inst->unmaps)
+		let_go(inst, list_entry(n, struct hub_unmap, link));
 }
 
 int hub_call(struct vgpu_parent_instance *inst,
 		const struct wire_header *header, const void *payload,
 		size_t len)
 {
-	/* A worker makes one call at a time. */
-	if (!header->seq || inst->unmap.waiting)
+	if (!header->seq)
 		return -EPROTO;
 	switch (header->kind) {
 	case WIRE_MEMORY:

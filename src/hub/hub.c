@@ -34,6 +34,7 @@ static void destroy(struct vgpu_parent_instance *inst)
 	if (inst->shared)
 		munmap(inst->shared, inst->shared_size);
 	close_fd(inst->shared_fd);
+	hub_calls_fini(inst);
 	link_free(inst->calls);
 	link_free(inst->messages);
 	free(inst);
@@ -112,7 +113,8 @@ static int on_call(struct link *link, const struct wire_header *header,
 	return inst->gone ? -ENOTCONN : hub_call(inst, header, payload, len);
 }
 
-static const struct link_ops call_ops = { on_call, on_broken };
+static const struct link_ops call_ops = { .message = on_call,
+					  .broken = on_broken };
 
 static void on_rung(void *user)
 {
@@ -135,7 +137,6 @@ static int set_up_wires(struct vgpu_parent_instance *inst,
 	struct loop *loop = inst->hub->loop;
 	int fds[2], bell[BELL_N_FDS], err;
 
-	/* The worker's end blocks: a call waits for its reply. */
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
 		return -errno;
 	theirs->fd[WIRE_FD_CALLS] = fds[1];
@@ -269,7 +270,8 @@ static int on_message(struct link *link, const struct wire_header *header,
 	return hub->ops.message(hub->parent, inst, payload, len);
 }
 
-static const struct link_ops message_ops = { on_message, on_broken };
+static const struct link_ops message_ops = { .message = on_message,
+					     .broken = on_broken };
 
 int hub_take_in(struct vgpu_hub *hub, int fd, uint64_t hello_ns,
 		   struct vgpu_parent_instance **ret_inst)
@@ -291,6 +293,7 @@ int hub_take_in(struct vgpu_hub *hub, int fd, uint64_t hello_ns,
 	inst->hub = hub;
 	inst->share.budget = &hub->budget;
 	inst->pin_limit = UINT64_MAX;
+	list_init(&inst->unmaps);
 	inst->shared_fd = -1;
 	snprintf(inst->name, sizeof(inst->name), "(new connection)");
 	err = link_new(hub->loop, fd, &message_ops, inst, &inst->messages);

@@ -44,10 +44,11 @@ struct vgpu_hub {
 
 /* An UNMAP of addresses that the engine is using: its reply waits. */
 struct hub_unmap {
-	bool waiting;
+	struct list link;
 	uint32_t seq;
 	uint32_t n;
-	uint64_t addrs[WIRE_MAX_PAGES];
+	uint32_t at; /* one that was in use when last looked at */
+	uint64_t addrs[];
 };
 
 /* Memory of the vGPU itself, given to the parent half; @ptr NULL: none */
@@ -80,7 +81,8 @@ struct vgpu_parent_instance {
 	bool known;    /* instance_new has succeeded */
 	bool gone;     /* instance_gone was called, or is not needed */
 	bool dropping; /* in it */
-	struct hub_unmap unmap;
+	struct list unmaps; /* struct hub_unmap, up to WIRE_MAX_CALLS */
+	unsigned n_unmaps;
 	struct hub_given given[VGPU_PARENT_MAX_MEMORIES];
 	struct log_limit log_limit;
 };
@@ -125,8 +127,10 @@ int hub_give(struct vgpu_parent_instance *inst,
 		const struct wire_give *give, int fd);
 /* The instance goes: all of it is taken back. */
 void hub_given_fini(struct vgpu_parent_instance *inst);
-/* Something was released: answer an UNMAP that waited for it. */
-void hub_call_retry(struct vgpu_parent_instance *inst);
+/* Something was released: answer UNMAPs that waited for it. */
+void hub_calls_retry(struct vgpu_parent_instance *inst);
+/* The instance goes: nobody waits for an answer any more. */
+void hub_calls_fini(struct vgpu_parent_instance *inst);
 /* Free it, if it is gone and the engine uses nothing of it any more. */
 void hub_instance_sweep(struct vgpu_parent_instance *inst);
 

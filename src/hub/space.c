@@ -328,6 +328,13 @@ void hub_space_put(struct hub_space *space, uint64_t addr, uint64_t len)
 	}
 }
 
+bool hub_space_is_held(const struct hub_space *space, uint64_t addr)
+{
+	const struct hub_page *p = find(space, addr);
+
+	return p && p->holds;
+}
+
 uint64_t hub_space_held(const struct hub_space *space)
 {
 	return space->held;

@@ -80,6 +80,8 @@ bool hub_space_owns(const struct hub_space *space, uint64_t addr,
 /* Hold pages that hub_space_owns(), and let go of them. */
 void hub_space_get(struct hub_space *space, uint64_t addr, uint64_t len);
 void hub_space_put(struct hub_space *space, uint64_t addr, uint64_t len);
+/* Does anybody hold the page at @addr? */
+bool hub_space_is_held(const struct hub_space *space, uint64_t addr);
 /* Pages held; each hold counts. */
 uint64_t hub_space_held(const struct hub_space *space);
 uint64_t hub_space_mapped(const struct hub_space *space);

@@ -23,6 +23,7 @@ struct link {
 	bool busy; /* in a callback: link_free() waits for its end */
 	bool dead;
 	bool out;     /* waits for room in the socket */
+	bool blocked; /* somebody waits until nothing is queued */
 	bool serving; /* in messages: replies are gathered */
 	struct loop *loop;
 	struct wait_poller poller;
@@ -229,19 +230,31 @@ int link_send(struct link *link, uint16_t kind, uint32_t seq,
 		return -ENOTCONN;
 	if (len > WIRE_MAX_PAYLOAD)
 		return -EINVAL;
+	if (link->tx_len && n_fds) {
+		link->blocked = true;
+		return -EAGAIN;
+	}
 	if (!link->tx_len && (!link->serving || n_fds))
 		n = fds_send(link->fd, iov, 2, n_fds ? fds->fd : NULL, n_fds,
 			     MSG_DONTWAIT);
 	if (n < 0 && n != -EAGAIN)
 		return break_later(link, (int)n);
-	if (n <= 0 && n_fds) /* they would not go with the bytes */
-		return break_later(link, -ENOBUFS);
+	if (n <= 0 && n_fds) { /* they would not go with the bytes */
+		link->blocked = true;
+		return watch_out(link, true) ? break_later(link, -ENOBUFS)
+					     : -EAGAIN;
+	}
 	if (n < 0)
 		n = 0;
 	if ((size_t)n == h.size)
 		return 0;
 	err = enqueue(link, &h, payload, len, (size_t)n);
 	return err ? break_later(link, err) : 0;
+}
+
+void link_expect(struct link *link)
+{
+	wait_mark_hot(&link->poller);
 }
 
 bool link_has_fd(const struct link *link)
@@ -270,6 +283,10 @@ static void finish(struct link *link, int err)
 {
 	if (err)
 		broken(link, err);
+	else if (link->blocked && !link->tx_len && !link->dead) {
+		link->blocked = false;
+		link->ops->drained(link, link->user);
+	}
 	link->busy = false;
 	if (link->dead)
 		destroy(link);

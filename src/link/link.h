@@ -26,11 +26,13 @@ struct link;
  * @broken: the peer has gone, or broke the rules: -ENOTCONN, -EPROTO, what
  *          @message returned and so on. Once, and the last call; free the link
  *          then (also in it).
+ * @drained: optional. What link_send() has said -EAGAIN for can be sent now.
  */
 struct link_ops {
 	int (*message)(struct link *link, const struct wire_header *header,
 		       const void *payload, size_t len, void *user);
 	void (*broken)(struct link *link, int err, void *user);
+	void (*drained)(struct link *link, void *user);
 };
 
 /* @fd: connected, non-blocking; the link's from here on, also on failure. */
@@ -45,14 +47,18 @@ void link_free(struct link *link);
 
 /**
  * link_send() - send or queue
- * @fds: go with it; they stay the caller's. Not while anything is queued.
- *       NULL: none
+ * @fds: go with it, and can't wait in the queue; they stay the caller's. NULL:
+ *       none
  *
- * Return: 0; -ENOTCONN: it is broken, or breaks now since the peer does not
- * read (@broken is called from the loop then).
+ * Return: 0; -EAGAIN: with @fds, while anything is queued: nothing was sent;
+ * -ENOTCONN: it is broken, or breaks now since the peer does not read (@broken
+ * is called from the loop then).
  */
 int link_send(struct link *link, uint16_t kind, uint32_t seq,
 	      const void *payload, size_t len, const struct wire_fds *fds);
+
+/* An answer is likely to come soon: the loop looks for it before it sleeps. */
+void link_expect(struct link *link);
 
 /* Is there one to take? */
 bool link_has_fd(const struct link *link);

@@ -2,17 +2,14 @@
 /* Whole messages over a blocking socket. */
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <string.h>
 
+#include "../util/bytes.h"
 #include "../util/cleanup.h"
 #include "../util/fds.h"
 #include "../util/loop.h"
 #include "link.h"
 #include "wire.h"
-
-/* How long a receiver looks before it sleeps */
-#define WIRE_SPIN_NS (50ull * 1000)
 
 int wire_send(int fd, uint16_t kind, uint32_t seq, const void *payload,
 	      size_t len, const struct wire_fds *fds)
@@ -30,23 +27,15 @@ int wire_send(int fd, uint16_t kind, uint32_t seq, const void *payload,
 	return (size_t)n == h.size ? 0 : -EPROTO;
 }
 
-/* It is time to look again: 0. The peer is likely
- * awake, and near with its answer: sleeping would cost more than it does. */
+/* It is time to look again: 0. */
 static int wait_for(int fd, int timeout_ms, uint64_t begin)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	uint64_t waited = loop_now_ns() - begin;
 	int left = timeout_ms, n;
 
-	if (waited < WIRE_SPIN_NS) {
-		sched_yield();
-		return 0;
-	}
-	if (timeout_ms >= 0) {
-		left -= (int)(waited / 1000000);
-		if (left < 0)
-			left = 0;
-	}
+	if (timeout_ms >= 0)
+		left -= (int)MIN((loop_now_ns() - begin) / 1000000,
+				 (uint64_t)timeout_ms);
 	n = poll(&p, 1, left);
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;

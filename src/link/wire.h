@@ -7,10 +7,12 @@
  * Two stream sockets for each worker. The first, which the worker connects,
  * carries HELLO, WELCOME and then the drivers' MESSAGEs, both ways and
  * unasked. The second comes with WELCOME and carries *calls*: the worker asks,
- * waits, and gets a REPLY; only MAPs may be asked before the last one was
- * answered. So a pin may be made on any thread, at any time,
- * and nothing else gets in between. Beside them, doorbells (bell.h), and memory
- * that the drivers' halves share.
+ * goes on with what it does, and gets a REPLY. Up to WIRE_MAX_CALLS may be under
+ * way. They are taken up in their order, and answered at once, but for an UNMAP
+ * of what the engine uses: it is answered when it is done, and does not keep
+ * others from being served. So a driver's messages and calls are in nobody's
+ * way. Beside them, doorbells (bell.h), and memory that the drivers' halves
+ * share.
  */
 #ifndef LINK_WIRE_H
 #define LINK_WIRE_H
@@ -21,11 +23,12 @@
 
 #include "fds.h"
 
-#define WIRE_VERSION 2u
+#define WIRE_VERSION 3u
 
 #define WIRE_TYPE_MAX	  64	 /* bytes of a type's name, NUL included */
 #define WIRE_MAX_PAGES	  512u	 /* of one MAP or UNMAP */
 #define WIRE_WINDOW	  4u	 /* MAPs of one worker under way */
+#define WIRE_MAX_CALLS	  16u	 /* calls, MAPs among them */
 #define WIRE_MAX_PAYLOAD  8192u	 /* of any message */
 #define WIRE_MAX_MEMORIES 65536u /* of one worker: ranges with pinned pages */
 #define WIRE_MAX_FILES	  256u	 /* of one worker: files behind them */

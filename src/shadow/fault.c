@@ -23,6 +23,7 @@ static enum vgpu_shadow_fault no_page(const struct vgpu_shadow_target *t,
 
 static void pin_around(struct table *t, unsigned i)
 {
+	struct vgpu_shadow_pool *p = t->shadow->pool;
 	struct vgpu_shadow_target page;
 	unsigned first = i / CLUSTER * CLUSTER;
 	unsigned end = MIN(first + CLUSTER, n_entries(t));
@@ -33,36 +34,45 @@ static void pin_around(struct table *t, unsigned i)
 		    !is_there(t, k))
 			page_note(t, k, &page, false);
 	}
+	p->optional = p->n_batch != 0; /* it is worth a try */
 	pages_flush(t->shadow);
-	t->shadow->short_of = 0; /* it was worth a try */
 }
 
-/* A page that its entry allows */
-static enum vgpu_shadow_fault page_fault(struct table *t, unsigned i,
-					 const struct vgpu_shadow_target *page,
-					 unsigned prot)
+/* A page that its entry allows. Return: enum vgpu_shadow_fault, or
+ * -EINPROGRESS: ask again. */
+static int page_fault(struct table *t, unsigned i,
+		      const struct vgpu_shadow_target *page, unsigned prot)
 {
 	struct vgpu_shadow *s = t->shadow;
+	uint64_t va = t->va + i * PAGE;
+	bool tried = s->tried && s->tried_va == va;
+	bool was = is_there(t, i);
 
-	if (!is_there(t, i)) { /* once more: it may be in reach by now */
-		page_note(t, i, page, false);
-		pages_flush(s);
-		if (s->lazy && !s->short_of)
-			pin_around(t, i);
-	} else if (prot & ~prot_there(t, i) && !pool_reserve(s->pool)) {
-		/* It was there for less than its entry allows. */
-		page_drop(t, i, page);
-		page_note(t, i, page, true);
-		pages_flush(s);
+	if (!tried && prot & ~prot_there(t, i) &&
+	    (!was || !pool_reserve(s->pool))) {
+		/* Once more: it may be in reach by now. Or it was there for
+		 * less than its entry allows. */
+		if (was)
+			page_drop(t, i, page);
+		page_note(t, i, page, was);
+		tried = true;
+		if (pages_flush(s)) {
+			s->tried = true;
+			s->tried_va = va;
+			return -EINPROGRESS;
+		}
 	}
+	s->tried = false;
+	if (tried && s->lazy && !s->short_of)
+		pin_around(t, i);
 	if (!(prot & ~prot_there(t, i)))
 		return VGPU_SHADOW_OK;
 	return page->local ? VGPU_SHADOW_FAULT_BAD : VGPU_SHADOW_FAULT_BUS;
 }
 
-/* Compares the tables on the way. Return: 0; s->short_of says why not. */
-static enum vgpu_shadow_fault look(struct vgpu_shadow *s, uint64_t va,
-				   unsigned prot)
+/* Compares the tables on the way. Return: as page_fault(); s->short_of says
+ * why not. */
+static int look(struct vgpu_shadow *s, uint64_t va, unsigned prot)
 {
 	struct table *t = s->root;
 	struct vgpu_shadow_target target;
@@ -70,6 +80,8 @@ static enum vgpu_shadow_fault look(struct vgpu_shadow *s, uint64_t va,
 	unsigned i;
 
 	for (;;) {
+		if (s->pool->n_batch >= BATCH_PAGES && pages_flush(s))
+			return -EINPROGRESS;
 		if (table_scan(t))
 			return VGPU_SHADOW_FAULT_BUS;
 		if (t->out_of_reach)
@@ -93,9 +105,10 @@ static enum vgpu_shadow_fault look(struct vgpu_shadow *s, uint64_t va,
 		if (!t)
 			return VGPU_SHADOW_FAULT_BUS;
 	}
-	pages_flush(s);
+	if (pages_flush(s))
+		return -EINPROGRESS;
 	fault = no_page(&target, prot);
-	return fault ? fault : page_fault(t, i, &target, prot);
+	return fault ? (int)fault : page_fault(t, i, &target, prot);
 }
 
 static enum vgpu_shadow_fault no_root(const struct vgpu_shadow *s)
@@ -112,16 +125,19 @@ int vgpu_shadow_fault(struct vgpu_shadow *s, uint64_t va, unsigned prot,
 {
 	struct vgpu_shadow_pool *p = s->pool;
 	const struct vgpu_shadow_format *f = p->format;
-	enum vgpu_shadow_fault fault;
-	int err;
+	int fault, err;
 
+	if (p->pinning)
+		return -EINPROGRESS;
 	p->stats.faults++;
 	if (va >= (uint64_t)f->entries[0] << f->shift[0]) {
 		*ret_fault = VGPU_SHADOW_FAULT_NONE;
 		return 0;
 	}
-	s->lazy |= s->short_of != 0;
-	s->short_of = 0;
+	if (!s->tried || s->tried_va != (va & ~(PAGE - 1))) {
+		s->lazy |= s->short_of != 0;
+		s->short_of = 0;
+	}
 	if (!shadow_grow_root(s)) {
 		err = s->short_of;
 		if (!err)
@@ -130,10 +146,16 @@ int vgpu_shadow_fault(struct vgpu_shadow *s, uint64_t va, unsigned prot,
 		return err;
 	}
 	fault = look(s, va, prot);
-	pages_flush(s);
+	if (fault >= 0 && !p->pinning)
+		pages_flush(s);
+	if (fault < 0) {
+		pool_settle(p);
+		return fault;
+	}
+	s->tried = false;
 	if (fault != VGPU_SHADOW_FAULT_BUS || !s->short_of) {
 		pool_settle(p);
-		*ret_fault = fault;
+		*ret_fault = (enum vgpu_shadow_fault)fault;
 		return 0;
 	}
 	err = s->short_of;

@@ -213,53 +213,149 @@ static bool is_limit(int err)
 	return err == -ENOSPC || err == -EDQUOT || err == -ENOMEM;
 }
 
-/* Chosen pages [@at, @at + @n): all of them, or if one is bad (its range is
- * going, say) or too many, those halves that can be had. */
-static void pin(struct vgpu_shadow *s, unsigned at, unsigned n, unsigned prot)
+/* Why no more is to be tried, of this batch */
+static int short_of(const struct vgpu_shadow_pool *p)
 {
-	struct vgpu_shadow_pool *p = s->pool;
-	int err = s->short_of;
+	if (!p->batch_of)
+		return -ECANCELED;
+	return p->batch_of->short_of ? p->batch_of->short_of : p->short_of;
+}
 
-	if (!err)
-		err = p->ops->pin(p->config.user, p->iovas + at, n, prot,
-				  p->addrs + at);
-	if (err && n > 1 && !s->short_of) {
-		pin(s, at, n / 2, prot);
-		pin(s, at + n / 2, n - n / 2, prot);
+/* What its table has no more use for, as it has died */
+static void give_back(struct vgpu_shadow_pool *p, const struct piece *piece)
+{
+	unsigned n = 0;
+
+	for (unsigned k = piece->at; k < piece->at + piece->n; k++) {
+		const struct batch_page *b = &p->batch[p->chosen[k]];
+
+		if (b->t->dead)
+			p->iovas[n++] = b->addr;
+	}
+	if (n)
+		p->ops->unpin(p->config.user, p->iovas, n, p->group);
+}
+
+/* A piece has been pinned, or not: then, if a page of it is bad (its range is
+ * going, say) or they are too many, those halves that can be had. */
+static void take(struct vgpu_shadow_pool *p, struct piece piece, int err)
+{
+	if (err && piece.n > 1 && !short_of(p)) {
+		p->todo[p->n_todo++] = (struct piece){ piece.at + piece.n / 2,
+						       piece.n - piece.n / 2 };
+		p->todo[p->n_todo++] = (struct piece){ piece.at, piece.n / 2 };
 		return;
 	}
-	if (is_limit(err))
-		s->short_of = err;
-	for (unsigned k = at; k < at + n; k++) {
+	if (is_limit(err) && p->optional)
+		p->short_of = err;
+	else if (is_limit(err) && p->batch_of)
+		p->batch_of->short_of = err;
+	if (!err && p->pending)
+		give_back(p, &piece);
+	for (unsigned k = piece.at; k < piece.at + piece.n; k++) {
 		struct batch_page *b = &p->batch[p->chosen[k]];
 
-		if (err) {
+		b->t->n_pending -= p->pending;
+		if (err)
 			leave_out(b);
-			continue;
-		}
-		add(b, p->addrs[k]);
+		else if (!b->t->dead)
+			add(b, p->addrs[k]);
+		b->prot = 0;
 	}
 }
 
-/* Not in a section. Only pages of one shadow are in a batch. */
-void pages_flush(struct vgpu_shadow *s)
+/* The answer takes its time. Until then what is to be replaced is not there at
+ * all, and no table of the batch is freed. */
+static void set_pending(struct vgpu_shadow_pool *p)
+{
+	p->pinning = true;
+	if (p->pending)
+		return;
+	p->pending = true;
+	for (unsigned k = 0; k < p->n_batch; k++) {
+		struct batch_page *b = &p->batch[k];
+
+		if (!b->prot)
+			continue;
+		b->t->n_pending++;
+		if (b->was)
+			pages_gone(b->t->shadow, b->t->va + b->i * PAGE, 1);
+		b->was = false;
+	}
+}
+
+/* All pages of the next protection */
+static void choose(struct vgpu_shadow_pool *p)
+{
+	unsigned n = 0;
+
+	for (unsigned k = 0; k < p->n_batch; k++)
+		if (p->batch[k].prot == p->group)
+			p->chosen[n++] = (uint16_t)k;
+	p->todo[0] = (struct piece){ 0, n };
+	p->n_todo = n != 0;
+}
+
+static int pin(struct vgpu_shadow_pool *p, const struct piece *piece)
+{
+	int err = short_of(p);
+
+	for (unsigned k = 0; !err && k < piece->n; k++)
+		p->iovas[k] = p->batch[p->chosen[piece->at + k]].addr;
+	return err ? err
+		   : p->ops->pin(p->config.user, p->iovas, piece->n, p->group,
+				 p->addrs + piece->at);
+}
+
+/* On with the batch, as far as it goes. */
+static void go_on(struct vgpu_shadow_pool *p)
+{
+	while (p->n_todo || p->group < PROT) {
+		int err;
+
+		if (!p->n_todo) {
+			p->group++;
+			choose(p);
+			continue;
+		}
+		p->now = p->todo[--p->n_todo];
+		err = pin(p, &p->now);
+		if (err == -EINPROGRESS) {
+			set_pending(p);
+			return;
+		}
+		take(p, p->now, err);
+	}
+	p->n_batch = 0;
+	p->batch_of = NULL;
+	p->pending = p->optional = false;
+	p->short_of = 0;
+}
+
+/* Not in a section. Only pages of one shadow are in a batch. Return: 0;
+ * -EINPROGRESS: vgpu_shadow_pinned() goes on with it. */
+int pages_flush(struct vgpu_shadow *s)
 {
 	struct vgpu_shadow_pool *p = s->pool;
 
+	if (p->pinning)
+		return -EINPROGRESS;
 	if (!p->n_batch)
-		return;
+		return 0;
+	p->batch_of = s;
+	p->group = 0;
 	look(p);
-	for (unsigned prot = 1; prot <= PROT; prot++) {
-		unsigned n = 0;
+	go_on(p);
+	return p->pinning ? -EINPROGRESS : 0;
+}
 
-		for (unsigned k = 0; k < p->n_batch; k++) {
-			if (p->batch[k].prot != prot)
-				continue;
-			p->chosen[n] = (uint16_t)k;
-			p->iovas[n++] = p->batch[k].addr;
-		}
-		if (n)
-			pin(s, 0, n, prot);
-	}
-	p->n_batch = 0;
+int vgpu_shadow_pinned(struct vgpu_shadow_pool *p, int err)
+{
+	if (!p->pinning)
+		return 0;
+	p->pinning = false;
+	take(p, p->now, err);
+	go_on(p);
+	pool_settle(p);
+	return p->pinning;
 }

@@ -70,6 +70,7 @@ void vgpu_shadow_pool_free(struct vgpu_shadow_pool *p)
 {
 	if (!p)
 		return;
+	vgpu_shadow_pinned(p, -ECANCELED);
 	pool_settle(p);
 	vgpu_shadow_reap(p, UINT64_MAX, SIZE_MAX);
 	list_for_each_safe(l, &p->spare)

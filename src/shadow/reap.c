@@ -82,7 +82,7 @@ size_t vgpu_shadow_reap(struct vgpu_shadow_pool *p, uint64_t passed,
 	while (!list_empty(&p->dead) && h.done + h.n < max_pages) {
 		struct table *t = list_entry(p->dead.next, struct table, queue);
 
-		if (t->fence > passed)
+		if (t->fence > passed || t->n_pending)
 			break;
 		reap_table(p, t, &h);
 	}

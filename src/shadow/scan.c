@@ -144,14 +144,13 @@ static void scan_large(struct table *t)
 	t->shadow->pool->n_changed += n_entries(t);
 }
 
-/* Return: 0; -ENOMEM: the whole shadow was dropped, and @t with it. */
+/* The batch has room for a table's pages, and none of them is being pinned.
+ * Return: 0; -ENOMEM: the whole shadow was dropped, and @t with it. */
 int table_scan(struct table *t)
 {
 	struct vgpu_shadow *s = t->shadow;
 	unsigned changed;
 
-	if (s->pool->n_batch >= BATCH_PAGES)
-		pages_flush(s);
 	if (pool_reserve(s->pool)) {
 		s->short_of = -ENOMEM;
 		shadow_drop(s);

@@ -43,6 +43,7 @@ struct table {
 	bool copied;	   /* compared once */
 	bool out_of_reach; /* when it was looked at last */
 	bool dead;
+	uint16_t n_pending; /* pages whose pin is under way; it stays for them */
 	uint64_t can_read[VGPU_SHADOW_MAX_ENTRIES / 64];
 	uint64_t can_write[VGPU_SHADOW_MAX_ENTRIES / 64];
 	uint64_t *copy;		 /* unless large */
@@ -57,6 +58,11 @@ struct batch_page {
 	uint8_t prot;
 	bool local;
 	bool was; /* the hardware has something else there */
+};
+
+/* Of the chosen pages of a batch */
+struct piece {
+	unsigned at, n;
 };
 
 struct run {
@@ -77,6 +83,8 @@ struct vgpu_shadow {
 	unsigned n_tables;
 	int short_of; /* 0, or what a limit said */
 	bool lazy;    /* a limit was reached: only what faults is pinned */
+	bool tried;   /* the page at @tried_va was to be pinned for its fault */
+	uint64_t tried_va;
 };
 
 /* Pins of single pages that wait to be undone. What a table may need is set
@@ -109,6 +117,16 @@ struct vgpu_shadow_pool {
 	struct vgpu_shadow *run_of;
 	struct run run; /* of @run_of: to be put */
 	size_t n_changed;
+	/* Pages on their way in, of @batch_of (NULL: it was freed). They are
+	 * pinned in groups of one protection, and these in pieces. */
+	struct vgpu_shadow *batch_of;
+	unsigned group;
+	struct piece todo[32], now;
+	unsigned n_todo;
+	bool pinning;  /* @now has no answer yet: nothing else begins */
+	bool pending;  /* there was none at once: pages count as n_pending */
+	bool optional; /* nobody has asked for them: @short_of is theirs */
+	int short_of;
 	unsigned n_batch;
 	struct batch_page batch[BATCH_MAX];
 	uint64_t iovas[BATCH_MAX], addrs[BATCH_MAX];
@@ -201,7 +219,7 @@ void page_note(struct table *t, unsigned i,
 bool page_drop(struct table *t, unsigned i,
 	       const struct vgpu_shadow_target *old);
 void pages_gone(struct vgpu_shadow *s, uint64_t va, uint64_t n);
-void pages_flush(struct vgpu_shadow *s);
+int pages_flush(struct vgpu_shadow *s);
 int pool_reserve(struct vgpu_shadow_pool *p);
 void pool_settle(struct vgpu_shadow_pool *p);
 

@@ -34,6 +34,8 @@ void vgpu_shadow_free(struct vgpu_shadow *s)
 		return;
 	if (s->root)
 		table_kill(s->root);
+	if (s->pool->batch_of == s)
+		s->pool->batch_of = NULL;
 	list_remove(&s->link);
 	pool_settle(s->pool);
 	s->pool->tracker->close(s->tracker);
@@ -127,11 +129,20 @@ void vgpu_shadow_invalidate(struct vgpu_shadow *s, uint64_t va, uint64_t len)
 int vgpu_shadow_sync(struct vgpu_shadow *s, size_t max_pages)
 {
 	struct vgpu_shadow_pool *p = s->pool;
+	int err = p->pinning ? -EBUSY : 0;
 
 	p->n_changed = 0;
-	while (!list_empty(&s->queue) && p->n_changed < max_pages)
-		table_scan(list_entry(s->queue.next, struct table, queue));
-	pages_flush(s);
+	while (!err && !list_empty(&s->queue) && p->n_changed < max_pages) {
+		if (p->n_batch >= BATCH_PAGES)
+			err = pages_flush(s);
+		if (!err)
+			table_scan(list_entry(s->queue.next, struct table,
+					      queue));
+	}
+	if (!err)
+		err = pages_flush(s);
 	pool_settle(p);
-	return !list_empty(&s->queue);
+	if (err && !list_empty(&s->queue))
+		return -EBUSY;
+	return err ? err : !list_empty(&s->queue);
 }

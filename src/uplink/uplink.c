@@ -35,6 +35,9 @@ static void on_broken(struct link *link, int err, void *user)
 	struct uplink *w = user;
 
 	(void)link;
+	/* It closes this one last. */
+	if (err == -ENOTCONN || err == -ECONNRESET)
+		iommu_remote_lost(&w->remote);
 	if (!w->core)
 		return;
 	log_error(w->core->name, "the parent is gone: %s",
@@ -47,7 +50,8 @@ static void on_broken(struct link *link, int err, void *user)
 		w->gone(w->user);
 }
 
-static const struct link_ops link_ops = { on_message, on_broken };
+static const struct link_ops link_ops = { .message = on_message,
+					  .broken = on_broken };
 
 static int connect_to(const char *path, int *ret_fd)
 {
@@ -109,7 +113,8 @@ static int take_fds(struct uplink *w, struct loop *loop,
 {
 	int bell[BELL_N_FDS], err = 0;
 
-	err = iommu_remote_init(&w->remote, steal_fd(&fds->fd[WIRE_FD_CALLS]));
+	err = iommu_remote_init(&w->remote, loop,
+				steal_fd(&fds->fd[WIRE_FD_CALLS]));
 	if (!err && welcome->shared)
 		err = shared_map(fds->fd[WIRE_FD_SHARED],
 				 (size_t)welcome->shared, &w->shared);
@@ -208,7 +213,8 @@ void *vgpu_parent_shared(struct vgpu_device *dev, size_t *ret_size)
 }
 
 int vgpu_parent_give_memory(struct vgpu_device *dev, unsigned id,
-			    unsigned region, uint64_t offset, uint64_t size)
+			    unsigned region, uint64_t offset, uint64_t size,
+			    vgpu_dma_done_fn done, void *user)
 {
 	const struct wire_give give = { .id = id,
 					.offset = offset,
@@ -227,5 +233,6 @@ int vgpu_parent_give_memory(struct vgpu_device *dev, unsigned id,
 			     VGPU_AREA_MAPPED ||
 		     region_file(core, region, &fd, &file_size)))
 		return -EINVAL;
-	return iommu_remote_give(&core->uplink->remote, &give, fd);
+	return iommu_remote_give(&core->uplink->remote, &give, fd, dev, done,
+				 user);
 }

@@ -20,7 +20,7 @@ EDU = DRIVERS / 'edu.so'
 
 # src/link/wire.h
 HELLO, WELCOME, MESSAGE, MEMORY, FORGET, MAP, UNMAP, REPLY = range(1, 9)
-VERSION = 2
+VERSION = 3
 # drivers/edu/edu.h
 OP_FACTORIAL, OP_DMA, OP_CANCEL, OP_RESET = range(1, 5)
 # The device

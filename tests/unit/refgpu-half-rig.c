@@ -165,14 +165,11 @@ void *vgpu_dma_ptr(struct vgpu_device *dev, uint64_t iova, size_t len,
 	return core->ram + (iova - RAM_BASE);
 }
 
-int vgpu_dma_pin(struct vgpu_device *dev, const uint64_t *iovas, unsigned n,
-		 unsigned prot, uint64_t *ret_addrs)
+static int pin(struct vgpu_core *core, const uint64_t *iovas, unsigned n,
+	       unsigned prot, uint64_t *ret_addrs)
 {
-	struct vgpu_core *core = dev->core;
 	unsigned page;
 
-	REQUIRE(!core->sections && n && prot && prot < 4);
-	core->pin_calls++;
 	for (unsigned i = 0; i < n; i++) {
 		if (iovas[i] % PAGE)
 			return -EINVAL;
@@ -190,6 +187,50 @@ int vgpu_dma_pin(struct vgpu_device *dev, const uint64_t *iovas, unsigned n,
 	}
 	core->n_pinned += n;
 	return 0;
+}
+
+int vgpu_dma_pin_async(struct vgpu_device *dev, const uint64_t *iovas,
+		       unsigned n, unsigned prot, uint64_t *ret_addrs,
+		       vgpu_dma_done_fn done, void *user)
+{
+	struct vgpu_core *core = dev->core;
+	struct rig_pin *p = &core->pin;
+
+	REQUIRE(!core->sections && n && prot && prot < 4);
+	core->pin_calls++;
+	if (!core->slow_pins)
+		return pin(core, iovas, n, prot, ret_addrs);
+	REQUIRE(!p->iovas); /* one at a time */
+	*p = (struct rig_pin){ malloc(n * sizeof(*iovas)), n,	 prot,
+			       ret_addrs,		   done, user };
+	REQUIRE(p->iovas);
+	memcpy(p->iovas, iovas, n * sizeof(*iovas));
+	return -EINPROGRESS;
+}
+
+static bool end_pin(struct vgpu_core *core, int err)
+{
+	struct rig_pin p = core->pin;
+
+	if (!p.iovas)
+		return false;
+	core->pin.iovas = NULL;
+	if (!err)
+		err = pin(core, p.iovas, p.n, p.prot, p.ret_addrs);
+	free(p.iovas);
+	p.done(core->dev, err, p.user);
+	return true;
+}
+
+bool rig_pins(struct vgpu_core *core)
+{
+	return end_pin(core, 0);
+}
+
+void vgpu_dma_cancel(struct vgpu_device *dev, void *user)
+{
+	if (dev->core->pin.iovas && dev->core->pin.user == user)
+		end_pin(dev->core, -ECANCELED);
 }
 
 void vgpu_dma_unpin(struct vgpu_device *dev, const uint64_t *iovas, unsigned n,
@@ -253,12 +294,21 @@ int vgpu_parent_kick(struct vgpu_device *dev)
 }
 
 int vgpu_parent_give_memory(struct vgpu_device *dev, unsigned id,
-			    unsigned region, uint64_t offset, uint64_t size)
+			    unsigned region, uint64_t offset, uint64_t size,
+			    vgpu_dma_done_fn done, void *user)
 {
 	REQUIRE(!id && region == REFGPU_BAR_VRAM && !offset &&
 		size == VRAM_SIZE);
-	dev->core->memory_given = true;
+	dev->core->given[dev->core->n_given++] =
+		(struct rig_given){ done, user };
 	return 0;
+}
+
+void rig_given(struct vgpu_core *core)
+{
+	for (unsigned i = 0; i < core->n_given; i++)
+		core->given[i].done(core->dev, 0, core->given[i].user);
+	core->n_given = 0;
 }
 
 /* What may be in the hardware's tables */
@@ -558,7 +608,7 @@ void rig_settle(struct vgpu_core *core)
 		more |= rig_tell(core);
 		more |= rig_waiting(core) != 0;
 		if (more || core->n_jobs != jobs || core->n_faults != faults ||
-		    rig_timers(core))
+		    rig_pins(core) || rig_timers(core))
 			continue;
 		require_rest(core);
 		return;
@@ -615,7 +665,8 @@ struct vgpu_core *rig_new(void)
 	core->dev->core = core;
 	REQUIRE(!core->ops->create(core->dev));
 	core->ops->reset(core->dev, VGPU_RESET_NEW_CLIENT);
-	REQUIRE(core->memory_given);
+	REQUIRE(core->n_given);
+	rig_given(core);
 	return core;
 }
 

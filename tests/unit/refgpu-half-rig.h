@@ -69,7 +69,19 @@ struct vgpu_core {
 	unsigned irqs[REFGPU_NUM_VECTORS];
 	unsigned planes;
 	struct vgpu_plane plane;
-	bool memory_given;
+	struct rig_given {
+		vgpu_dma_done_fn done;
+		void *user;
+	} given[8];
+	unsigned n_given; /* memory that has no answer yet */
+	bool slow_pins;	  /* they are over with rig_pins() */
+	struct rig_pin {
+		uint64_t *iovas; /* NULL: none is under way */
+		unsigned n, prot;
+		uint64_t *ret_addrs;
+		vgpu_dma_done_fn done;
+		void *user;
+	} pin;
 	unsigned unmaps_done;
 	unsigned sections; /* open */
 	/* The parent half */
@@ -104,6 +116,10 @@ void rig_write(struct vgpu_core *core, uint32_t reg, uint32_t value);
 void rig_write64(struct vgpu_core *core, uint32_t reg, uint64_t value);
 void rig_doorbell(struct vgpu_core *core, unsigned ctx);
 
+/* The pin that is under way is over. Return: was there one? */
+bool rig_pins(struct vgpu_core *core);
+/* The parent half has the memory that it was given. */
+void rig_given(struct vgpu_core *core);
 /* The parent half: take at most @max records; jobs are kept. */
 unsigned rig_take(struct vgpu_core *core, unsigned max);
 /* Entries of the ring that were written and not taken */

@@ -54,7 +54,8 @@ static void on_broken(struct link *link, int err, void *user)
 	r->link = NULL;
 }
 
-static const struct link_ops ops = { on_message, on_broken };
+static const struct link_ops ops = { .message = on_message,
+				     .broken = on_broken };
 
 static int setup(void **state)
 {

@@ -15,8 +15,10 @@
 
 #include <cmocka.h>
 
+#include "link/link.h"
 #include "uplink/private.h"
 #include "util/log.h"
+#include "util/loop.h"
 
 #define PAGE   4096ull
 #define BASE   0x10000000ull
@@ -120,6 +122,7 @@ static void *run_parent(void *user)
 struct rig {
 	struct parent parent;
 	pthread_t thread;
+	struct loop *loop;
 	struct iommu_remote remote;
 	struct vgpu_iommu_memory memories[2];
 	struct vgpu_iommu_page pages[PAGES];
@@ -134,7 +137,8 @@ static int setup(void **state)
 	assert_non_null(r);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 	r->parent.fd = fds[1];
-	assert_int_equal(iommu_remote_init(&r->remote, fds[0]), 0);
+	assert_int_equal(loop_new(&r->loop), 0);
+	assert_int_equal(iommu_remote_init(&r->remote, r->loop, fds[0]), 0);
 	for (unsigned i = 0; i < 2; i++)
 		r->memories[i] = (struct vgpu_iommu_memory){
 			.prot = 3,
@@ -158,10 +162,11 @@ static int teardown(void **state)
 {
 	struct rig *r = *state;
 
-	shutdown(r->remote.fd, SHUT_RDWR);
+	shutdown(link_fd(r->remote.link), SHUT_RDWR);
 	pthread_join(r->thread, NULL);
 	assert_false(r->parent.wrong);
 	iommu_remote_fini(&r->remote);
+	loop_free(r->loop);
 	close(r->parent.fd);
 	for (unsigned i = 0; i < 2; i++)
 		close(r->memories[i].fd);
@@ -169,10 +174,53 @@ static int teardown(void **state)
 	return 0;
 }
 
+struct request {
+	struct vgpu_iommu_request req;
+	int64_t result;
+	bool over;
+};
+
+static void on_done(struct vgpu_iommu_request *req, int64_t result)
+{
+	struct request *q = vgpu_container_of(req, struct request, req);
+
+	assert_false(q->over);
+	q->over = true;
+	q->result = result;
+}
+
+/* Submitted, and over */
+static int64_t wait_for(struct rig *r, struct request *q, int64_t result)
+{
+	if (result != -EINPROGRESS)
+		return result;
+	while (!q->over)
+		assert_true(loop_run_once(r->loop, -1) >= 0);
+	return q->result;
+}
+
 static int64_t map(struct rig *r, unsigned n)
 {
-	return r->remote.iommu.ops->map(&r->remote.iommu, r->pages, n, 3,
-					r->addrs);
+	struct request q = { .req = { .pages = r->pages,
+				      .addrs = r->addrs,
+				      .n = n,
+				      .prot = 3,
+				      .done = on_done } };
+
+	return wait_for(r, &q,
+			r->remote.iommu.ops->submit_map(&r->remote.iommu,
+							&q.req));
+}
+
+static int64_t unmap(struct rig *r, unsigned n)
+{
+	struct request q = {
+		.req = { .addrs = r->addrs, .n = n, .done = on_done }
+	};
+
+	return wait_for(r, &q,
+			r->remote.iommu.ops->submit_unmap(&r->remote.iommu,
+							  &q.req));
 }
 
 static uint64_t mapped(struct rig *r)
@@ -198,9 +246,7 @@ static void test_whole(void **state)
 		assert_int_equal(mapped(r), n);
 		for (unsigned i = 0; i < n; i++)
 			assert_int_equal(r->addrs[i], BASE + i * PAGE);
-		assert_int_equal(r->remote.iommu.ops->unmap(&r->remote.iommu,
-							    r->addrs, n),
-				 n * PAGE);
+		assert_int_equal(unmap(r, n), n * PAGE);
 		assert_int_equal(mapped(r), 0);
 	}
 	assert_int_equal(r->parent.memories, 2); /* each of them once */

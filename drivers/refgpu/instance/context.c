@@ -178,6 +178,8 @@ void rg_context_answer_fault(struct rg_context *c)
 				 SIZE_MAX);
 	c->fault_after = 0;
 	err = rg_space_fault(c->space, p->fault.va, prot, &why);
+	if (err == -EINPROGRESS)
+		return;
 	/* Others may have something to let go of if this one has not. */
 	if (c->drops < RG_MAX_DROPS &&
 	    (err == -EAGAIN || (err && rg_spaces_drop(c->space->all)))) {
@@ -223,6 +225,7 @@ void rg_context_invalidate(struct rg_context *c, uint64_t va, uint64_t pages)
 {
 	struct rg_queue *q = c->queue;
 	uint64_t before = q->ring.own;
+	int err;
 
 	if (!c->place->open)
 		return;
@@ -230,7 +233,8 @@ void rg_context_invalidate(struct rg_context *c, uint64_t va, uint64_t pages)
 	rg_space_invalidate(c->space, va, pages);
 	if (!c->place->jobs.n)
 		return; /* nothing runs: before the next job is soon enough */
-	if (rg_space_sync(c->space, RG_INVALIDATE_NS))
+	err = rg_space_sync(c->space, RG_INVALIDATE_NS);
+	if (err && err != -EINPROGRESS)
 		rg_space_drop(c->space);
 	if (q->ring.own != before &&
 	    !rg_queue_wait(q, q->ring.own, RG_PATIENCE_NS))
@@ -328,25 +332,34 @@ static int open_context(struct rg_context *c)
 	return 0;
 }
 
+void rg_context_ready(struct rg_context *c)
+{
+	int err;
+
+	if (!c->place->waits)
+		return;
+	c->place->waits = false;
+	err = open_context(c);
+	if (!err)
+		return;
+	vgpu_log(c->queue->dev, VGPU_LOG_WARNING,
+		 "context %u can't be started: %s", c->id, strerror(-err));
+	rg_context_error(c, REFGPU_ERROR_RESET);
+}
+
 void rg_context_start(struct rg_context *c)
 {
 	unsigned error = check(c->regs);
-	int err;
 
 	clear(c);
-	if (!error) {
-		err = open_context(c);
-		if (err) {
-			vgpu_log(c->queue->dev, VGPU_LOG_WARNING,
-				 "context %u can't be started: %s", c->id,
-				 strerror(-err));
-			error = REFGPU_ERROR_RESET;
-		}
-	}
-	if (error)
+	if (error) {
 		rg_context_error(c, error);
-	else
-		c->regs->state = REFGPU_STATE_IDLE;
+		return;
+	}
+	c->regs->state = REFGPU_STATE_IDLE;
+	c->place->waits = true;
+	if (!c->queue->coming)
+		rg_context_ready(c);
 }
 
 void rg_context_init(struct rg_context *c, struct rg_draft *draft)

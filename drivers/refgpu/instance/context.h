@@ -15,12 +15,15 @@
 
 #define RG_SAME_FAULTS 16u   /* in a row, mended in vain: the bus fails */
 #define RG_MAX_DROPS   4096u /* of a shadow, for one fault: the bus fails */
-#define RG_PATIENCE_NS 200000000u /* for the parent, in a register write */
+/* For the parent, in a register write that promises what only the parent can
+ * do. The one wait of this half: short, so that a guest notices nothing. */
+#define RG_PATIENCE_NS 20000000u
 
 /* Where a context stands, beside its registers: what they show when it is
  * asked, and what whoever goes on with it has to know. */
 struct rg_place {
 	bool open;    /* the parent half has it */
+	bool waits;   /* it will, once that has our video memory */
 	bool rung;    /* the tail is to be looked at */
 	bool stopped; /* the parent has been told that the guest has to act */
 	bool faulted; /* a fault of the hardware has no answer yet */
@@ -57,6 +60,8 @@ void rg_context_init(struct rg_context *c, struct rg_draft *draft);
 
 /* Its registers say what to start. */
 void rg_context_start(struct rg_context *c);
+/* The parent half has our video memory, or has refused it. */
+void rg_context_ready(struct rg_context *c);
 /* @n of them, which may be off, end; nothing of them runs any more. */
 void rg_contexts_end(struct rg_context *c, unsigned n);
 

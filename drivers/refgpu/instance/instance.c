@@ -17,18 +17,44 @@ static void let_go(struct rg *rg)
 	rg_spaces_let_go(&rg->spaces);
 }
 
-/* A new client has new memory, and the parent half still has the old one's. */
-static void give_memory(struct rg *rg)
+static void on_given(struct vgpu_device *dev, int err, void *user)
 {
-	int err = vgpu_parent_give_memory(&rg->dev, 0, REFGPU_BAR_VRAM, 0,
-					  rg->dev.type->vram_size);
+	struct rg *rg = user;
 
+	if (--rg->gives)
+		return; /* a later client's is coming */
+	if (rg->give_err)
+		err = rg->give_err;
+	rg->queue.coming = false;
 	rg->queue.ready = rg->queue.shared && !err;
 	if (err && rg->queue.shared)
-		vgpu_log(&rg->dev, VGPU_LOG_WARNING,
+		vgpu_log(dev, VGPU_LOG_WARNING,
 			 "the parent does not take the video memory (%s): no "
 			 "context can be started",
 			 strerror(-err));
+	for (unsigned i = 0; i < RG_CONTEXTS; i++)
+		rg_context_ready(&rg->contexts[i]);
+	rg_pump_all(&rg->pump);
+}
+
+/* A new client has new memory, and the parent half still has the old one's. */
+static void give_memory(struct rg *rg)
+{
+	rg->gives++;
+	rg->queue.ready = false;
+	rg->queue.coming = true;
+	rg->give_err = vgpu_parent_give_memory(&rg->dev, 0, REFGPU_BAR_VRAM, 0,
+					       rg->dev.type->vram_size,
+					       on_given, rg);
+	if (rg->give_err)
+		on_given(&rg->dev, rg->give_err, rg);
+}
+
+static void on_pinned(void *user)
+{
+	struct rg *rg = user;
+
+	rg_pump_all(&rg->pump);
 }
 
 static void rg_reset(struct vgpu_device *dev, enum vgpu_reset_reason reason)
@@ -93,7 +119,7 @@ static void rg_parent_gone(struct vgpu_device *dev)
 	vgpu_log(dev, VGPU_LOG_WARNING,
 		 "vgpu-parent has ended: the vGPU computes nothing any more");
 	for (unsigned i = 0; i < RG_CONTEXTS; i++)
-		if (rg->contexts[i].place->open)
+		if (rg->contexts[i].place->open || rg->contexts[i].place->waits)
 			rg_context_error(&rg->contexts[i], REFGPU_ERROR_RESET);
 	rg->queue.ready = false;
 }
@@ -184,6 +210,8 @@ static int parts_init(struct rg *rg)
 			&rg->spaces, dev, &rg->queue,
 			vgpu_device_memory(dev, REFGPU_BAR_VRAM, 0, vram),
 			vram);
+	rg->spaces.pinned = on_pinned;
+	rg->spaces.user = rg;
 	if (!err)
 		err = rg_unpin_init(&rg->spaces);
 	if (!err)

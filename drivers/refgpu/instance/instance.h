@@ -26,6 +26,8 @@ struct rg {
 	struct vgpu_device dev;
 	struct rg_state *state; /* of @dev */
 	struct rg_queue queue;
+	unsigned gives; /* of our video memory, that are under way */
+	int give_err;	/* of the last one, at once */
 	struct rg_spaces spaces;
 	struct rg_report report;
 	struct rg_draft draft;

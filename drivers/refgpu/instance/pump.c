@@ -105,6 +105,7 @@ static enum step pump_step(struct rg_context *c)
 {
 	struct rg_place *p = c->place;
 	uint32_t n;
+	int err;
 
 	if (!p->open || c->regs->state != REFGPU_STATE_IDLE)
 		return STEP_WAIT;
@@ -115,9 +116,12 @@ static enum step pump_step(struct rg_context *c)
 	if (p->pending.what)
 		return is_due(c) ? do_pending(c) : STEP_WAIT;
 	if (c->space->syncing) {
+		err = rg_space_sync(c->space, RG_PUMP_NS);
+		if (err < 0)
+			return STEP_WAIT;
 		/* Its time may be up as the ring is full: then nobody has been
 		 * asked for room yet. */
-		if (rg_space_sync(c->space, RG_PUMP_NS))
+		if (err)
 			return wait_for_room(c->queue, RG_ROOM_SYNC) ==
 					       STEP_WAIT
 				       ? STEP_WAIT
@@ -164,9 +168,15 @@ void rg_pump(struct rg_pump *pump, struct rg_context *c)
 
 void rg_pump_all(struct rg_pump *pump)
 {
-	for (unsigned i = 0; i < RG_CONTEXTS; i++)
-		if (pump->contexts[i].place->open)
-			rg_pump(pump, &pump->contexts[i]);
+	unsigned first = pump->first++;
+
+	for (unsigned i = 0; i < RG_CONTEXTS; i++) {
+		struct rg_context *c =
+			&pump->contexts[(first + i) % RG_CONTEXTS];
+
+		if (c->place->open)
+			rg_pump(pump, c);
+	}
 }
 
 void rg_pump_ring(struct rg_pump *pump, struct rg_context *c)

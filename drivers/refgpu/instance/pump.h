@@ -14,6 +14,7 @@
 struct rg_pump {
 	struct rg_context *contexts; /* RG_CONTEXTS */
 	struct vgpu_timer *turn;     /* there is more to do */
+	unsigned first; /* of all that go on: each in its turn */
 };
 
 int rg_pump_init(struct rg_pump *pump, struct vgpu_device *dev,

@@ -21,7 +21,8 @@
 struct rg_queue {
 	struct vgpu_device *dev;
 	struct rg_shared *shared; /* NULL: there is no parent half */
-	bool ready; /* it has our video memory: contexts may start */
+	bool ready;  /* it has our video memory: contexts may start */
+	bool coming; /* or will have */
 	struct vgpu_ring ring;
 	uint64_t told;
 };

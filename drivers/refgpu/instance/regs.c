@@ -16,6 +16,8 @@ static uint32_t read_state(struct rg_context *c)
 
 	if (c->regs->state != REFGPU_STATE_IDLE || !rg_pump_busy(c))
 		return c->regs->state;
+	if (!c->place->open)
+		return REFGPU_STATE_READY;
 	there = __atomic_load_n(&c->queue->shared->slots[c->id].state,
 				__ATOMIC_RELAXED);
 	return there == REFGPU_STATE_RUNNING || there == REFGPU_STATE_WAITING

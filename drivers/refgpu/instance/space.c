@@ -34,11 +34,23 @@ static const void *ptr(void *user, uint64_t addr, bool local, size_t len,
 	return all->vram + addr;
 }
 
+/* What waits for pins goes on, once there is none under way. */
+static void on_pinned(struct vgpu_device *dev, int err, void *user)
+{
+	struct rg_spaces *all = user;
+	int more = vgpu_shadow_pinned(all->pool, err);
+
+	rg_spaces_mend(all);
+	rg_queue_kick(all->queue);
+	if (!more)
+		all->pinned(all->user);
+}
+
 static int pin(void *user, const uint64_t *iovas, unsigned n, unsigned prot,
 	       uint64_t *ret_addrs)
 {
-	return vgpu_dma_pin(((struct rg_spaces *)user)->dev, iovas, n, prot,
-			    ret_addrs);
+	return vgpu_dma_pin_async(((struct rg_spaces *)user)->dev, iovas, n,
+				  prot, ret_addrs, on_pinned, user);
 }
 
 static void unpin(void *user, const uint64_t *iovas, unsigned n, unsigned prot)
@@ -252,7 +264,7 @@ int rg_space_sync(struct rg_space *s, uint64_t max_ns)
 		rg_spaces_mend(s->all);
 		if (more)
 			rg_queue_kick(q); /* they work side by side */
-	} while (more && rg_now() - start < max_ns);
+	} while (more > 0 && rg_now() - start < max_ns);
 	return more;
 }
 

@@ -47,6 +47,9 @@ struct rg_spaces {
 	} unmaps[RG_MAX_UNMAPS];
 	unsigned n_unmaps;
 	struct vgpu_timer *reap_timer;
+	/* Pins are over: rg_space_sync(), rg_space_fault() may go on. */
+	void (*pinned)(void *user);
+	void *user;
 	struct rg_space space[RG_CONTEXTS];
 };
 
@@ -78,7 +81,9 @@ const void *rg_space_ptr(struct rg_space *s, uint64_t va, size_t len);
 void rg_space_suspect(struct rg_space *s);
 /* The guest says that @pages from @va on have, 0: any. */
 void rg_space_invalidate(struct rg_space *s, uint64_t va, uint64_t pages);
-/* Return: 0: up to date; 1: there is more to do, when there is room or time. */
+/* Return: 0: up to date; 1: there is more to do, when there is room or time;
+ * -EINPROGRESS: up to date but for pages that are being pinned, and fault;
+ * -EBUSY: there is more to do once pins are over. .pinned is called then. */
 int rg_space_sync(struct rg_space *s, uint64_t max_ns);
 /* Begin anew: faults bring back what is used. */
 void rg_space_drop(struct rg_space *s);
@@ -87,7 +92,8 @@ bool rg_spaces_drop(struct rg_spaces *all);
 /* After all that puts entries: they are in the ring, and a shadow that has lost
  * some begins anew. */
 void rg_spaces_mend(struct rg_spaces *all);
-/* The hardware has found nothing at @va: vgpu_shadow_fault() */
+/* The hardware has found nothing at @va: vgpu_shadow_fault(). -EINPROGRESS:
+ * .pinned is called. */
 int rg_space_fault(struct rg_space *s, uint64_t va, unsigned prot,
 		   enum vgpu_shadow_fault *ret_fault);
 
@@ -98,8 +104,8 @@ int rg_space_fault(struct rg_space *s, uint64_t va, unsigned prot,
 void rg_spaces_reap(struct rg_spaces *all, bool every);
 /* The client takes memory back: the dma_unmap op. */
 int rg_spaces_unmap(struct rg_spaces *all, uint64_t iova, uint64_t size);
-/* Everything that was closed is unpinned when this returns. It waits for the
- * parent if it has to. */
+/* Unpin everything that was closed, also what the hardware has not let go of:
+ * the core sees to it that it is unmapped after that. */
 void rg_spaces_let_go(struct rg_spaces *all);
 /* After rg_spaces_init() */
 int rg_unpin_init(struct rg_spaces *all);

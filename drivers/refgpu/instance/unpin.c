@@ -7,7 +7,6 @@
 #define REAP_PAGES    1024u	/* worth a message to the parent */
 #define REAP_TURN     8192u	/* in one go */
 #define REAP_NS	      10000000u /* but no pin stays for longer */
-#define UNMAP_SPIN_NS 100000u
 
 static void answer_unmaps(struct rg_spaces *all)
 {
@@ -79,8 +78,7 @@ int rg_spaces_unmap(struct rg_spaces *all, uint64_t iova, uint64_t size)
 	rg_queue_kick(all->queue);
 	if (!wait)
 		return 0;
-	if (!rg_queue_wait(all->queue, at, UNMAP_SPIN_NS) &&
-	    all->n_unmaps < RG_MAX_UNMAPS) {
+	if (all->n_unmaps < RG_MAX_UNMAPS) {
 		/* What is passed from here on is told. */
 		rg_queue_want_room(all->queue);
 		if (rg_queue_passed(all->queue) < at) {
@@ -89,7 +87,7 @@ int rg_spaces_unmap(struct rg_spaces *all, uint64_t iova, uint64_t size)
 			return -EINPROGRESS;
 		}
 	}
-	/* Unpinning waits for what the parent has in use, if need be. */
+	/* The core waits for what the parent has in use, if need be. */
 	vgpu_shadow_reap(all->pool, at, SIZE_MAX);
 	return 0;
 }
@@ -111,5 +109,6 @@ int rg_unpin_init(struct rg_spaces *all)
 void rg_spaces_fini(struct rg_spaces *all)
 {
 	vgpu_timer_free(all->reap_timer);
+	vgpu_dma_cancel(all->dev, all);
 	vgpu_shadow_pool_free(all->pool);
 }
