@@ -5,11 +5,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 from lib.manager import Vgpud
-from conftest import BUILD, DEMO, PATIENCE, TOP, TYPE, eventually, fds, resident, sanitized
+from conftest import BUILD, DEMO, PATIENCE, PROGRAMS, TOP, TYPE, Neighbour, eventually, fds, resident, sanitized
 
 COMMANDS = ['fill-copy', 'rectangles', 'kernels', 'mandelbrot', 'semaphores', 'batches', 'long-streams', 'long-waits',
             'errors', 'faults']
@@ -233,3 +234,23 @@ def test_demo_help_and_manual_agree():
     text = (BUILD / 'man' / 'vgpu-demo.1').read_text().replace('\\-', '-')
     options = set(re.findall(r'^  (?:-\w, |    )(--\w+)', said, re.M))
     assert len(options) == 12 and not {o for o in options if o not in text}, options
+
+
+def test_a_silent_parent(system):
+    """Who asks the vGPU is answered at once (time is the subject), and all that was begun ends well."""
+    control = system.folder / 'ctl'
+    vgpu = system.vgpu('--control-path', control)
+    user = Neighbour(system, vgpu)
+    system.parent.process.send_signal(signal.SIGSTOP)
+    end = time.monotonic() + 5
+    try:
+        while time.monotonic() < end:
+            begin = time.monotonic()
+            # The loop that serves the guest's accesses serves this, too.
+            subprocess.run([PROGRAMS / 'vgpuctl' / 'vgpuctl', '--control-path', control, 'stats'], check=True,
+                           stdout=subprocess.DEVNULL)
+            assert time.monotonic() - begin < (5 if sanitized() else 1)
+            time.sleep(0.1)
+    finally:
+        system.parent.process.send_signal(signal.SIGCONT)
+    assert user.noticed_nothing()

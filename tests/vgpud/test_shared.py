@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 from conftest import BUILD, PATIENCE, SANITIZED, eventually, runs
@@ -404,3 +405,23 @@ def test_stopped_while_its_parent_starts(idle):
     assert idle.show(one['uuid'])['state'] == 'defined'
     assert idle.call('Start', name=one['uuid'])['instance']['state'] == 'active'
     work(idle, idle.show(one['uuid']))
+
+
+def test_a_silent_vgpu_parent_makes_nobody_wait(shared):
+    """What people look with answers at once, whatever it waits for. Time is the subject."""
+    one = shared.create('edu', uuid=SOME)
+    user = client(shared, one, 1, 2000)
+    shared.wait_state(SOME, 'attached')
+    os.kill(process(shared), signal.SIGSTOP)
+    try:
+        for arguments in (['list'], ['top', '--once', '--delay', '0.2'], ['stats', SOME]):
+            begin = time.monotonic()
+            result = subprocess.run([BUILD / 'programs/vgpuctl/vgpuctl', *arguments], capture_output=True, text=True,
+                                    check=False, env={**os.environ, 'VGPUD_CONTROL': shared.runtime / 'control.sock'})
+            assert result.returncode == 0, result.stderr
+            assert time.monotonic() - begin < (20 if SANITIZED else 2), (arguments, result.stdout)
+    finally:
+        os.kill(process(shared), signal.SIGCONT)
+    user.terminate()
+    user.wait(PATIENCE)
+    work(shared, one, seed=2)
