@@ -204,8 +204,6 @@ static int parse(struct software *s, const char *p)
 static void on_fault(struct vgpu_iommu *iommu, uint64_t addr, unsigned prot,
 		     void *user)
 {
-	(void)iommu;
-	(void)user;
 	vgpu_parent_log(NULL, NULL, VGPU_LOG_ERROR,
 			"edu: fault: %s of device address 0x%llx",
 			prot & VGPU_DMA_WRITE ? "write" : "read",

@@ -257,8 +257,6 @@ static void cap_before_read(struct vgpu_device *dev, unsigned cap,
 {
 	uint8_t byte;
 
-	(void)offset;
-	(void)len;
 	vgpu_pci_cap_load(dev, cap, CAP_RW, &byte, 1);
 	byte = (uint8_t)~byte;
 	vgpu_pci_cap_store(dev, cap, CAP_MIRROR, &byte, 1);
@@ -269,8 +267,6 @@ static void cap_written(struct vgpu_device *dev, unsigned cap, unsigned offset,
 {
 	uint8_t count;
 
-	(void)offset;
-	(void)len;
 	vgpu_pci_cap_load(dev, cap, CAP_WRITES, &count, 1);
 	count++;
 	vgpu_pci_cap_store(dev, cap, CAP_WRITES, &count, 1);

@@ -44,7 +44,6 @@ static void on_worker(struct listener *listener, int fd, void *user)
 {
 	struct server *s = user;
 
-	(void)listener;
 	hub_accept(s->parent, fd); /* it logs what goes wrong */
 }
 
@@ -52,7 +51,6 @@ static void on_control(struct listener *listener, int fd, void *user)
 {
 	struct server *s = user;
 
-	(void)listener;
 	parent_control_accept(s->control, fd);
 }
 
@@ -60,7 +58,6 @@ static void on_signal(struct loop_source *src, int signo, void *user)
 {
 	struct server *s = user;
 
-	(void)src;
 	log_info(NULL, "%s: ending", strsignal(signo));
 	notify_send(s->notify_fd, "STOPPING=1");
 	loop_stop(s->loop);

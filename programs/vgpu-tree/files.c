@@ -95,7 +95,6 @@ int tree_create(const char *path, mode_t mode, struct fuse_file_info *fi)
 	struct node node;
 	int err = tree_look(path, &node);
 
-	(void)mode;
 	if (err == -ENOENT)
 		return -EPERM; /* files appear here in one way only */
 	if (err)
@@ -110,7 +109,6 @@ int tree_read(const char *path, char *buf, size_t size, off_t offset,
 {
 	const struct handle *h = handle_of(fi);
 
-	(void)path;
 	if (offset < 0 || (uint64_t)offset >= h->len)
 		return 0;
 	if (size > h->len - (size_t)offset)
@@ -224,7 +222,6 @@ int tree_write(const char *path, const char *buf, size_t size, off_t offset,
 
 int tree_release(const char *path, struct fuse_file_info *fi)
 {
-	(void)path;
 	free_handle(handle_of(fi));
 	return 0;
 }
@@ -235,7 +232,6 @@ int tree_truncate(const char *path, off_t size, struct fuse_file_info *fi)
 	struct node node;
 	int err = tree_look(path, &node);
 
-	(void)fi;
 	if (err)
 		return err;
 	return !size && tree_mode(&node) & 0200 ? 0 : -EINVAL;

@@ -112,9 +112,6 @@ static int tree_readdir(const char *path, void *buf, fuse_fill_dir_t fill,
 	struct node node;
 	int err = tree_look(path, &node);
 
-	(void)offset;
-	(void)fi;
-	(void)flags;
 	if (err)
 		return err;
 	if (!node_is_folder(&node))
@@ -154,7 +151,6 @@ static int tree_mkdir(const char *path, mode_t mode)
 	struct node node;
 	int err = tree_look(path, &node);
 
-	(void)mode;
 	if (!err && node.kind != NODE_NEW_DEFINITION)
 		return -EEXIST;
 	return err && err != -ENOENT ? err : -EPERM;
@@ -170,7 +166,6 @@ static int tree_rmdir(const char *path)
 
 static void *tree_init(struct fuse_conn_info *conn, struct fuse_config *cfg)
 {
-	(void)conn;
 	/* vgpud changes things behind the kernel's back. */
 	cfg->attr_timeout = 0;
 	cfg->entry_timeout = 0;

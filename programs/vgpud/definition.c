@@ -182,7 +182,6 @@ static int read_members(const struct source *s, struct json_object *obj,
 	{
 		bool found = false;
 
-		(void)value;
 		for (size_t i = 0; i < ARRAY_SIZE(known); i++)
 			found |= !strcmp(known[i], key);
 		if (!found)

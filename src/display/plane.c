@@ -78,7 +78,6 @@ static void display_renewed(struct vgpu_core *core, void *data)
 {
 	struct display *d = data;
 
-	(void)core;
 	memset(d->state, 0, sizeof(*d->state));
 	shm_renew(d->shm);
 }

@@ -182,13 +182,11 @@ int vgpu_iommu_cpu_new_sized(const struct vgpu_iommu_cpu_config *config,
 
 void vgpu_iommu_cpu_enter(struct vgpu_iommu *iommu)
 {
-	(void)iommu;
 	dma_enter();
 }
 
 void vgpu_iommu_cpu_leave(struct vgpu_iommu *iommu)
 {
-	(void)iommu;
 	dma_leave();
 }
 

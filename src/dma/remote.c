@@ -236,7 +236,6 @@ static void on_timer(struct loop_source *src, void *user)
 {
 	struct dma_space *space = user;
 
-	(void)src;
 	dma_space_remote_done(space, space->remote->cookie, -ETIMEDOUT, NULL,
 			      0);
 }

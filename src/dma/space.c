@@ -203,15 +203,12 @@ static void on_notice(struct loop_source *src, uint32_t events, void *user)
 	struct dma_space *space = user;
 	uint64_t n;
 
-	(void)src;
-	(void)events;
 	if (read(space->notice_fd, &n, sizeof(n)) == sizeof(n))
 		dma_space_poll(space);
 }
 
 static void on_unmap_timer(struct loop_source *src, void *user)
 {
-	(void)src;
 	dma_unmaps_check(user);
 }
 

@@ -136,7 +136,6 @@ static void on_timer(struct loop_source *src, void *user)
 {
 	struct vgpu_parent_source *s = user;
 
-	(void)src;
 	s->fn(s->user);
 }
 
@@ -144,8 +143,6 @@ static void on_fd(struct loop_source *src, uint32_t events, void *user)
 {
 	struct vgpu_parent_source *s = user;
 
-	(void)src;
-	(void)events;
 	s->fn(s->user);
 }
 
@@ -205,7 +202,6 @@ static void on_signal(void *user)
 /* Nobody rings back. */
 static void never(void *user)
 {
-	(void)user;
 }
 
 static int make_signal(struct loop *loop, struct vgpu_parent_source *s)
@@ -264,7 +260,6 @@ void vgpu_parent_log(struct vgpu_parent *parent,
 {
 	va_list ap;
 
-	(void)parent;
 	if (!log_wants((enum log_level)level) ||
 	    (inst && !log_allowed(&inst->log_limit, inst->name)))
 		return;

@@ -75,7 +75,6 @@ static void on_broken(struct link *link, int err, void *user)
 {
 	struct vgpu_parent_instance *inst = user;
 
-	(void)link;
 	if (!inst->gone && err == -ENOTCONN)
 		log_info(inst->name, "vgpu-device has gone");
 	else if (!inst->gone)
@@ -95,7 +94,6 @@ static void on_hello_late(struct loop_source *src, void *user)
 {
 	struct vgpu_parent_instance *inst = user;
 
-	(void)src;
 	log_warning(inst->name, "said nothing; dropped");
 	drop(inst);
 }
@@ -109,7 +107,6 @@ static int on_call(struct link *link, const struct wire_header *header,
 {
 	struct vgpu_parent_instance *inst = user;
 
-	(void)link;
 	return inst->gone ? -ENOTCONN : hub_call(inst, header, payload, len);
 }
 

@@ -320,7 +320,6 @@ static void on_ready(struct loop_source *src, uint32_t events, void *user)
 	struct link *link = user;
 	int err = 0;
 
-	(void)src;
 	if (link->err || link->dead)
 		return;
 	link->busy = true;
@@ -356,7 +355,6 @@ static void on_defer(struct loop_source *src, void *user)
 {
 	struct link *link = user;
 
-	(void)src;
 	link->busy = true;
 	finish(link, link->err);
 }

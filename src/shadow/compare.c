@@ -44,7 +44,6 @@ static int compare_open(void *user, struct vgpu_shadow_tracker **ret_tracker)
 {
 	struct compare *c = calloc(1, sizeof(*c));
 
-	(void)user;
 	if (!c)
 		return -ENOMEM;
 	c->hot.prev = c->hot.next = &c->hot;

@@ -82,7 +82,6 @@ void vgpu_shadow_clear(struct vgpu_shadow *s)
 
 static void suspect(struct vgpu_shadow_watch *watch, void *user)
 {
-	(void)user;
 	table_queue(list_entry(watch, struct table, watch));
 }
 

@@ -102,7 +102,6 @@ static void tell(struct iommu_remote *r)
 
 static void on_later(struct loop_source *src, void *user)
 {
-	(void)src;
 	tell(user);
 }
 
@@ -435,7 +434,6 @@ static int on_reply(struct link *link, const struct wire_header *header,
 	int64_t res;
 	int err;
 
-	(void)link;
 	if (header->kind != WIRE_REPLY || len < sizeof(reply->reply) ||
 	    len != sizeof(reply->reply) +
 			    (uint64_t)reply->reply.n * sizeof(uint64_t) ||
@@ -472,8 +470,6 @@ static void on_end(struct loop_source *src, uint32_t events, void *user)
 	char buf[4096];
 	ssize_t n;
 
-	(void)src;
-	(void)events;
 	do
 		n = recv(link_fd(r->link), buf, sizeof(buf), MSG_DONTWAIT);
 	while (n > 0);
@@ -503,7 +499,6 @@ static void on_broken(struct link *link, int err, void *user)
 
 static void on_drained(struct link *link, void *user)
 {
-	(void)link;
 	pump(user);
 }
 
@@ -589,7 +584,7 @@ static void remote_get_stats(struct vgpu_iommu *iommu,
 
 static void remote_destroy(struct vgpu_iommu *iommu)
 {
-	(void)iommu; /* goes with its worker */
+	/* It goes with its uplink. */
 }
 
 static const struct vgpu_iommu_ops remote_ops = {

@@ -22,7 +22,6 @@ static int on_message(struct link *link, const struct wire_header *header,
 {
 	struct uplink *w = user;
 
-	(void)link;
 	if (header->kind != WIRE_MESSAGE || !len)
 		return -EPROTO;
 	if (w->core && w->core->ops.parent_message)
@@ -34,7 +33,6 @@ static void on_broken(struct link *link, int err, void *user)
 {
 	struct uplink *w = user;
 
-	(void)link;
 	/* It closes this one last. */
 	if (err == -ENOTCONN || err == -ECONNRESET)
 		iommu_remote_lost(&w->remote);

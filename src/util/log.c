@@ -10,7 +10,6 @@
 static void sink_stderr(enum log_level level, const char *subject,
 			const char *line)
 {
-	(void)level;
 	if (subject)
 		fprintf(stderr, "%s: %s\n", subject, line);
 	else
