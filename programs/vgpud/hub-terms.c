@@ -47,18 +47,18 @@ static void on_introduced(int err, struct control_result *result, void *user)
 
 int hub_introduce(struct instance *instance, struct await *wait)
 {
-	struct hub *s = hub_find(instance->manager, instance->def.parent);
+	struct hub *hub = hub_find(instance->manager, instance->def.parent);
 	struct control_caller *caller = NULL;
 	struct json_object *params;
 	int err;
 
-	if (!s || !s->process)
+	if (!hub || !hub->process)
 		return -ENOTCONN;
 	instance->connection = close_fd(instance->connection);
 	params = terms(instance);
 	json_set_string(&params, "type", instance->def.type);
 	fault_point_of("parent", "introduce");
-	err = control_ask(instance->manager->loop, s->control,
+	err = control_ask(instance->manager->loop, hub->control,
 			  "io.vgpud.Parent.Introduce", params, false,
 			  HUB_ANSWER_NS, on_introduced, wait, &caller);
 	wait->op = caller;
@@ -97,14 +97,14 @@ static void on_told(int err, struct control_result *result, void *user)
 /* One after the other: two questions may overtake each other. */
 void hub_tell(struct instance *instance)
 {
-	struct hub *s = hub_find(instance->manager, instance->def.parent);
+	struct hub *hub = hub_find(instance->manager, instance->def.parent);
 	int err = -ENOTCONN;
 
 	if (instance->telling)
 		return; /* on_told() sees what has changed since */
 	instance->told = now(instance);
-	if (s && s->process)
-		err = control_ask(instance->manager->loop, s->control,
+	if (hub && hub->process)
+		err = control_ask(instance->manager->loop, hub->control,
 				  "io.vgpud.Parent.Change", terms(instance),
 				  false, HUB_ANSWER_NS, on_told, instance,
 				  &instance->telling);

@@ -25,71 +25,72 @@ const char *hub_module_of(const struct manager *m, const char *name)
 void hubs_review(struct manager *m)
 {
 	list_for_each(n, &m->hubs) {
-		struct hub *s = list_entry(n, struct hub, link);
+		struct hub *hub = list_entry(n, struct hub, link);
 
-		if (s->process && process_is_ready(s->process) && !s->stopping)
-			loop_arm_timer(s->linger,
-				       hub_is_used(s) ? 0 : HUB_LINGER_NS, 0);
+		if (hub->process && process_is_ready(hub->process) &&
+		    !hub->stopping)
+			loop_arm_timer(hub->linger,
+				       hub_is_used(hub) ? 0 : HUB_LINGER_NS, 0);
 	}
 }
 
 void hubs_check(struct manager *m)
 {
 	list_for_each_safe(n, &m->hubs) {
-		struct hub *s = list_entry(n, struct hub, link);
+		struct hub *hub = list_entry(n, struct hub, link);
 
-		if (s->process)
-			process_check(s->process);
+		if (hub->process)
+			process_check(hub->process);
 	}
 }
 
 void hubs_configure(struct manager *m)
 {
 	list_for_each_safe(n, &m->hubs) {
-		struct hub *s = list_entry(n, struct hub, link);
+		struct hub *hub = list_entry(n, struct hub, link);
 		const struct config_parent *p =
-			config_find_parent(m->config, s->name);
-		const char *module = hub_module_of(m, s->name);
+			config_find_parent(m->config, hub->name);
+		const char *module = hub_module_of(m, hub->name);
 		bool stale = false;
 
 		if (p && p->error)
 			continue; /* a slip of the pen takes nothing away */
 		if (!p || !p->config) {
-			hub_drop(s);
+			hub_drop(hub);
 			continue;
 		}
-		hub_forgive(s);
-		if (!s->process)
+		hub_forgive(hub);
+		if (!hub->process)
 			continue;
 		if (module)
-			stale = strcmp(p->config, s->config) ||
-				strcmp(module, s->module);
-		if (stale && !s->stale)
-			log_warning(s->label,
+			stale = strcmp(p->config, hub->config) ||
+				strcmp(module, hub->module);
+		if (stale && !hub->stale)
+			log_warning(hub->label,
 				    "runs on with '%s' until no vGPU "
 				    "uses it any more",
-				    s->config);
-		s->stale = stale;
+				    hub->config);
+		hub->stale = stale;
 	}
 }
 
 static void look_at(struct manager *m, const char *name)
 {
 	const struct config_parent *p = config_find_parent(m->config, name);
-	struct hub *s;
+	struct hub *hub;
 	int err;
 
-	if (hub_new(m, name, &s)) {
+	if (hub_new(m, name, &hub)) {
 		manager_problem(m, "parent %s is left out: out of memory",
 				name);
 		return;
 	}
 	if (p && p->config) {
-		err = hub_adopt(s);
+		err = hub_adopt(hub);
 		if (!err) {
-			log_info(s->label,
+			log_info(hub->label,
 				 "its vgpu-parent %d runs: found again",
-				 (int)process_pid(s->process));
+				 (int)process_pid(hub->process));
 			return;
 		}
 		if (err != -ESRCH)
@@ -98,10 +99,10 @@ static void look_at(struct manager *m, const char *name)
 					"be looked for: %s",
 					name, strerror(-err));
 	} else {
-		process_end_orphan(s->dir, s->control, s->label);
+		process_end_orphan(hub->dir, hub->control, hub->label);
 	}
-	process_clean(s->dir);
-	hub_free(s);
+	process_clean(hub->dir);
+	hub_free(hub);
 }
 
 void hubs_reconcile(struct manager *m)
@@ -126,10 +127,10 @@ void hubs_reconcile(struct manager *m)
 bool hubs_notified(struct manager *m, pid_t pid)
 {
 	list_for_each(n, &m->hubs) {
-		struct hub *s = list_entry(n, struct hub, link);
+		struct hub *hub = list_entry(n, struct hub, link);
 
-		if (s->process && process_pid(s->process) == pid) {
-			process_notified(s->process);
+		if (hub->process && process_pid(hub->process) == pid) {
+			process_notified(hub->process);
 			return true;
 		}
 	}

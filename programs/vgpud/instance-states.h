@@ -49,42 +49,24 @@ extern const struct await_kind wait_disk_write, wait_disk_remove, wait_hub,
 	wait_turn, wait_introduction, wait_ready, wait_verdict, wait_backoff,
 	wait_end;
 
-/* instance-steps.c: conditions */
-bool instance_if_asked(struct machine *m);
-bool instance_if_create(struct machine *m);
-bool instance_if_start(struct machine *m);
-bool instance_if_stop(struct machine *m);
-bool instance_if_remove(struct machine *m);
-bool instance_if_stop_and_transient(struct machine *m);
-bool instance_if_offered(struct machine *m);
-bool instance_if_hub_is_ready(struct machine *m);
-bool instance_if_hub_may_have_ended(struct machine *m);
-bool instance_if_policy_is_stop(struct machine *m);
-bool instance_if_policy_is_stop_and_transient(struct machine *m);
-bool instance_if_it_may_start_again(struct machine *m);
-
-/* ... and what is done on the way: */
-void instance_do_say_defined(struct machine *m);
-void instance_do_say_not_stored(struct machine *m);
-void instance_do_say_created(struct machine *m);
-void instance_do_say_started(struct machine *m);
-void instance_do_say_restarted(struct machine *m);
-void instance_do_say_not_started(struct machine *m);
-void instance_do_say_modified(struct machine *m);
-void instance_do_say_not_modified(struct machine *m);
-void instance_do_say_not_removed(struct machine *m);
-void instance_do_say_stopped(struct machine *m);
-void instance_do_say_removed(struct machine *m);
-void instance_do_say_not_created(struct machine *m);
-void instance_do_say_failed(struct machine *m);
-void instance_do_say_not_offered(struct machine *m);
-void instance_do_forget_deaths(struct machine *m);
-void instance_do_count_death(struct machine *m);
-void instance_do_note_why(struct machine *m);
-void instance_do_note_not_stored(struct machine *m);
-void instance_do_note_not_offered(struct machine *m);
-void instance_do_note_hub(struct machine *m);
-void instance_do_judge(struct machine *m);
+/* instance-steps.c: what rows ask, */
+machine_ask instance_if_asked, instance_if_create, instance_if_start,
+	instance_if_stop, instance_if_remove, instance_if_stop_and_transient,
+	instance_if_offered, instance_if_hub_is_ready,
+	instance_if_hub_may_have_ended, instance_if_policy_is_stop,
+	instance_if_policy_is_stop_and_transient,
+	instance_if_it_may_start_again;
+/* ... and what they do. */
+machine_act instance_do_say_defined, instance_do_say_not_stored,
+	instance_do_say_created, instance_do_say_started,
+	instance_do_say_restarted, instance_do_say_not_started,
+	instance_do_say_modified, instance_do_say_not_modified,
+	instance_do_say_not_removed, instance_do_say_stopped,
+	instance_do_say_removed, instance_do_say_not_created,
+	instance_do_say_failed, instance_do_say_not_offered,
+	instance_do_forget_deaths, instance_do_count_death,
+	instance_do_note_why, instance_do_note_not_stored,
+	instance_do_note_not_offered, instance_do_note_hub, instance_do_judge;
 
 /* instance.c */
 void instance_moved(struct machine *m, unsigned from);

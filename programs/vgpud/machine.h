@@ -84,6 +84,10 @@ enum {
 
 #define BIT(n) (1u << (n))
 
+/* What rows ask, and what they do. */
+typedef bool machine_ask(struct machine *machine);
+typedef void machine_act(struct machine *machine);
+
 /**
  * struct arc - a row: what follows an event
  * @from: states, as bits
@@ -96,9 +100,9 @@ enum {
  */
 struct arc {
 	uint32_t from, events;
-	bool (*holds)(struct machine *machine);
+	machine_ask *holds;
 	const char *condition;
-	void (*act)(struct machine *machine);
+	machine_act *act;
 	const char *action;
 	uint8_t to;
 };
@@ -131,7 +135,7 @@ struct machine_table {
 	unsigned n_arcs;
 	unsigned last;
 	void (*moved)(struct machine *machine, unsigned from);
-	void (*ended)(struct machine *machine);
+	machine_act *ended;
 };
 
 struct machine_queue {
