@@ -54,6 +54,7 @@ static void read_stats(struct ctl *ctl, const char *control, struct top_vgpu *v)
 	if (json_object_is_type(irqs, json_type_object)) {
 		json_object_object_foreach(irqs, key, value)
 		{
+			(void)key;
 			v->irqs += json_object_get_int64(value);
 		}
 	}

@@ -26,6 +26,7 @@ static bool has_nul(struct json_object *obj)
 	case json_type_object: {
 		json_object_object_foreach(obj, key, value)
 		{
+			(void)key;
 			if (has_nul(value))
 				return true;
 		}
@@ -180,6 +181,7 @@ const char *control_check_inputs(const struct control_method_def *def,
 		return NULL;
 	json_object_object_foreach(parameters, key, unused)
 	{
+		(void)unused;
 		if (!find_input(def, key))
 			return key;
 	}

@@ -48,6 +48,7 @@ static bool replace(struct busguard_region *r, uintptr_t addr)
 		/* A full counter is a notice too. */
 		ssize_t n = write(r->notify_fd, &one, sizeof(one));
 
+		(void)n;
 	}
 	return true;
 }
