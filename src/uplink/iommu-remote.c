@@ -22,8 +22,8 @@
 #include "../util/loop.h"
 #include "private.h"
 
-#define PAGE	  ((uint64_t)VGPU_DMA_PAGE_SIZE)
-#define NO_ADDR	  UINT64_MAX /* in the place of a piece's first: not mapped */
+#define PAGE	((uint64_t)VGPU_DMA_PAGE_SIZE)
+#define NO_ADDR UINT64_MAX /* in the place of a piece's first: not mapped */
 
 enum op_kind {
 	OP_MAP,
@@ -74,8 +74,9 @@ static struct op *op_of(struct vgpu_iommu_request *req)
 
 static struct vgpu_iommu_request *request_of(struct op *op)
 {
-	return (struct vgpu_iommu_request *)(void *)((char *)op -
-		offsetof(struct vgpu_iommu_request, priv));
+	return (struct vgpu_iommu_request
+			*)(void *)((char *)op -
+				   offsetof(struct vgpu_iommu_request, priv));
 }
 
 /* ------------------------------------------------------------------ */
@@ -331,6 +332,12 @@ static void pump(struct iommu_remote *r)
 {
 	while (send_next(r))
 		;
+}
+
+/* The same where nobody can be told what is over by that. */
+static void pump_and_tell_later(struct iommu_remote *r)
+{
+	pump(r);
 	if (!list_empty(&r->over))
 		loop_arm_timer(r->later, 1, 0);
 }
@@ -499,7 +506,7 @@ static void on_broken(struct link *link, int err, void *user)
 
 static void on_drained(struct link *link, void *user)
 {
-	pump(user);
+	pump_and_tell_later(user);
 }
 
 static const struct link_ops call_ops = { on_reply, on_broken, on_drained };
@@ -517,7 +524,7 @@ static void submit(struct iommu_remote *r, struct vgpu_iommu_request *req,
 			   .end = req->n,
 			   .pages = kind == OP_UNMAP ? req->n : 0 };
 	list_insert(&r->ops, &op->link);
-	pump(r);
+	pump_and_tell_later(r);
 }
 
 static int64_t remote_submit_map(struct vgpu_iommu *iommu,
@@ -567,7 +574,7 @@ static void remote_forget(struct vgpu_iommu *iommu,
 		return;
 	r->forgets[r->n_forgets++] = id_of(memory);
 	memory->priv = NULL;
-	pump(r);
+	pump_and_tell_later(r);
 }
 
 static void remote_get_stats(struct vgpu_iommu *iommu,
@@ -625,7 +632,7 @@ int iommu_remote_give(struct iommu_remote *r, const struct wire_give *give,
 			drop_give(old, -ECANCELED);
 	}
 	list_insert(&r->gives, &g->link);
-	pump(r);
+	pump_and_tell_later(r);
 	return 0;
 }
 
@@ -646,7 +653,8 @@ int iommu_remote_init(struct iommu_remote *r, struct loop *loop, int fd)
 	err = link_new(loop, fd, &call_ops, r, &r->link);
 	if (err)
 		return err;
-	/* Each number is in one place: pages are touched where they are used. */
+	/* Each number is in one place: pages are touched where they are used.
+	 */
 	r->free_ids = calloc(WIRE_MAX_MEMORIES, sizeof(uint32_t));
 	r->forgets = calloc(WIRE_MAX_MEMORIES, sizeof(uint32_t));
 	if (!r->free_ids || !r->forgets)
