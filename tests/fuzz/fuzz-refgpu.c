@@ -170,7 +170,10 @@ static void step(struct fuzz *f)
 		c->max_pins = (unsigned)take(&f->in, 1) * 4;
 		break;
 	case 15:
-		rig_timers(c);
+		if (c->slow_pins && !(op & 0x10))
+			rig_pins(c);
+		else
+			rig_timers(c);
 		if ((op >> 4) == 15)
 			c->ops->reset(c->dev, VGPU_RESET_FLR);
 		break;
@@ -184,6 +187,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t how = (uint8_t)take(&f.in, 1);
 
 	f.core->eager = how & 1;
+	f.core->slow_pins = how & 4;
 	clock_tick(how & 2 ? RG_PUMP_NS / 3 : RIG_TICK);
 	start(&f);
 	enable(&f, 0, REFGPU_PTE_SYSTEM | RAM_BASE | REFGPU_PTE_VALID, 0);

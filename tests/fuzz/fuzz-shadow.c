@@ -66,6 +66,11 @@ struct world {
 	} hw[VA_PAGES];
 	int sections;
 	uint64_t fence, passed;
+	bool slow; /* a pin takes its time: one may be under way */
+	struct {
+		unsigned n, prot;
+		uint64_t *ret_addrs, iovas[VA_PAGES];
+	} pin;
 };
 
 static void enter(void *user)
@@ -95,12 +100,9 @@ static const void *ptr(void *user, uint64_t addr, bool local, size_t len,
 	return there(w, addr, prot) ? w->ram + addr : NULL;
 }
 
-static int pin(void *user, const uint64_t *iovas, unsigned n, unsigned prot,
-	       uint64_t *ret_addrs)
+static int do_pin(struct world *w, const uint64_t *iovas, unsigned n,
+		  unsigned prot, uint64_t *ret_addrs)
 {
-	struct world *w = user;
-
-	REQUIRE(!w->sections && n && prot && prot < 4);
 	for (unsigned i = 0; i < n; i++)
 		if (!there(w, iovas[i], prot))
 			return -EFAULT;
@@ -112,6 +114,34 @@ static int pin(void *user, const uint64_t *iovas, unsigned n, unsigned prot,
 	}
 	w->n_pins += n;
 	return 0;
+}
+
+static int pin(void *user, const uint64_t *iovas, unsigned n, unsigned prot,
+	       uint64_t *ret_addrs)
+{
+	struct world *w = user;
+
+	REQUIRE(!w->sections && n && prot && prot < 4);
+	if (!w->slow)
+		return do_pin(w, iovas, n, prot, ret_addrs);
+	REQUIRE(!w->pin.n && n <= VA_PAGES);
+	w->pin.n = n;
+	w->pin.prot = prot;
+	w->pin.ret_addrs = ret_addrs;
+	memcpy(w->pin.iovas, iovas, n * sizeof(*iovas));
+	return -EINPROGRESS;
+}
+
+/* The pin that is under way is over. */
+static void end_pin(struct world *w)
+{
+	unsigned n = w->pin.n;
+
+	w->pin.n = 0;
+	if (n)
+		vgpu_shadow_pinned(w->pool,
+				   do_pin(w, w->pin.iovas, n, w->pin.prot,
+					  w->pin.ret_addrs));
 }
 
 static bool pinned(const struct world *w, uint64_t addr, unsigned prot)
@@ -192,8 +222,10 @@ static void whole(struct world *w)
 	struct vgpu_shadow_target t;
 
 	vgpu_shadow_invalidate(w->shadow, 0, 0);
-	for (unsigned i = 0; vgpu_shadow_sync(w->shadow, 8); i++)
-		REQUIRE(i < 1000);
+	for (unsigned i = 0; vgpu_shadow_sync(w->shadow, 8); i++) {
+		end_pin(w);
+		REQUIRE(i < 4000);
+	}
 	for (unsigned i = 0; i < VA_PAGES; i++) {
 		if (!w->hw[i].prot)
 			continue;
@@ -209,11 +241,17 @@ static void fault(struct world *w, unsigned page, unsigned prot)
 	struct vgpu_shadow_target t;
 	int err = -EAGAIN;
 
-	for (unsigned i = 0; i < 3 && err == -EAGAIN; i++) {
-		err = vgpu_shadow_fault(w->shadow, page * PAGE, prot, &why);
+	for (unsigned i = 0, n = 0; i < 3 && err == -EAGAIN; i++) {
+		while ((err = vgpu_shadow_fault(w->shadow, page * PAGE, prot,
+						&why)) == -EINPROGRESS) {
+			REQUIRE(w->pin.n && n++ < 4000);
+			end_pin(w);
+		}
 		w->passed = w->fence;
-		while (vgpu_shadow_reap(w->pool, w->passed, 5))
-			;
+		while (vgpu_shadow_reap(w->pool, w->passed, 5)) {
+			end_pin(w);
+			w->passed = w->fence;
+		}
 	}
 	if (err) { /* not even with nothing else */
 		REQUIRE(err == -ENOSPC);
@@ -233,6 +271,7 @@ static void fault(struct world *w, unsigned page, unsigned prot)
 static void client(struct world *w, uint8_t what, unsigned page)
 {
 	uint64_t f = w->fence;
+	bool gone;
 
 	if (what & 1)
 		w->read_only[page] = what & 2;
@@ -240,13 +279,18 @@ static void client(struct world *w, uint8_t what, unsigned page)
 		w->gone[page] = what & 2;
 	if (!(what & 2))
 		return;
+	/* Until that is over, also pins that are under way don't get it. */
+	gone = w->gone[page];
+	w->gone[page] = true;
 	if (vgpu_shadow_unmap(w->pool, page * PAGE, PAGE, &f)) {
 		w->passed = f;
-		while (vgpu_shadow_reap(w->pool, f, SIZE_MAX) && f != w->fence)
-			;
+		while (vgpu_shadow_reap(w->pool, f, SIZE_MAX) &&
+		       (w->pin.n || f != w->fence))
+			end_pin(w);
 	}
 	for (unsigned prot = 1; prot < 4; prot++)
 		REQUIRE(!w->pins[page][prot]);
+	w->gone[page] = gone;
 }
 
 static void step(struct world *w, struct input *in)
@@ -278,7 +322,10 @@ static void step(struct world *w, struct input *in)
 		client(w, op >> 3, (unsigned)take(in, 1) % PAGES);
 		break;
 	case 6:
-		whole(w);
+		if (w->slow && op & 0x80)
+			end_pin(w);
+		else
+			whole(w);
 		break;
 	case 7:
 		if (op == 0xff)
@@ -308,6 +355,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(w, 0, sizeof(*w));
 	w->limit = 1000;
 	w->root = take(&in, 2) | P;
+	w->slow = w->root & R; /* which says nothing of a root */
 	REQUIRE(!vgpu_shadow_pool_new(&config, &w->pool));
 	REQUIRE(!vgpu_shadow_new(w->pool, w->root, w, &w->shadow));
 	for (unsigned i = 0; i < MAX_OPS && in.len; i++)
