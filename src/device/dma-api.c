@@ -103,36 +103,48 @@ int vgpu_dma_set_iommu(struct vgpu_device *dev, struct vgpu_iommu *iommu)
 /* Asynchronous copies, and pins                                       */
 /* ------------------------------------------------------------------ */
 
-struct copy {
+/* A copy or a pin that was asked for: whom to tell */
+struct asked {
 	struct vgpu_device *dev;
 	vgpu_dma_done_fn done;
 	void *user;
 };
 
-static void on_copied(int err, void *user)
+static int asked_new(struct vgpu_device *dev, vgpu_dma_done_fn done, void *user,
+		     struct asked **ret_asked)
 {
-	struct copy copy = *(struct copy *)user;
+	struct asked *asked;
+
+	if (!done)
+		return -EINVAL;
+	asked = malloc(sizeof(*asked));
+	if (!asked)
+		return -ENOMEM;
+	*asked = (struct asked){ dev, done, user };
+	*ret_asked = asked;
+	return 0;
+}
+
+static void on_done(int err, void *user)
+{
+	struct asked asked = *(struct asked *)user;
 
 	free(user);
-	copy.done(copy.dev, err, copy.user);
+	asked.done(asked.dev, err, asked.user);
 }
 
 static int copy_async(struct vgpu_device *dev, bool write, uint64_t iova,
 		      void *buf, size_t len, vgpu_dma_done_fn done, void *user)
 {
-	struct copy *copy;
-	int err;
+	struct asked *asked;
+	int err = asked_new(dev, done, user, &asked);
 
-	if (!done)
-		return -EINVAL;
-	copy = malloc(sizeof(*copy));
-	if (!copy)
-		return -ENOMEM;
-	*copy = (struct copy){ dev, done, user };
-	err = dma_space_copy(space_of(dev), write, iova, buf, len, on_copied,
-			     copy);
 	if (err)
-		free(copy);
+		return err;
+	err = dma_space_copy(space_of(dev), write, iova, buf, len, on_done,
+			     asked);
+	if (err)
+		free(asked);
 	return err;
 }
 
@@ -154,25 +166,21 @@ int vgpu_dma_pin_async(struct vgpu_device *dev, const uint64_t *iovas,
 		       unsigned n, unsigned prot, uint64_t *ret_addrs,
 		       vgpu_dma_done_fn done, void *user)
 {
-	struct copy *copy;
-	int err;
+	struct asked *asked;
+	int err = asked_new(dev, done, user, &asked);
 
-	if (!done)
-		return -EINVAL;
-	copy = malloc(sizeof(*copy));
-	if (!copy)
-		return -ENOMEM;
-	*copy = (struct copy){ dev, done, user };
+	if (err)
+		return err;
 	err = dma_space_pin_async(space_of(dev), iovas, n, prot, ret_addrs,
-				  on_copied, copy);
+				  on_done, asked);
 	if (err != -EINPROGRESS)
-		free(copy);
+		free(asked);
 	return err;
 }
 
-static bool same_user(void *copy_user, void *user)
+static bool same_user(void *asked, void *user)
 {
-	return ((struct copy *)copy_user)->user == user;
+	return ((struct asked *)asked)->user == user;
 }
 
 void vgpu_dma_cancel(struct vgpu_device *dev, void *user)

@@ -2,7 +2,6 @@
 #include "table.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
 

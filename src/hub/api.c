@@ -6,19 +6,19 @@
 
 #include "../device/module.h"
 #include "../dma/pin.h"
-#include "../util/cleanup.h"
-#include "../util/loop.h"
 #include "../link/bell.h"
 #include "../link/link.h"
-#include "hub.h"
 #include "../link/shared.h"
+#include "../util/cleanup.h"
+#include "../util/loop.h"
+#include "hub.h"
 #include "space.h"
 
 #define HOLD_MAX (2ull << 30)
 
 int vgpu_parent_init(struct vgpu_parent *parent, struct vgpu_iommu *iommu)
 {
-	/* Here is where others wait for: it does not wait itself. */
+	/* The hardware is here: a backend that asks somebody else is none. */
 	if (!iommu || !iommu_is_whole(iommu) || iommu->ops->submit_map)
 		return -EINVAL;
 	parent->hub->iommu = iommu;

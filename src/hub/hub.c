@@ -11,13 +11,13 @@
 #include <uuid/uuid.h>
 
 #include "../device/module.h"
+#include "../link/bell.h"
+#include "../link/link.h"
 #include "../util/bytes.h"
 #include "../util/cleanup.h"
 #include "../util/loop.h"
-#include "../link/bell.h"
-#include "../link/link.h"
-#include "weight.h"
 #include "space.h"
+#include "weight.h"
 
 /* ------------------------------------------------------------------ */
 /* The end of an instance                                              */

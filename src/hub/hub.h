@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A hub: one parent and its instances, in vgpu-parent. Takes in workers, checks what
- * they say, calls the driver's parent half. One loop.
+ * A hub: one parent and its instances, in vgpu-parent. Takes in workers,
+ * checks what they say, calls the driver's parent half. One loop.
  */
 #ifndef HUB_HUB_H
 #define HUB_HUB_H

@@ -10,11 +10,11 @@
 #include <sys/un.h>
 
 #include "../device/device.h"
-#include "../util/cleanup.h"
-#include "../util/log.h"
 #include "../link/bell.h"
 #include "../link/link.h"
 #include "../link/shared.h"
+#include "../util/cleanup.h"
+#include "../util/log.h"
 #include "private.h"
 
 static int on_message(struct link *link, const struct wire_header *header,
@@ -124,8 +124,7 @@ static int take_fds(struct uplink *w, struct loop *loop,
 	return bell_new(loop, BELL_WORKER, bell, on_rung, w, &w->bell);
 }
 
-int uplink_connect(const struct uplink_config *c,
-			  struct uplink **ret_uplink)
+int uplink_connect(const struct uplink_config *c, struct uplink **ret_uplink)
 {
 	cleanup_wire_fds struct wire_fds fds = { 0 };
 	struct wire_welcome welcome;
